@@ -1,0 +1,185 @@
+"""Every name that two programs must spell alike.
+
+Owns: Redis keys, the consumer group, environment variables, event names, defaults that both sides assume.
+Leaves to others: what the keys hold (`raibid.ledger`), what the numbers cost (`components.budget`).
+Imports nothing, so that both halves of the project may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+STREAM: Final = "ci-jobs"
+"""The work stream: one entry per job that an agent may take now; KEDA reads its length."""
+
+GROUP: Final = "ci-workers"
+"""The consumer group, created at 0 so that nothing queued before it is skipped."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The ledger's Redis keys; all share the stream's hash tag (`ci-jobs` and `{ci-jobs}:…` hash alike)."""
+
+    stream: str = STREAM
+
+    def _named(self, suffix: str) -> str:
+        return f"{{{self.stream}}}:{suffix}"
+
+    @property
+    def job(self) -> str:
+        """Prefix of a job's record (hash): `{ci-jobs}:job:<id>`."""
+        return self._named("job:")
+
+    @property
+    def lane(self) -> str:
+        """Prefix of a lane (sorted set job → score): `{ci-jobs}:lane:<repository>|<resource>`."""
+        return self._named("lane:")
+
+    @property
+    def lanes(self) -> str:
+        """Each non-empty lane → its head's score (sorted set)."""
+        return self._named("lanes")
+
+    @property
+    def held(self) -> str:
+        """Jobs that wait for approval → when they came (sorted set)."""
+        return self._named("held")
+
+    @property
+    def turn(self) -> str:
+        """Repository → number of its latest admission (hash): who was served least recently."""
+        return self._named("turn")
+
+    @property
+    def limits(self) -> str:
+        """`repo:<name>` or `resource:<name>` (`*` for all) → jobs at once (hash)."""
+        return self._named("limits")
+
+    @property
+    def settings(self) -> str:
+        """Window, pause, last score, counters of the ledger itself (hash)."""
+        return self._named("settings")
+
+    @property
+    def dedupe(self) -> str:
+        """Prefix of a dedupe key (string → job id)."""
+        return self._named("dedupe:")
+
+    @property
+    def log(self) -> str:
+        """Prefix of a job's log (stream of chunks)."""
+        return self._named("log:")
+
+    @property
+    def dead(self) -> str:
+        """Dead letters (stream, about the newest 1,000)."""
+        return self._named("dead")
+
+    @property
+    def events(self) -> str:
+        """One entry per transition, written in the same atomic step (stream, capped)."""
+        return self._named("events")
+
+    @property
+    def index(self) -> str:
+        """All known job ids in order of time (sorted set, score 0, read by BYLEX)."""
+        return self._named("index")
+
+    @property
+    def unarchived(self) -> str:
+        """Finished jobs that the archive does not hold yet (set)."""
+        return self._named("unarchived")
+
+    @property
+    def pace(self) -> str:
+        """Repository → smoothed build time in ms (hash): the estimate in `why`."""
+        return self._named("pace")
+
+    def as_lua(self) -> dict[str, str]:
+        """The names a script may use, as `key.<name>`."""
+        names = [n for n, v in vars(Keys).items() if isinstance(v, property)]
+        return {"stream": self.stream, "group": GROUP, **{n: getattr(self, n) for n in names}}
+
+
+# --- timing and bounds that agents, API and checker assume alike -------------------------------------------
+LEASE_SECONDS: Final = 30.0
+BEAT_SECONDS: Final = 10.0
+MAX_ATTEMPTS: Final = 3
+"""Starts per job; only infrastructure failures use them up."""
+MAX_REFUNDS: Final = 5
+"""How often a SIGTERM gives its attempt back."""
+RETENTION_SECONDS: Final = 24 * 3600
+"""How long a finished job stays in Redis; the archive keeps it for good."""
+AGE_SECONDS: Final = 3600
+"""Waiting this long lifts a job by one priority class."""
+DEFAULT_WINDOW: Final = 4
+LOG_CAP_BYTES: Final = 32 * 1024 * 1024
+LOG_CHUNK_BYTES: Final = 16 * 1024
+LOG_FLUSH_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 2.0
+"""KEDA's poll: at 10 s queue → claim was 16.6 s at p95, at 2 s 5.6 s (spec/queue.md 1.3)."""
+
+
+class Env:
+    """Environment variables, for pods and local processes alike. A `*_FILE` names a file with the value."""
+
+    REDIS_URL: Final = "RAIBID_REDIS_URL"
+    """`redis://host:port/0`; never with a password in it."""
+    REDIS_USERNAME: Final = "RAIBID_REDIS_USERNAME"
+    REDIS_PASSWORD: Final = "RAIBID_REDIS_PASSWORD"  # noqa: S105
+    REDIS_PASSWORD_FILE: Final = "RAIBID_REDIS_PASSWORD_FILE"  # noqa: S105
+    STREAM: Final = "RAIBID_STREAM"
+    LEASE_SECONDS: Final = "RAIBID_LEASE_SECONDS"
+    BEAT_SECONDS: Final = "RAIBID_BEAT_SECONDS"
+    STORE: Final = "RAIBID_STORE"
+    """Archive and artifacts: `file:///path` or `s3://bucket/prefix`."""
+    API_URL: Final = "RAIBID_API_URL"
+    TOKEN: Final = "RAIBID_TOKEN"  # noqa: S105
+    TOKEN_FILE: Final = "RAIBID_TOKEN_FILE"  # noqa: S105
+    WEBHOOK_SECRETS_FILE: Final = "RAIBID_WEBHOOK_SECRETS_FILE"
+    """One secret per line; all are valid, so that one can be rotated."""
+    READ_TOKENS_FILE: Final = "RAIBID_READ_TOKENS_FILE"
+    WRITE_TOKENS_FILE: Final = "RAIBID_WRITE_TOKENS_FILE"
+    ENROLMENT_FILE: Final = "RAIBID_ENROLMENT_FILE"
+    """YAML: what is built of which repository (branches, paths, limit, priority, approval)."""
+    PUBLIC_URL: Final = "RAIBID_PUBLIC_URL"
+    WORKSPACE: Final = "RAIBID_WORKSPACE"
+    SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
+    """A file per secret that pipelines may ask for by name."""
+    GIT_CREDENTIALS_FILE: Final = "RAIBID_GIT_CREDENTIALS_FILE"
+    """A line per host: `https://user:token@host`, the format of git-credential-store."""
+    ALLOW_FILE_REPOS: Final = "RAIBID_ALLOW_FILE_REPOS"
+    MEMORY_LIMIT: Final = "RAIBID_MEMORY_LIMIT"
+    AGENT_NAME: Final = "RAIBID_AGENT_NAME"
+    PASS_ENV: Final = "RAIBID_PASS_ENV"  # noqa: S105
+    """Names of further variables of the agent that steps may see, comma-separated."""
+
+
+class AclUser:
+    """Users of the ledger's Redis."""
+
+    API: Final = "raibid-api"
+    AGENT: Final = "raibid-agent"
+    KEDA: Final = "raibid-keda"
+
+
+PIPELINE_FILE: Final = ".raibid.yaml"
+
+
+class ExitCode:
+    """Exit codes of `raibid`, documented in docs/cli.md."""
+
+    OK: Final = 0
+    FAILED: Final = 1
+    """The build (or the lint, or the check) failed."""
+    USAGE: Final = 2
+    CANCELLED: Final = 3
+    DEAD: Final = 4
+    """Infrastructure failed as often as it may."""
+    UNAVAILABLE: Final = 5
+    """The API or Redis cannot be reached."""
+    REFUSED: Final = 6
+    """Token missing, wrong or without the scope."""
+    NOT_FOUND: Final = 7
+    INTERRUPTED: Final = 130

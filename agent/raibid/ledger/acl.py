@@ -1,0 +1,48 @@
+"""Redis users, each with the least it needs: the API, an agent, KEDA.
+
+Owns: the text of Redis' `aclfile`.
+Leaves to others: where passwords come from and where the file is kept (0600).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from raibid.contract import STREAM, AclUser, Keys
+
+_CONNECTION: Final = "+ping +hello"
+_SCRIPTS: Final = "+evalsha +script|load +time +info"
+# What the steps of an agent touch; `admit` runs inside finish and release, so lanes are among it.
+_STEPS: Final = (
+    "+hgetall +hmget +hget +hset +hincrby +zrange +zadd +zrem +zscore +sadd +expire "
+    "+xadd +xack +xdel +xrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
+)
+_WAITING: Final = "+xread +xinfo|stream"
+_QUEUE: Final = (
+    "+get +set +hdel +zcard +zcount +zrangebylex +zrevrangebylex +srem +srandmember "
+    "+xlen +xrevrange +xinfo|groups +xinfo|consumers +exists"
+)
+
+RULES: Final[Mapping[str, str]] = {
+    AclUser.API: f"{_CONNECTION} {_SCRIPTS} {_STEPS} {_WAITING} {_QUEUE}",
+    AclUser.AGENT: f"{_CONNECTION} {_SCRIPTS} {_STEPS} {_WAITING}",
+    # HELLO, PING and XLEN are all KEDA's scaler sends in streamLength mode (spec/queue.md 3.1).
+    AclUser.KEDA: "+ping +xlen",
+}
+
+
+def acl_file(passwords: Mapping[str, str], *, stream: str = STREAM) -> str:
+    """The `aclfile` for these users: passwords only as SHA-256, the default user off.
+
+    Raises:
+        KeyError: a user that has no rules here.
+    """
+    work, rest = stream, Keys(stream).job.removesuffix("job:") + "*"
+    lines = ["user default off resetpass resetkeys resetchannels -@all"]
+    for user, password in passwords.items():
+        keys = f"~{work}" if user == AclUser.KEDA else f"~{work} ~{rest}"
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        lines.append(f"user {user} on #{digest} resetkeys {keys} resetchannels -@all {RULES[user]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,12 @@
+-- ARGV: nine values per job: id, dedupe, spec, repo, branch, resource, class, max, hold.
+ensure_group()
+local made = {}
+for i = 1, #ARGV, 9 do
+  made[#made + 1] = create({
+    id = ARGV[i], dedupe = ARGV[i + 1], spec = ARGV[i + 2], repo = ARGV[i + 3], branch = ARGV[i + 4],
+    resource = ARGV[i + 5], class = tonumber(ARGV[i + 6]), max = ARGV[i + 7], hold = ARGV[i + 8] == '1',
+  })
+end
+finally(nil)
+for _, m in ipairs(made) do m[3] = record(m[1], 'status')[1] end
+return made

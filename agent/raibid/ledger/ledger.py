@@ -1,0 +1,272 @@
+"""The ledger's client: one method per atomic step.
+
+Owns: arguments in, frozen values out, redis errors translated.
+Leaves to others: the steps themselves (`*.lua`), reading records (`records.py`), logs (`logs.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
+
+import msgspec
+import redis
+
+from raibid.contract import STREAM, Env, Keys
+from raibid.ledger.connection import Timing, blocking_twin, command_client, password_from
+from raibid.ledger.errors import JobNotFoundError, LedgerError, NotTerminalError, StaleTokenError, translated
+from raibid.ledger.logs import Logs
+from raibid.ledger.records import Records, job_from_hash, text
+from raibid.ledger.results import Beat, Claim, Depth, Enqueued, NewJob, Why
+from raibid.ledger.scripts import Scripts
+from raibid.model.job import Job, JobStatus, Report, new_job_id
+
+_OUTCOMES: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED})
+
+
+class Ledger:
+    """The durable job ledger. Thread-safe; one instance per process is enough.
+
+    Every method raises LedgerUnavailableError when Redis does not answer, LedgerFullError when it refuses for
+    memory. All steps may be repeated after a lost reply: the second call gives the first one's answer.
+    """
+
+    def __init__(self, client: redis.Redis, *, stream: str = STREAM, timing: Timing | None = None) -> None:
+        self.keys: Final = Keys(stream)
+        self.timing: Final = timing or Timing()
+        self.client: Final = client
+        self._run = Scripts(client, self.keys)
+        self._blocking: redis.Redis | None = None
+        self.records: Final = Records(client, self.keys)
+        self.logs: Final = Logs(client, self.keys, self._run)
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        stream: str = STREAM,
+        timing: Timing | None = None,
+    ) -> Self:
+        """A ledger on the Redis at `redis://host:port/db`; opens no connection yet."""
+        client = command_client(url, username, password)
+        return cls(client, stream=stream, timing=timing)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """A ledger as the environment describes it (`contract.Env`); the password from a file where there is one."""
+        return cls.connect(
+            env.get(Env.REDIS_URL, "redis://127.0.0.1:6379/0"),
+            username=env.get(Env.REDIS_USERNAME),
+            password=password_from(env),
+            stream=env.get(Env.STREAM, STREAM),
+            timing=Timing.from_env(env),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+        if self._blocking is not None:
+            self._blocking.close()
+
+    def ping(self) -> None:
+        """Return when Redis answers, else raise LedgerUnavailableError."""
+        with translated():
+            self.client.ping()
+
+    # --- jobs in ---------------------------------------------------------------------------------------
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Take in jobs, all in one atomic step; one answer each, in order. A known dedupe key gives its job back."""
+        args: list[str | bytes | int] = []
+        for job in jobs:
+            spec = job.spec
+            args += [
+                job.id, job.dedupe, msgspec.json.encode(spec), spec.repo, spec.branch, spec.resource,
+                int(spec.priority), job.max_attempts, int(job.hold),
+            ]  # fmt: skip
+        with translated():
+            replies = self._run("enqueue", *args)
+        return [Enqueued(text(i), bool(created), JobStatus(text(status))) for i, created, status in replies]
+
+    def retry(self, job_id: str, *, hold: bool = False, dead_letter: str = "") -> Enqueued:
+        """A new job like an ended one. Twice at the same time makes one; again later makes another.
+
+        Raises:
+            JobNotFoundError: no record. NotTerminalError: the job has not ended.
+        """
+        retries = self._existing(job_id).retries
+        with translated():
+            reply = self._run("retry", job_id, new_job_id(), retries, int(hold), dead_letter)
+        if text(reply[0]) == "not-terminal":
+            raise NotTerminalError(f"job {job_id} is {text(reply[1])}: only an ended job can be retried")
+        return Enqueued(text(reply[0]), bool(reply[1]), JobStatus(text(reply[2])))
+
+    def approve(self, job_id: str, by: str) -> JobStatus:
+        """Let a held job into its lane; its age counts from now. The status after it (unchanged if not held)."""
+        return self._status_of("approve", job_id, by)
+
+    # --- the agent's steps -----------------------------------------------------------------------------
+
+    def claim(self, owner: str, token: str | None = None) -> Claim | None:
+        """A lease on the next job, or None. `owner` is the consumer's name, unique per agent process.
+
+        Repeating a call with the same owner and token returns the same job (a lost reply costs nothing).
+        """
+        token = token or secrets.token_hex(16)
+        with translated():
+            reply = self._run("claim", owner, token, int(self.timing.lease * 1000))
+        record = _pairs(reply)
+        return Claim(job=job_from_hash(text(record[b"id"]), record), token=token) if record else None
+
+    def wait(self, after: str, timeout: float) -> str:
+        """Block until the work stream has an entry newer than `after`, at most `timeout` seconds.
+
+        Returns the newest id seen, for the next call. A hint that saves polling, never a promise. Start with
+        `newest()` taken before the claim that found nothing.
+        """
+        if self._blocking is None:
+            self._blocking = blocking_twin(self.client)
+        with translated():
+            reply: Any = self._blocking.xread({self.keys.stream: after}, count=1, block=max(1, int(timeout * 1000)))
+        if not reply:
+            return after
+        return self.newest()
+
+    def newest(self) -> str:
+        """Id of the latest entry the work stream ever had."""
+        with translated():
+            try:
+                info = self.client.xinfo_stream(self.keys.stream)
+            except redis.ResponseError as error:
+                if "no such key" in str(error):
+                    return "0-0"
+                raise
+        return text(info["last-generated-id"])
+
+    def beat(self, job_id: str, token: str) -> Beat:
+        """Renew the lease."""
+        with translated():
+            return Beat(text(self._run("beat", job_id, token)))
+
+    def finish(self, job_id: str, token: str, outcome: JobStatus, report: Report | None = None) -> None:
+        """End the job as success, failed or cancelled, and free its place in the same step.
+
+        Raises:
+            StaleTokenError: another agent has the job, or it has ended otherwise.
+        """
+        if outcome not in _OUTCOMES:
+            raise ValueError(f"{outcome} is not an outcome of a build")
+        report = report or Report()
+        with translated():
+            reply = self._run("finish", job_id, token, str(outcome), msgspec.json.encode(report), report.reason)
+        self._fence(reply, job_id)
+
+    def release(self, job_id: str, token: str, reason: str, *, refund: bool, delay: float = 0.0) -> JobStatus:
+        """Hand the job back: SIGTERM (`refund`: the attempt does not count) or an infrastructure failure.
+
+        With `delay` the next agent gets it that many seconds later (at most a lease). Returns where the job went:
+        queued, waiting (paused or over a limit) or cancelled.
+
+        Raises:
+            StaleTokenError: another agent has the job, or it has ended.
+        """
+        idle = 86_400_000 if delay <= 0 else max(0, int((self.timing.lease - delay) * 1000))
+        with translated():
+            reply = self._run("release", job_id, token, reason, int(refund), idle)
+        return JobStatus(self._fence(reply, job_id))
+
+    # --- people's steps --------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str, by: str = "") -> JobStatus:
+        """Cancel a job. Returns its status: cancelled, or running (told to stop at its next beat), or how it ended."""
+        return self._status_of("cancel", job_id, by)
+
+    def bury(self, job_id: str, reason: str) -> JobStatus:
+        """Make a dead letter of a job in the stream. Returns its status after it."""
+        return self._status_of("bury", job_id, reason)
+
+    def pause(self) -> None:
+        """Start nothing more: unclaimed entries go back to their lanes, running jobs finish."""
+        self._control("pause", "")
+
+    def resume(self) -> None:
+        """Undo `pause`; the time between does not age anybody."""
+        self._control("resume", "")
+
+    def set_window(self, size: int) -> None:
+        """How many jobs may be in the stream: maxReplicaCount."""
+        self._control("window", str(size))
+
+    def set_limit(self, kind: str, name: str, limit: int | None) -> None:
+        """Jobs at once of a repository or a counted resource; `*` for each one not named; None removes the limit."""
+        if kind not in ("repo", "resource"):
+            raise ValueError(f"limit kind {kind!r}: use repo or resource")
+        self._control(f"{kind}:{name}", "" if limit is None else str(limit))
+
+    def set_events_kept(self, count: int) -> None:
+        """About how many transitions the event stream keeps (default 10,000)."""
+        self._control("events_max", str(count))
+
+    # --- care and views --------------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        """Create what must exist (the group, at 0). Idempotent."""
+        self.tick()
+
+    def tick(self) -> dict[str, int]:
+        """Repair and admit: lost leases of jobs not to be run again, orphans, dead consumers. Counts of each."""
+        with translated():
+            reply = self._run("tick", int(self.timing.lease * 1000))
+        return {text(k): int(v) for k, v in _pairs(reply).items()}
+
+    def depth(self) -> Depth:
+        """An atomic look at the queue."""
+        with translated():
+            return msgspec.json.decode(self._run("depth"), type=Depth)
+
+    def why(self, job_id: str) -> Why:
+        """Why the job is where it is. Raises JobNotFoundError."""
+        with translated():
+            reply = self._run("why", job_id)
+        if reply is None:
+            raise JobNotFoundError(f"no job {job_id} in the ledger")
+        return msgspec.json.decode(reply, type=Why)
+
+    # ---------------------------------------------------------------------------------------------------
+
+    def _existing(self, job_id: str) -> Job:
+        job = self.records.get(job_id)
+        if job is None:
+            raise JobNotFoundError(f"no job {job_id} in the ledger")
+        return job
+
+    def _control(self, what: str, value: str) -> None:
+        with translated():
+            self._run("control", what, value)
+
+    def _status_of(self, script: str, job_id: str, detail: str) -> JobStatus:
+        with translated():
+            reply = self._run(script, job_id, detail)
+        if reply is None:
+            raise JobNotFoundError(f"no job {job_id} in the ledger")
+        return JobStatus(text(reply))
+
+    @staticmethod
+    def _fence(reply: Any, job_id: str) -> str:
+        answer = text(reply)
+        if answer == "stale":
+            raise StaleTokenError(f"job {job_id} is no longer this agent's")
+        return answer
+
+
+def _pairs(reply: Any) -> dict[bytes, Any]:
+    if reply is None:
+        return {}
+    if not isinstance(reply, list):
+        raise LedgerError(f"unexpected reply {reply!r}")
+    return dict(zip(reply[::2], reply[1::2], strict=True))

@@ -1,0 +1,143 @@
+"""Reading job records: one, or a page of them. Writes nothing.
+
+Owns: record hash → `Job`, the order and the filters of lists.
+Leaves to others: every change of a record (`*.lua`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import msgspec
+import redis
+
+from raibid.contract import Keys
+from raibid.ledger.errors import LedgerError, translated
+from raibid.ledger.results import Page
+from raibid.model.job import Job, JobSpec, JobStatus, Report
+
+_SCAN: Final = 200
+_SCAN_LIMIT: Final = 5_000  # records looked at per call; a page may then be short but has a cursor
+
+
+def text(value: Any) -> str:
+    """A Redis reply as str."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
+    """A record as Redis holds it → Job; the fencing token stays behind.
+
+    Raises:
+        LedgerError: the record cannot be read (written by a newer version, or by hand).
+    """
+
+    def get(name: bytes) -> str:
+        value = record.get(name)
+        return "" if value is None else text(value)
+
+    def seconds(name: bytes) -> float:
+        return int(get(name) or 0) / 1_000_000
+
+    try:
+        return Job(
+            id=job_id,
+            spec=msgspec.json.decode(record[b"spec"], type=JobSpec),
+            status=JobStatus(get(b"status")),
+            attempt=int(get(b"attempt") or 0),
+            max_attempts=int(get(b"max") or 0),
+            refunds=int(get(b"refunds") or 0),
+            owner=get(b"owner"),
+            cancel_requested=bool(get(b"cancel")),
+            approved_by=get(b"approved"),
+            reason=get(b"reason"),
+            retry_of=get(b"retry_of"),
+            retries=int(get(b"retries") or 0),
+            created=seconds(b"created"),
+            admitted=seconds(b"admitted"),
+            started=seconds(b"started"),
+            finished=seconds(b"finished"),
+            log_bytes=int(get(b"log_bytes") or 0),
+            report=msgspec.json.decode(record[b"report"], type=Report) if record.get(b"report") else None,
+        )
+    except (KeyError, ValueError, msgspec.MsgspecError) as error:
+        raise LedgerError(f"job {job_id}: unreadable record: {error}") from error
+
+
+class Records:
+    """The job records that Redis still has."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def get(self, job_id: str) -> Job | None:
+        """One job, or None."""
+        with translated():
+            record = cast(dict[bytes, bytes], self._client.hgetall(self._keys.job + job_id))
+        return job_from_hash(job_id, record) if record else None
+
+    def page(
+        self,
+        *,
+        status: frozenset[JobStatus] = frozenset(),
+        repo: str = "",
+        branch: str = "",
+        cursor: str = "",
+        limit: int = 50,
+    ) -> Page:
+        """Jobs newest first; filters are joined by and; `cursor` is the last page's."""
+        found: list[Job] = []
+        top, looked = (f"({cursor}" if cursor else "+"), 0
+        while looked < _SCAN_LIMIT:
+            ids = self._ids(top, _SCAN)
+            for job in self._many(ids, status, repo, branch):
+                found.append(job)
+                if len(found) == limit:
+                    return Page(found, job.id)
+            if len(ids) < _SCAN:
+                return Page(found, "")
+            looked += len(ids)
+            top = f"({ids[-1]}"
+        return Page(found, top[1:])
+
+    def unarchived(self, count: int = 100) -> list[str]:
+        """Ids of ended jobs that the archive does not hold yet."""
+        with translated():
+            return [text(i) for i in cast(list[bytes], self._client.srandmember(self._keys.unarchived, count))]
+
+    def archived(self, job_id: str) -> None:
+        """Note that the archive holds the job."""
+        with translated():
+            self._client.srem(self._keys.unarchived, job_id)
+
+    def dead_letters(self, count: int = 100) -> list[tuple[str, dict[str, str]]]:
+        """Newest dead letters: entry id and fields (job, reason, at; or raw for an unparseable entry)."""
+        with translated():
+            entries = cast(Any, self._client.xrevrange(self._keys.dead, count=count))
+        return [(text(i), {text(k): text(v) for k, v in fields.items()}) for i, fields in entries]
+
+    def _ids(self, top: str, count: int) -> list[str]:
+        with translated():
+            return [text(i) for i in cast(Any, self._client.zrevrangebylex(self._keys.index, top, "-", 0, count))]
+
+    def _many(self, ids: list[str], status: frozenset[JobStatus], repo: str, branch: str) -> list[Job]:
+        with translated():
+            pipe = self._client.pipeline(transaction=False)
+            for job_id in ids:
+                pipe.hmget(self._keys.job + job_id, ["status", "repo", "branch"])
+            heads: list[Any] = pipe.execute()
+            wanted = [
+                job_id
+                for job_id, (s, r, b) in zip(ids, heads, strict=True)
+                if s is not None
+                and (not status or text(s) in status)
+                and (not repo or text(r) == repo)
+                and (not branch or text(b) == branch)
+            ]
+            pipe = self._client.pipeline(transaction=False)
+            for job_id in wanted:
+                pipe.hgetall(self._keys.job + job_id)
+            full: list[Any] = pipe.execute()
+        return [job_from_hash(i, record) for i, record in zip(wanted, full, strict=True) if record]

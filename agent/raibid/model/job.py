@@ -1,0 +1,193 @@
+"""A job: what was asked (`JobSpec`), what became of it (`Job`), and the one state machine.
+
+Owns: the statuses, the legal transitions, the record's shape.
+Leaves to others: when a transition happens (`raibid.ledger`) and what a build does (`raibid.worker`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import msgspec
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. Held, waiting and queued are all shown as pending, with the reason."""
+
+    HELD = "held"  #: waits for a person's approval, in no lane
+    WAITING = "waiting"  #: in its lane, outside the stream
+    QUEUED = "queued"  #: in the stream: an agent may take it now
+    RUNNING = "running"  #: an agent holds its lease
+    SUCCESS = "success"
+    FAILED = "failed"  #: the code failed; never retried by itself
+    CANCELLED = "cancelled"
+    DEAD = "dead"  #: infrastructure failed as often as it may; kept as a dead letter
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can happen to the job any more."""
+        return self in TERMINAL
+
+
+TERMINAL: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEAD})
+PENDING: Final = frozenset({JobStatus.HELD, JobStatus.WAITING, JobStatus.QUEUED})
+
+
+class JobEvent(StrEnum):
+    """What can happen to a job. The ledger's scripts write these names into the event stream."""
+
+    CREATE = "create"
+    APPROVE = "approve"
+    ADMIT = "admit"  #: lane → stream
+    WITHDRAW = "withdraw"  #: stream → lane: paused, or over a limit or the window
+    CLAIM = "claim"  #: also of a running job whose lease was lost: a new start
+    RELEASE = "release"  #: the agent hands the job back
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    BURY = "bury"
+
+
+_S = JobStatus
+TRANSITIONS: Final[dict[JobEvent, dict[JobStatus, JobStatus]]] = {
+    JobEvent.APPROVE: {_S.HELD: _S.WAITING},
+    JobEvent.ADMIT: {_S.WAITING: _S.QUEUED},
+    JobEvent.WITHDRAW: {_S.QUEUED: _S.WAITING, _S.RUNNING: _S.WAITING},
+    JobEvent.CLAIM: {_S.QUEUED: _S.RUNNING, _S.RUNNING: _S.RUNNING},
+    JobEvent.RELEASE: {_S.RUNNING: _S.QUEUED},
+    JobEvent.SUCCEED: {_S.RUNNING: _S.SUCCESS},
+    JobEvent.FAIL: {_S.RUNNING: _S.FAILED},
+    JobEvent.CANCEL: dict.fromkeys((_S.HELD, _S.WAITING, _S.QUEUED, _S.RUNNING), _S.CANCELLED),
+    JobEvent.BURY: {_S.QUEUED: _S.DEAD, _S.RUNNING: _S.DEAD},
+}
+
+
+class IllegalTransitionError(ValueError):
+    """An event that the job's status does not allow."""
+
+
+def next_status(status: JobStatus, event: JobEvent) -> JobStatus:
+    """The status after an event.
+
+    Raises:
+        IllegalTransitionError: the status does not allow the event.
+    """
+    try:
+        return TRANSITIONS[event][status]
+    except KeyError:
+        raise IllegalTransitionError(f"a job that is {status} cannot {event}") from None
+
+
+class Priority(IntEnum):
+    """Priority classes. Waiting lifts a job class by class up to HIGH; URGENT is a band of its own."""
+
+    URGENT = 0
+    HIGH = 1
+    NORMAL = 2
+    LOW = 3
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was asked: immutable, versioned, JSON on the wire. All text; sizes are bounded at the edge."""
+
+    v: int = 1
+    repo: str  #: `owner/name`; no `|`
+    clone_url: str  #: never with credentials
+    ref: str  #: full ref: `refs/heads/main`
+    sha: str = ""  #: commit to build; empty: whatever the ref points to at checkout
+    event: str = "push"  #: push, pull_request, manual, cron, …
+    forge: str = ""  #: gitea, github, or empty for a manual job
+    before: str = ""
+    message: str = ""  #: first line of the head commit
+    author: str = ""
+    default_branch: str = ""
+    changed: tuple[str, ...] | None = None  #: files the push touched; None: not known
+    priority: Priority = Priority.NORMAL
+    resource: str = ""  #: counted resource the job needs, such as `gpu`
+    params: dict[str, str] = {}  #: given to the steps as environment variables
+    link: str = ""  #: the commit or pull request on the forge
+
+    @property
+    def branch(self) -> str:
+        """Short name of the ref: `main` for `refs/heads/main`."""
+        for prefix in ("refs/heads/", "refs/tags/"):
+            if self.ref.startswith(prefix):
+                return self.ref[len(prefix) :]
+        return self.ref
+
+    @property
+    def lane(self) -> str:
+        """The lane the job waits in; all jobs of one lane are admissible or not together."""
+        return f"{self.repo}|{self.resource}"
+
+
+class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one step ended."""
+
+    name: str
+    outcome: str  #: success, failed, skipped, timeout, cancelled
+    seconds: float = 0.0
+    exit_code: int | None = None  #: negative: killed by that signal
+    peak_rss: int = 0  #: bytes, largest process of the step
+    reason: str = ""
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file kept from the build; `key` finds it in the store."""
+
+    path: str
+    key: str
+    size: int
+    sha256: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the agent says of a build when it ends."""
+
+    reason: str = ""  #: one line for people
+    failed_step: str = ""
+    exit_code: int | None = None
+    seconds: float = 0.0
+    peak_rss: int = 0
+    steps: tuple[StepReport, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    log_dropped: int = 0  #: bytes of log over the cap or lost to a full ledger
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job's record as everybody but the ledger's scripts sees it. Times are Unix seconds, 0 for not yet.
+
+    The fencing token is not here: only the agent that claimed the job knows it.
+    """
+
+    id: str
+    spec: JobSpec
+    status: JobStatus
+    attempt: int = 0
+    max_attempts: int = 0
+    refunds: int = 0
+    owner: str = ""  #: the agent that has it, or had it last
+    cancel_requested: bool = False
+    approved_by: str = ""
+    reason: str = ""  #: why it ended, or why it went back
+    retry_of: str = ""
+    retries: int = 0  #: how many jobs were made from this one
+    created: float = 0.0
+    admitted: float = 0.0
+    started: float = 0.0
+    finished: float = 0.0
+    log_bytes: int = 0
+    report: Report | None = None
+
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as bytes, no look-alikes
+
+
+def new_job_id(now: float | None = None) -> str:
+    """A job id: 16 characters, 48 bits of milliseconds then 30 random bits, so ids sort by time."""
+    milliseconds = int((time.time() if now is None else now) * 1000)
+    number = (milliseconds & (2**48 - 1)) << 30 | secrets.randbits(30)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))

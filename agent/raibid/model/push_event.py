@@ -1,0 +1,33 @@
+"""A forge's news about a ref, parsed once at the edge, and the decision whether it is to be built.
+
+Owns: the event's shape and the reasons for which a push is not built.
+Leaves to others: signatures and payload formats (`raibid.forge`), the queue (`raibid.ledger`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+ZERO_SHA = "0" * 40
+
+
+class PushEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A push as the forges report it."""
+
+    forge: str  #: gitea or github
+    repo: str  #: owner/name
+    clone_url: str
+    ref: str  #: full ref
+    before: str
+    after: str  #: ZERO_SHA (or 64 zeros): the ref was deleted
+    delivery: str = ""  #: the delivery's id; an unsigned header, so a hint only
+    message: str = ""  #: the head commit's whole message
+    author: str = ""
+    default_branch: str = ""
+    changed: tuple[str, ...] | None = None  #: None: the payload does not list all commits
+    link: str = ""
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the push removed the ref."""
+        return self.after.strip("0") == ""

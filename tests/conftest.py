@@ -1,0 +1,26 @@
+"""Fixtures every room's tests share: one real Redis per test process, one ledger (its own stream) per test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from raibid.ledger import Ledger
+from raibid.local.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real redis-server, as durable as the pool's; never restarted by a test that shares it."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def ledger(redis_server: RedisServer) -> Iterator[Ledger]:
+    """An empty ledger: a stream name of its own keeps tests apart on the shared server."""
+    ledger = Ledger.connect(redis_server.url, stream=f"t-{uuid.uuid4().hex[:12]}")
+    ledger.setup()
+    yield ledger
+    ledger.close()

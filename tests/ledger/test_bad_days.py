@@ -1,0 +1,121 @@
+"""Redis full, Redis gone, Redis restarted, users with too many rights: nothing is lost, nobody may too much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+from raibid.contract import AclUser, Keys
+from raibid.ledger import Beat, Ledger, LedgerFullError, LedgerUnavailableError
+from raibid.ledger.acl import RULES, acl_file
+from raibid.ledger.scripts import FLAGS, source
+from raibid.local.redis_server import RedisServer
+from raibid.model.job import JobStatus
+
+from tests.ledger.conftest import new, put, take
+
+
+def test_a_full_redis_accepts_nothing_new_and_still_drains(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        ledger = Ledger.connect(server.url)
+        ledger.set_window(1)
+        put(ledger, new(), new(), new(hold=True), new("acme/cancel"))
+        server_client = redis.Redis.from_url(server.url)
+        server_client.config_set("maxmemory", 1)
+        with pytest.raises(LedgerFullError):
+            put(ledger, new(dedupe="later"))
+        first = take(ledger)
+        with pytest.raises(LedgerFullError):
+            ledger.logs.append(first.job.id, first.token, b"x")
+        assert ledger.beat(first.job.id, first.token) is Beat.OK
+        ledger.finish(first.job.id, first.token, JobStatus.SUCCESS)
+        second = take(ledger)
+        assert ledger.release(second.job.id, second.token, "SIGTERM", refund=True) is JobStatus.QUEUED
+        ledger.pause()
+        ledger.resume()
+        ledger.tick()
+        assert ledger.depth().admit_errors == 0
+        server_client.config_set("maxmemory", 0)
+        assert ledger.enqueue([new(dedupe="later")])[0].created
+        assert not ledger.enqueue([new(dedupe="later")])[0].created
+
+
+def test_every_script_but_those_that_take_something_in_runs_when_redis_is_full() -> None:
+    refused = {name for name in FLAGS if source(name, Keys()).startswith("#!lua\n")}
+    assert refused == {"enqueue", "retry", "append_log"}
+
+
+def test_why_and_depth_cannot_write() -> None:
+    assert {n for n, f in FLAGS.items() if f == "no-writes"} == {"why", "depth"}
+
+
+def test_an_acknowledged_job_survives_a_kill_of_redis(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path).start()
+    try:
+        ledger = Ledger.connect(server.url)
+        put(ledger, new(), new())
+        claim = take(ledger)
+        server.kill()
+        with pytest.raises(LedgerUnavailableError):
+            Ledger.connect(server.url).ping()
+        server.start()
+        assert ledger.beat(claim.job.id, claim.token) is Beat.OK
+        ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
+        assert ledger.depth().stream == 1
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> RedisServer:
+    acl = tmp_path / "users.acl"
+    acl.write_text(acl_file({user: f"{user}-secret" for user in RULES}))
+    return RedisServer(tmp_path / "redis", acl_file=acl)
+
+
+def test_each_user_can_do_its_work_and_no_more(guarded: RedisServer) -> None:
+    with guarded as server:
+        api, agent = (
+            Ledger.connect(server.url, username=u, password=f"{u}-secret") for u in (AclUser.API, AclUser.AGENT)
+        )
+        api.setup()
+        put(api, new(), new("b/b", hold=True), new("c/c"))
+        claim = take(agent)
+        agent.wait("0-0", 1)
+        agent.logs.append(claim.job.id, claim.token, b"x")
+        agent.beat(claim.job.id, claim.token)
+        agent.release(claim.job.id, claim.token, "", refund=True)
+        again = take(agent)
+        agent.finish(again.job.id, again.token, JobStatus.FAILED)
+        api.retry(again.job.id)
+        for job in api.records.page(status=frozenset({JobStatus.HELD})).jobs:
+            api.approve(job.id, "ann")
+        for job in api.records.page(status=frozenset({JobStatus.QUEUED})).jobs:
+            api.cancel(job.id)
+        api.pause()
+        api.resume()
+        api.set_limit("repo", "*", 1)
+        api.set_limit("repo", "*", None)
+        for look in (api.tick, api.depth, api.records.dead_letters, api.records.unarchived, api.newest):
+            look()
+        api.why(again.job.id)
+        assert api.depth().admit_errors == 0
+
+        keda = redis.Redis.from_url(server.url, username=AclUser.KEDA, password=f"{AclUser.KEDA}-secret")
+        assert keda.xlen("ci-jobs") == 0
+        for refused in (
+            lambda: keda.xrange("ci-jobs"),
+            lambda: agent.client.keys("*"),
+            lambda: agent.client.get("somebody-elses-key"),
+            lambda: agent.client.delete(agent.keys.job + again.job.id),
+            lambda: agent.client.config_get("*"),
+            lambda: api.client.flushall(),
+            lambda: redis.Redis.from_url(server.url).ping(),
+        ):
+            with pytest.raises((redis.exceptions.NoPermissionError, redis.exceptions.AuthenticationError)):
+                refused()
+
+
+def test_the_acl_file_holds_no_password_in_clear() -> None:
+    assert "hunter2" not in acl_file({AclUser.AGENT: "hunter2"})
