@@ -14,8 +14,8 @@ from tests.bench.pool import pool, repository
 
 COMMANDS = ("cargo check --all-targets", "cargo test", "cargo build --release")
 PIPELINE = "steps:\n" + "".join(f"  - name: {c.split()[1]}\n    run: {c}\n" for c in COMMANDS)
-MODULES = 150
-"""Makes a build of 15-30 s on one core: long enough for the agent's share to be a share."""
+MODULES = 25
+"""Makes a build of about 15 s on two cores: long enough for the agent's share to be a share."""
 ROUNDS = 3
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from raibid.contract import Env
 from raibid.ledger import Ledger, NewJob
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import Job, JobSpec, JobStatus, new_job_id
+from raibid.model.job import Job, JobSpec, JobStatus
+from raibid.model.job_id import new_job_id
 from raibid.scaler.local import LocalScaler, stream_length
 
 POLL = 2.0

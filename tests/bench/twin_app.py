@@ -18,7 +18,7 @@ from fastapi import FastAPI, Header, HTTPException, Request
 from pydantic import BaseModel
 from raibid.contract import Keys
 from raibid.ledger.scripts import source
-from raibid.model.job import new_job_id
+from raibid.model.job_id import new_job_id
 
 
 class Repository(BaseModel):

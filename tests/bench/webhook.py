@@ -10,7 +10,7 @@ from pathlib import Path
 from raibid.forge.webhook import sign
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import new_job_id
+from raibid.model.job_id import new_job_id
 
 from tests.bench.figure import Figure, median
 from tests.bench.loadgen import Load, load, request

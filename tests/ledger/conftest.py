@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from raibid.ledger import Claim, Ledger, NewJob, Timing
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import JobSpec, Priority, new_job_id
+from raibid.model.job import JobSpec, Priority
+from raibid.model.job_id import new_job_id
 
 LEASE = 5.0
 

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import JobEvent, JobStatus, Priority, new_job_id, next_status
+from raibid.model.job import JobEvent, JobStatus, Priority, next_status
+from raibid.model.job_id import new_job_id
 
 from tests.ledger.conftest import LEASE, entry_of, new, uptime
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raibid.model.job import TERMINAL, IllegalTransitionError, JobEvent, JobSpec, JobStatus, new_job_id, next_status
+from raibid.model.job import TERMINAL, IllegalTransitionError, JobEvent, JobSpec, JobStatus, next_status
+from raibid.model.job_id import new_job_id
 
 LEGAL = {
     ("approve", "held", "waiting"),

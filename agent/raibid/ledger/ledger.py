@@ -21,7 +21,8 @@ from raibid.ledger.logs import Logs
 from raibid.ledger.records import Records, job_from_hash, text
 from raibid.ledger.results import Beat, Claim, Depth, Enqueued, NewJob, Why
 from raibid.ledger.scripts import Scripts
-from raibid.model.job import Job, JobStatus, Report, new_job_id
+from raibid.model.job import Job, JobStatus, Report
+from raibid.model.job_id import new_job_id
 
 _OUTCOMES: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED})
 

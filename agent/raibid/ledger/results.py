@@ -7,7 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from raibid.contract import MAX_ATTEMPTS
-from raibid.model.job import Job, JobSpec, JobStatus, new_job_id
+from raibid.model.job import Job, JobSpec, JobStatus
+from raibid.model.job_id import new_job_id
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,6 @@ Leaves to others: when a transition happens (`raibid.ledger`) and what a build d
 
 from __future__ import annotations
 
-import secrets
-import time
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -181,13 +179,3 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished: float = 0.0
     log_bytes: int = 0
     report: Report | None = None
-
-
-_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as bytes, no look-alikes
-
-
-def new_job_id(now: float | None = None) -> str:
-    """A job id: 16 characters, 48 bits of milliseconds then 30 random bits, so ids sort by time."""
-    milliseconds = int((time.time() if now is None else now) * 1000)
-    number = (milliseconds & (2**48 - 1)) << 30 | secrets.randbits(30)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))

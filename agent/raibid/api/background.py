@@ -1,0 +1,86 @@
+"""What the API does by itself: tell the ledger the limits, repair and admit, archive ended jobs.
+
+Owns: the rhythm, and that a failure never ends it.
+Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import structlog
+
+from raibid.api.parts import Parts
+from raibid.ledger import Ledger, LedgerError, LogChunk
+from raibid.store import StoreError
+
+_log: Final = structlog.get_logger("raibid.api")
+_BATCH: Final = 100
+
+
+async def run(parts: Parts) -> None:
+    """Work until cancelled. A step in progress is finished first by its thread."""
+    await asyncio.gather(
+        _repeat(parts, "limits", apply_limits, until_it_works=True),
+        _repeat(parts, "tick", lambda parts: parts.ledger.tick()),
+        _repeat(parts, "archiver", archive_ended),
+    )
+
+
+async def _repeat(parts: Parts, name: str, step: Callable[[Parts], object], *, until_it_works: bool = False) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(step, parts)
+            if until_it_works:
+                return
+        except (LedgerError, StoreError) as error:
+            _log.warning("background step failed; it will be repeated", step=name, error=str(error))
+            parts.metrics.system_error(name)
+        except Exception:  # noqa: BLE001 - a bug in one round must not stop the repair of the queue for good
+            _log.exception("background step failed; it will be repeated", step=name)
+            parts.metrics.system_error(name)
+        await asyncio.sleep(parts.settings.tick_seconds)
+
+
+def apply_limits(parts: Parts) -> None:
+    """Tell the ledger the enrolment file's limits."""
+    for repository, limit in parts.enrolment.limits.items():
+        parts.ledger.set_limit("repo", repository, limit)
+
+
+def archive_ended(parts: Parts) -> int:
+    """Archive what has ended and is not archived; how many jobs that were.
+
+    One that cannot be archived is left for the next round and does not hold up the others.
+    """
+    ledger, done, failure = parts.ledger, 0, None
+    for job_id in ledger.records.unarchived(_BATCH):
+        try:
+            _archive(parts, job_id)
+            done += 1
+        except (LedgerError, StoreError) as error:
+            _log.warning("job not archived", job=job_id, error=str(error))
+            failure = error
+    if failure:
+        raise failure
+    return done
+
+
+def _archive(parts: Parts, job_id: str) -> None:
+    job = parts.ledger.records.get(job_id)
+    if job is None:
+        _log.error("job left Redis before it was archived", job=job_id)
+        parts.metrics.system_error("archiver")
+    else:
+        parts.archive.put(job, _whole_log(parts.ledger, job_id))
+        parts.metrics.ended(job)
+    parts.ledger.records.archived(job_id)
+
+
+def _whole_log(ledger: Ledger, job_id: str) -> Iterator[LogChunk]:
+    after = "0-0"
+    while batch := ledger.logs.read(job_id, after):
+        yield from batch
+        after = batch[-1].id

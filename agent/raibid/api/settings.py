@@ -1,0 +1,108 @@
+"""The API's settings: from the environment (`raibid.contract.Env`), secrets from files only.
+
+Owns: names, bounds, reading the secret files, refusing to start without a secret or a token.
+Leaves to others: Redis' address (`raibid.ledger`), the enrolment file's content (`raibid.forge`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from raibid.contract import Env
+
+_SHORTEST: Final = 16
+"""Characters of a token or a webhook secret; shorter ones are guessable."""
+_MIB: Final = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """The API cannot start like this; one `name: message` per line."""
+
+
+class Settings(BaseSettings):
+    """What one API process needs to know. Construct with field names, or `load()` from the environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    webhook_secrets_file: Path = Field(validation_alias=Env.WEBHOOK_SECRETS_FILE)
+    """One secret per line; all are valid, so that one can be rotated."""
+    read_tokens_file: Path | None = Field(default=None, validation_alias=Env.READ_TOKENS_FILE)
+    """One token per line: may read jobs and logs."""
+    write_tokens_file: Path = Field(validation_alias=Env.WRITE_TOKENS_FILE)
+    """One token per line: may also change state."""
+    store: str = Field(validation_alias=Env.STORE)
+    """The archive's place: `file:///dir` or `s3://bucket/prefix`."""
+    enrolment_file: Path | None = Field(default=None, validation_alias=Env.ENROLMENT_FILE)
+    public_url: str = Field(default="", validation_alias=Env.PUBLIC_URL)
+    """Where people reach this API; named in the OpenAPI document."""
+
+    public_read: bool = Field(default=False, validation_alias="RAIBID_PUBLIC_READ")
+    """Job lists and records without a token; logs always need one."""
+    public_metrics: bool = Field(default=True, validation_alias="RAIBID_PUBLIC_METRICS")
+    gitea_body_bytes: int = Field(default=4 * _MIB, ge=1024, validation_alias="RAIBID_GITEA_BODY_BYTES")
+    github_body_bytes: int = Field(default=25 * _MIB, ge=1024, validation_alias="RAIBID_GITHUB_BODY_BYTES")
+    """GitHub's own cap on payloads."""
+    body_seconds: float = Field(default=10.0, gt=0, validation_alias="RAIBID_BODY_SECONDS")
+    """A body must have arrived by then."""
+    answer_seconds: float = Field(default=4.0, gt=0, validation_alias="RAIBID_ANSWER_SECONDS")
+    """Gitea gives up on a delivery after 5 s; a 503 before that is an answer it can show."""
+    tick_seconds: float = Field(default=5.0, gt=0, validation_alias="RAIBID_TICK_SECONDS")
+    """Between two looks of the ledger's repair and of the archiver."""
+    ping_seconds: float = Field(default=15.0, gt=0, validation_alias="RAIBID_PING_SECONDS")
+    """A quiet log stream sends a comment this often, so that proxies keep it open."""
+    most_streams: int = Field(default=200, ge=1, validation_alias="RAIBID_MOST_STREAMS")
+    """Log streams at once; each holds a connection to Redis."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """From the environment.
+
+        Raises:
+            SettingsError: something is missing or wrong; all of it.
+        """
+        try:
+            return cls()  # type: ignore[call-arg]  # the environment gives them
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            lines = [f"{'.'.join(map(str, p['loc'])) or 'settings'}: {p['msg']}" for p in problems]
+            raise SettingsError("\n".join(line.replace("Value error, ", "") for line in lines)) from None
+
+    @model_validator(mode="after")
+    def _files_are_usable(self) -> Self:
+        """Read every secret file once now: a missing one must stop the start, not a request."""
+        _ = self.webhook_secrets, self.read_tokens, self.write_tokens
+        return self
+
+    @cached_property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """Secrets a webhook may be signed with."""
+        return _lines(self.webhook_secrets_file, Env.WEBHOOK_SECRETS_FILE)
+
+    @cached_property
+    def read_tokens(self) -> tuple[bytes, ...]:
+        """Tokens with the read scope only."""
+        return _lines(self.read_tokens_file, Env.READ_TOKENS_FILE) if self.read_tokens_file else ()
+
+    @cached_property
+    def write_tokens(self) -> tuple[bytes, ...]:
+        """Tokens with both scopes."""
+        return _lines(self.write_tokens_file, Env.WRITE_TOKENS_FILE)
+
+
+def _lines(path: Path, name: str) -> tuple[bytes, ...]:
+    """The file's lines that are neither empty nor comments; at least one, none of them short."""
+    try:
+        lines = [line.strip() for line in path.read_bytes().splitlines()]
+    except OSError as error:
+        raise ValueError(f"{name}: {path}: {error.strerror}") from None
+    values = tuple(line for line in lines if line and not line.startswith(b"#"))
+    if not values:
+        raise ValueError(f"{name}: {path} is empty; write one per line: `openssl rand -hex 32`")
+    if any(len(value) < _SHORTEST for value in values):
+        raise ValueError(f"{name}: {path}: a line is shorter than {_SHORTEST} characters; use `openssl rand -hex 32`")
+    return values

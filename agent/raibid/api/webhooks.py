@@ -1,0 +1,93 @@
+"""The webhook routes: the hot path. Plain Starlette, msgspec, one write for many requests.
+
+Owns: the order of the checks (size, signature, type, event, payload, decision) and the answers.
+Leaves to others: the checks themselves (`body.py`, `raibid.forge`), batching (`batcher.py`).
+
+The answer is 200 only after the ledger has the job; every refusal before that leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from raibid.api.body import read_body, require_json
+from raibid.api.errors import ApiError, from_ledger, json_response
+from raibid.api.parts import Parts, parts_of
+from raibid.api.settings import Settings
+from raibid.forge import PayloadError, Skip, decide, gitea, github, verify
+from raibid.ledger import Enqueued, LedgerError, NewJob
+from raibid.model.push_event import PushEvent
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One forge's webhook: an ASGI endpoint, which Starlette calls without a wrapper."""
+
+    forge: str
+    parse: Callable[[Mapping[str, str], bytes], PushEvent | None]
+    limit: Callable[[Settings], int]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one delivery."""
+        request = Request(scope, receive)
+        parts = parts_of(request)
+        try:
+            response, outcome = await _answer(request, self, parts)
+        except ApiError as error:
+            response, outcome = error.response(), str(error.status)
+        parts.metrics.webhook(self.forge, outcome)
+        await response(scope, receive, send)
+
+
+ENDPOINTS: Final = {
+    "/webhook/gitea": Webhook("gitea", gitea.parse, lambda settings: settings.gitea_body_bytes),
+    "/webhook/github": Webhook("github", github.parse, lambda settings: settings.github_body_bytes),
+}
+
+
+class ShortWay:
+    """The app, with a way to its webhook endpoints that passes none of FastAPI's middlewares: 20 µs of 165."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the lifespan."""
+        endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if endpoint:
+            scope["app"] = self._app
+        await (endpoint or self._app)(scope, receive, send)
+
+
+async def _answer(request: Request, forge: Webhook, parts: Parts) -> tuple[Response, str]:
+    settings = parts.settings
+    body = await read_body(request, limit=forge.limit(settings), seconds=settings.body_seconds)
+    # Before anything is parsed: nobody without a secret reaches a decoder.
+    if not verify(body, request.headers, settings.webhook_secrets):
+        raise ApiError(401, "the signature is absent or wrong", "set the webhook's secret to one the API knows")
+    require_json(request)
+    try:
+        event = forge.parse(request.headers, body)
+    except PayloadError as error:
+        raise ApiError(400, str(error), "deliver a push event in the forge's own format") from error
+    if event is None:
+        return Response(status_code=204), "ignored"
+    verdict = decide(event, parts.enrolment)
+    if isinstance(verdict, Skip):
+        return json_response({"skipped": verdict.reason}), "skipped"
+    job = await _enqueue(parts, NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold))
+    return json_response(job), "created" if job.created else "known"
+
+
+async def _enqueue(parts: Parts, job: NewJob) -> Enqueued:
+    try:
+        return await parts.batcher.submit(job)
+    except LedgerError as error:
+        raise from_ledger(error) from error

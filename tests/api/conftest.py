@@ -1,0 +1,154 @@
+"""The real app on a real socket, with a real Redis behind it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from raibid.api.app import create_app
+from raibid.api.archive import Archive
+from raibid.api.main import Server
+from raibid.api.parts import Parts
+from raibid.api.settings import Settings
+from raibid.forge import sign
+from raibid.ledger import Ledger, NewJob
+from raibid.model.job import JobSpec
+from raibid.store import open_store
+
+SECRET = b"webhook-secret-of-the-tests"
+READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
+PUSH = (Path(__file__).parents[1] / "forge" / "fixtures" / "gitea-push.json").read_bytes()
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running API."""
+
+    url: str
+    anonymous: httpx.Client
+    reader: httpx.Client
+    writer: httpx.Client
+    ledger: Ledger
+    settings: Settings
+    server: Server
+    thread: threading.Thread
+
+    @property
+    def parts(self) -> Parts:
+        """What the app is made of."""
+        parts: Parts = self.server.app.state.parts
+        return parts
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(open_store(self.settings.store))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def deliver(
+        self, body: bytes = PUSH, *, secret: bytes = SECRET, forge: str = "gitea", **headers: str
+    ) -> httpx.Response:
+        """A signed webhook delivery."""
+        given = httpx.Headers({"Content-Type": "application/json", f"X-{forge}-Event": "push", **sign(body, secret)})
+        given.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return self.anonymous.post(f"/webhook/{forge}", content=body, headers=given)
+
+    def stop(self) -> None:
+        """What SIGTERM does."""
+        self.server.should_exit = True
+        self.thread.join(timeout=20)
+        assert not self.thread.is_alive(), "the server did not end"
+
+
+@contextmanager
+def served(settings: Settings, ledger: Ledger) -> Iterator[Api]:
+    """The app, served until the block ends."""
+    server = Server(create_app(settings, ledger, open_store(settings.store)), log_level="warning")
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+
+    def client(token: str = "") -> httpx.Client:
+        return httpx.Client(base_url=url, timeout=20, headers={"Authorization": f"Bearer {token}"} if token else {})
+
+    api = Api(url, client(), client(READ), client(WRITE), ledger, settings, server, thread)
+    try:
+        yield api
+    finally:
+        for each in (api.anonymous, api.reader, api.writer):
+            each.close()
+        api.stop()
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """The condition's first true value; fails after a deadline."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError("did not come true in time")
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings with the tests' secrets; the background is quiet (a tick per hour) unless told otherwise."""
+
+    def make(**changes: Any) -> Settings:
+        files = {"webhook_secrets_file": SECRET, "read_tokens_file": READ.encode(), "write_tokens_file": WRITE.encode()}
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content + b"\n")
+        paths = {name: tmp_path / name for name in files}
+        return Settings(**{**paths, "store": f"file://{tmp_path}/store", "tick_seconds": 3600, **changes})
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def api(settings: Settings, ledger: Ledger) -> Iterator[Api]:
+    with served(settings, ledger) as running:
+        yield running
+
+
+SHA = "5" * 40
+
+
+def spec(**changes: Any) -> JobSpec:
+    """A job of acme/anvil."""
+    given = {
+        "repo": "acme/anvil",
+        "clone_url": "https://git.example.test/acme/anvil.git",
+        "ref": "refs/heads/main",
+        "sha": SHA,
+    }
+    return JobSpec(**{**given, **changes})
+
+
+def enqueue(ledger: Ledger, dedupe: str = "one", **changes: Any) -> str:
+    """A job in the ledger; its id."""
+    [made] = ledger.enqueue([NewJob(spec=spec(**changes), dedupe=dedupe)])
+    return made.id
+
+
+def payload(**changes: Any) -> bytes:
+    """The fixture's push with top-level changes."""
+    return json.dumps({**json.loads(PUSH), **changes}).encode()

@@ -1,0 +1,59 @@
+"""The API refuses to start without what keeps it safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from raibid.api.settings import Settings, SettingsError
+from raibid.contract import Env
+
+FILES = (Env.WEBHOOK_SECRETS_FILE, Env.READ_TOKENS_FILE, Env.WRITE_TOKENS_FILE)
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A complete environment."""
+    for name in FILES:
+        (tmp_path / name).write_text("# comment\n\nfirst-long-enough-secret\n  second-long-enough-secret  \n")
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv(Env.STORE, "file:///tmp/x")
+    return monkeypatch
+
+
+def test_all_lines_of_a_file_are_valid(env: pytest.MonkeyPatch) -> None:
+    settings = Settings.load()
+    both = (b"first-long-enough-secret", b"second-long-enough-secret")
+    assert settings.webhook_secrets == settings.read_tokens == settings.write_tokens == both
+    assert settings.gitea_body_bytes == 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", [Env.WEBHOOK_SECRETS_FILE, Env.WRITE_TOKENS_FILE, Env.STORE])
+def test_it_does_not_start_without(env: pytest.MonkeyPatch, name: str) -> None:
+    env.delenv(name)
+    with pytest.raises(SettingsError, match=name):
+        Settings.load()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("content", "says"), [("", "is empty"), ("\n# only\n", "is empty"), ("short\n", "shorter than")]
+)
+def test_an_empty_or_guessable_secret_is_refused(
+    env: pytest.MonkeyPatch, tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SettingsError, match=says) as raised:
+        Settings.load()
+    assert name in str(raised.value)
+    assert "short\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_named(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / Env.WEBHOOK_SECRETS_FILE).unlink()
+    with pytest.raises(SettingsError, match="No such file"):
+        Settings.load()
+
+
+def test_no_secret_is_shown_by_the_settings(env: pytest.MonkeyPatch) -> None:
+    assert "long-enough" not in repr(Settings.load())

@@ -1,0 +1,71 @@
+"""The enrolment file. Adding a rule = adding a file under fixtures/enrolment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from raibid.forge import Enrolment, EnrolmentError, load_enrolment
+from raibid.model.job import Priority
+
+FIXTURES = Path(__file__).parent / "fixtures" / "enrolment"
+
+SAYS = {
+    "unknown-key": "repositories.acme/anvil.branchs: unknown key",
+    "repository-without-owner": "expected owner/name",
+    "limit-below-one": "default.limit: Input should be greater than or equal to 1",
+    "limit-is-text": "default.limit: Input should be a valid integer",
+    "unknown-priority": "default.priority: Input should be 'urgent', 'high', 'normal' or 'low'",
+    "glob-outside": "leaves the checkout",
+    "not-yaml": "not YAML",
+    "not-a-mapping": "(top): ",
+    "empty": "(top): ",
+    "key-twice": "duplicate key",
+}
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("valid/*.yaml")), ids=lambda p: p.stem)
+def test_valid_files_load(path: Path) -> None:
+    assert isinstance(load_enrolment(path), Enrolment)
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("invalid/*.yaml")), ids=lambda p: p.stem)
+def test_invalid_files_say_where_and_what(path: Path) -> None:
+    with pytest.raises(EnrolmentError) as raised:
+        load_enrolment(path)
+    assert SAYS[path.stem] in str(raised.value)
+    assert all(line.startswith(str(path)) for line in str(raised.value).splitlines())
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text("default: {limit: 0, priority: x}\n")
+    with pytest.raises(EnrolmentError) as raised:
+        load_enrolment(path)
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_missing_file_is_not_an_open_door(tmp_path: Path) -> None:
+    with pytest.raises(EnrolmentError, match=r"absent\.yaml"):
+        load_enrolment(tmp_path / "absent.yaml")
+
+
+def test_without_a_file_every_repository_is_built() -> None:
+    assert load_enrolment(None).rule("any/repository") is not None
+
+
+def test_own_rule_goes_before_the_default() -> None:
+    enrolment = load_enrolment(FIXTURES / "valid" / "everything-named.yaml")
+    anvil, other = enrolment.rule("acme/anvil"), enrolment.rule("acme/other")
+    assert anvil is not None
+    assert other is not None
+    assert (anvil.priority_class, anvil.branches) == (Priority.HIGH, None)
+    assert other.branches is not None
+    assert enrolment.limits == {"acme/anvil": 2, "*": 4}
+
+
+def test_globs_of_a_rule_are_those_of_the_pipeline_file() -> None:
+    rule = load_enrolment(FIXTURES / "valid" / "everything-named.yaml").rule("acme/anvil")
+    assert rule is not None
+    assert rule.paths is not None
+    assert rule.paths.exclude == ("**/*.md",)
