@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from raibid.local.errors import PartError
 
@@ -118,7 +120,7 @@ class RedisServer:
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _START_BUDGET
-        probe = redis.Redis(port=self.port, socket_timeout=1.0, retry=None)
+        probe = redis.Redis(port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
         try:
             while time.monotonic() < deadline:
                 if self._process is None or self._process.poll() is not None:

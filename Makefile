@@ -1,0 +1,46 @@
+# Each target is one line that calls a real command. `make help` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# uv from PATH if it runs (a version manager's shim may not), else a private one, pinned by version and hash.
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/raibid/uv-0.13.8
+UV := $(if $(shell uv --version 2>/dev/null),uv,$(TOOLS)/bin/uv)
+RUN := $(UV) run --frozen
+ARGS ?=
+N ?= 300
+WORKERS ?= 2
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+up: env ## the pool on this machine; a sample is pushed and built (ARGS=--once: exit with the build's result)
+	@$(RUN) raibid up $(ARGS)
+
+test: check ## everything CI runs: check, then all tests
+	$(RUN) pytest -n $(WORKERS)
+
+check: env ## lint, format and types
+	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy
+
+format: env ## rewrite the code as `check` wants it
+	$(RUN) ruff check --fix-only . && $(RUN) ruff format .
+
+chaos: env ## N jobs under injected faults, then the checker's verdict (N=10000 for the published run)
+	$(RUN) python -m tests.chaos --jobs $(N)
+
+bench: env ## the figures of docs/, each beside its twin measured in the same run
+	$(RUN) python -m tests.bench $(ARGS)
+
+clean: ## remove what the other targets made in this directory
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+env: $(filter /%,$(UV))
+	@$(UV) sync --frozen --quiet
+
+$(TOOLS)/bin/uv: .ci/uv.txt
+	@echo "uv is not on PATH: installing the pinned one into $(TOOLS)"
+	@python3 -m venv $(TOOLS) || { echo "python3 cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .ci/uv.txt
+	@touch $@
+
+.PHONY: help up test check format chaos bench clean env

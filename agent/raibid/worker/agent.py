@@ -1,0 +1,126 @@
+"""An agent's life: claim one job, build it, tell the ledger, exit.
+
+Owns: patience, signals, the lease around a build, the ledger's last word.
+Leaves to others: the build (`build.py`), starting agents (`raibid.scaler`, KEDA).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from raibid.contract import ExitCode
+from raibid.ledger import Claim, Ledger, LedgerError, LedgerUnavailableError, StaleTokenError
+from raibid.worker.config import AgentConfig
+from raibid.worker.lease import Lease
+from raibid.worker.stop import Stop, StopReason, signals
+
+if TYPE_CHECKING:  # an agent without a job stays small: 47 MB
+    from raibid.worker.build import Verdict
+    from raibid.worker.checkout import Checkout
+
+_log = logging.getLogger(__name__)
+_WAIT_SECONDS: Final = 1.0
+"""Longest time between two claims: lost leases and delayed retries make no new entry that would wake the agent."""
+
+
+def main(config: AgentConfig, ledger: Ledger | None = None) -> int:
+    """The agent as a process: SIGTERM and SIGINT hand the job back; operational messages go to stderr.
+
+    Returns the exit code: 0 when the agent did its part, whatever became of the build; UNAVAILABLE when it could
+    not reach Redis for as long as its patience lasts.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with Stop() as stop, signals(stop):  # before the claim: a job is never taken by an agent that cannot let go
+        return run_agent(ledger or Ledger.from_env(config.environment), config, stop=stop)
+
+
+def run_agent(
+    ledger: Ledger,
+    config: AgentConfig,
+    *,
+    stop: Stop,
+    get: Checkout | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Take one job, within the agent's patience, and see it to its end."""
+    try:
+        taken = _claim(ledger, config, stop, clock)
+    except LedgerUnavailableError as error:
+        _log.error("no ledger for %g s: %s", config.patience, error)
+        return ExitCode.UNAVAILABLE
+    if taken is None:
+        return ExitCode.OK
+    claim, since = taken
+    _log.info("job %s attempt %d of %s", claim.job.id, claim.job.attempt, claim.job.spec.repo)
+    beat = partial(ledger.beat, claim.job.id, claim.token)
+    with Lease(beat, ledger.timing, stop, since=since, clock=clock):
+        verdict = _build(ledger, claim, config, stop, get)
+        _tell(ledger, claim, verdict, stop)
+    return ExitCode.OK
+
+
+def _claim(ledger: Ledger, config: AgentConfig, stop: Stop, clock: Callable[[], float]) -> tuple[Claim, float] | None:
+    """A job and when it was asked for, or None. Raises LedgerUnavailableError when patience ends without Redis."""
+    deadline = clock() + config.patience
+    token = secrets.token_hex(16)  # one for all tries: a claim whose answer was lost is answered again
+    while stop.reason is None:
+        try:
+            newest = ledger.newest()
+            asked = clock()
+            if claim := ledger.claim(config.name, token):
+                return claim, asked
+            if clock() >= deadline:
+                return None
+            ledger.wait(newest, min(_WAIT_SECONDS, max(0.01, deadline - clock())))
+        except LedgerUnavailableError:
+            if clock() >= deadline:
+                raise
+            stop.wait(_WAIT_SECONDS)
+    return None
+
+
+def _build(ledger: Ledger, claim: Claim, config: AgentConfig, stop: Stop, get: Checkout | None) -> Verdict:
+    from raibid.worker.build import build
+    from raibid.worker.checkout import checkout
+
+    append = partial(ledger.logs.append, claim.job.id, claim.token)
+    return build(claim.job, config, append, stop, get=get or checkout)
+
+
+def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop) -> None:
+    """Tell the ledger, again and again while it is away, until the lease is over: then another agent has the job."""
+    while stop.reason is not StopReason.STALE:
+        try:
+            _say(ledger, claim, verdict)
+        except StaleTokenError:
+            _log.warning("job %s: another agent has it", claim.job.id)
+        except LedgerError as error:
+            _log.warning("job %s: %s not said: %s", claim.job.id, verdict.ending, error)
+            time.sleep(_WAIT_SECONDS / 4)  # between two tries; not `stop.wait`, which a SIGTERM ends for good
+            continue
+        return
+
+
+def _say(ledger: Ledger, claim: Claim, verdict: Verdict) -> None:
+    from raibid.worker.build import Ending, retry_delay
+
+    job, token, reason = claim.job, claim.token, verdict.report.reason
+    match verdict.ending:
+        case Ending.FINISH:
+            ledger.finish(job.id, token, verdict.status, verdict.report)
+            _log.info("job %s: %s %s", job.id, verdict.status, reason)
+        case Ending.RETRY:
+            delay = retry_delay(job.attempt, ledger.timing.lease)
+            ledger.release(job.id, token, reason, refund=False, delay=delay)
+            _log.warning("job %s: infrastructure failed, back to the queue: %s", job.id, reason)
+        case Ending.HAND_BACK:
+            ledger.release(job.id, token, reason, refund=True)
+            _log.info("job %s: back to the queue: %s", job.id, reason)
+        case Ending.SILENCE:
+            _log.warning("job %s: lease lost, nothing is said", job.id)

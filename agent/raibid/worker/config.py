@@ -1,0 +1,84 @@
+"""The agent's settings, read once from its environment.
+
+Owns: names of variables → one frozen value.
+Leaves to others: the ledger's own settings (`raibid.ledger.connection`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import secrets
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from raibid.contract import LEASE_SECONDS, Env
+
+_UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """What an agent needs to know besides the job."""
+
+    name: str
+    workspace: Path  #: each job gets a directory of its own in it
+    patience: float = LEASE_SECONDS + 15  #: seconds without a job until the agent gives up; inf: a warm agent
+    grace: float = 10.0  #: seconds from SIGTERM to SIGKILL
+    checkout_timeout: float = 600.0
+    secrets_dir: Path | None = None
+    git_credentials_file: Path | None = None
+    allow_file_repos: bool = False
+    memory_limit: int = 0  #: bytes; 0: none
+    pass_env: tuple[str, ...] = ()
+    store: str = ""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ, *, warm: bool = False) -> Self:
+        """Settings as `contract.Env` names them.
+
+        An agent without a job waits a lease and half as long again: whoever is dead by then, its job was offered.
+
+        Raises:
+            ValueError: a value cannot be read; the message names the variable.
+        """
+        lease = float(env.get(Env.LEASE_SECONDS, LEASE_SECONDS))
+        return cls(
+            name=env.get(Env.AGENT_NAME) or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
+            workspace=Path(env.get(Env.WORKSPACE) or Path(tempfile.gettempdir()) / "raibid"),
+            patience=math.inf if warm else lease + 15,
+            secrets_dir=_path(env, Env.SECRETS_DIR),
+            git_credentials_file=_path(env, Env.GIT_CREDENTIALS_FILE),
+            allow_file_repos=env.get(Env.ALLOW_FILE_REPOS, "").lower() in _TRUE,
+            memory_limit=parse_size(env.get(Env.MEMORY_LIMIT, "")),
+            pass_env=tuple(name.strip() for name in env.get(Env.PASS_ENV, "").split(",") if name.strip()),
+            store=env.get(Env.STORE, ""),
+            environment=dict(env),
+        )
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512M`, `4G`, `8GiB` or a plain number; 0 for nothing.
+
+    Raises:
+        ValueError: not a size.
+    """
+    if not text.strip():
+        return 0
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{Env.MEMORY_LIMIT}={text!r} is not a size: write 4G, 512M or a number of bytes")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name)
+    return Path(value) if value else None
