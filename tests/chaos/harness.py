@@ -1,0 +1,181 @@
+"""One run: a real Redis, real agent processes, KEDA's arithmetic, a plan of jobs and faults; its history comes out.
+
+Owns: the loop, starting and ending everything, when it counts as drained.
+Leaves to others: faults (`injector.py`), processes (`mother.py`), recording (`recorder.py`), judging (`checker.py`).
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from raibid.local.redis_server import RedisServer, free_port
+from raibid.scaler.arithmetic import Scaling, jobs_to_create
+
+from tests.chaos.deliveries import Deliveries
+from tests.chaos.faults import Options, make_plan
+from tests.chaos.history import Audit, History
+from tests.chaos.injector import Injector, System
+from tests.chaos.mother import Mother
+from tests.chaos.power_loss import PowerLoss
+from tests.chaos.recorder import Recorder
+from tests.chaos.world import World, read_journal
+
+LEASE: Final = 2.0
+BEAT: Final = 0.5
+_POLL: Final = 0.03
+_TICK: Final = 0.25
+
+
+class ChaosError(Exception):
+    """The run itself failed: nothing can be said about the ledger."""
+
+
+class Run:
+    """One run in a directory of its own. `progress` is told (jobs ended, agents alive, faults so far)."""
+
+    def __init__(self, options: Options, directory: Path, progress: Callable[[int, int, int], None]) -> None:
+        self._options = options
+        self._directory = directory
+        self._progress = progress
+        self._scaling = Scaling(max_replicas=options.max_agents)
+        self._agents = 0
+        self._most = 0
+        self._doors = 0
+        self._ticked = 0.0
+        self._calm_since = 0.0
+        self._calm_jobs = 0
+
+    def history(self) -> History:
+        """Run it to the end."""
+        with ExitStack() as stack:
+            shim = PowerLoss(self._directory)
+            if self._options.power_loss:
+                shim.build()
+            env = shim.env if self._options.power_loss else {}
+            server = stack.enter_context(RedisServer(self._directory / "redis", env=env))
+            world = World(
+                directory=str(self._directory),
+                redis_url=server.url,
+                door_port=free_port(),
+                lease=LEASE,
+                beat=BEAT,
+                mutation=self._options.mutation,
+            )
+            plan = make_plan(self._options)
+            ledger = world.ledger()
+            stack.callback(ledger.close)
+            ledger.setup()
+            recorder = Recorder(ledger)
+            mother = stack.enter_context(Mother(world))
+            deliveries = Deliveries(plan.requests, world.door_port, mother, lambda: recorder.backlog)
+            system = System(ledger, recorder, mother, deliveries, server, shim)
+            injector = Injector(self._options, plan, system)
+            injector.calm()
+            self._open_door(system)
+            stack.enter_context(deliveries)
+            self._loop(system, injector)
+            self._await_agents(system)
+            rest = recorder.look().depth
+            return History(
+                timeline=recorder.timeline,
+                acknowledged=deliveries.acknowledged,
+                notes=read_journal(world.journal),
+                jobs=recorder.records(),
+                rest=rest,
+                faults={
+                    **{str(kind): count for kind, count in injector.done.items()},
+                    "no answer, delivered again": deliveries.unanswered,
+                },
+                agents=self._agents,
+                most_agents=self._most,
+                max_agents=self._options.max_agents,
+                drained=self._drained - self._calm_since,
+                drain_bound=self._drain_bound,
+                lost_bytes=injector.lost_bytes,
+            )
+
+    @property
+    def _drain_bound(self) -> float:
+        """A lost lease may have to run out three times; the rest is work, at 4 jobs a second or better."""
+        return 3 * (LEASE + 5) + self._calm_jobs / 4
+
+    def _loop(self, system: System, injector: Injector) -> None:
+        """Until nothing is left, or it has taken twice as long as it may: then the checker says what is wrong."""
+        while True:
+            self._poll_children(system)
+            audit = system.recorder.look()
+            self._scale(system, audit)
+            self._tick(system)
+            self._drained = time.monotonic()
+            if self._calm_since:
+                self._approve_all(system)
+                if self._at_rest(system, audit) or self._drained - self._calm_since > 2 * self._drain_bound:
+                    return
+            else:
+                injector.step()
+                if injector.over:
+                    injector.calm()
+                    self._calm_since = time.monotonic()
+                    self._calm_jobs = self._options.jobs - system.recorder.ended
+            self._progress(system.recorder.ended, len(system.mother.agents), sum(injector.done.values()))
+            time.sleep(_POLL)
+
+    def _poll_children(self, system: System) -> None:
+        for child in system.mother.poll():
+            if child.name == system.deliveries.door:
+                self._open_door(system)
+
+    def _open_door(self, system: System) -> None:
+        self._doors += 1
+        system.deliveries.door = f"door-{self._doors}"
+        system.mother.start(system.deliveries.door, "door")
+
+    def _scale(self, system: System, audit: Audit) -> None:
+        """KEDA: the stream's length and the unfinished agents decide, nothing else."""
+        running = len(system.mother.agents)
+        for _ in range(jobs_to_create(self._scaling, metric=audit.depth.stream, running=running)):
+            self._agents += 1
+            system.mother.start(f"agent-{self._agents}", "agent")
+        self._most = max(self._most, len(system.mother.agents))
+
+    def _tick(self, system: System) -> None:
+        if time.monotonic() - self._ticked > _TICK:
+            self._ticked = time.monotonic()
+            system.ledger.tick()
+
+    @staticmethod
+    def _approve_all(system: System) -> None:
+        for job, status in list(system.recorder.standing.items()):
+            if status == "held":
+                system.ledger.approve(job, "chaos")
+
+    @staticmethod
+    def _at_rest(system: System, audit: Audit) -> bool:
+        d = audit.depth
+        left = d.stream + d.pending + d.waiting + d.held + system.recorder.open
+        return system.deliveries.done and not left
+
+    def _await_agents(self, system: System) -> None:
+        """Agents without a job give up by themselves, zombies learn that they are; then nobody writes any more."""
+        deadline = time.monotonic() + 60
+        while system.mother.agents:
+            self._poll_children(system)
+            if time.monotonic() > deadline:
+                raise ChaosError(f"agents that do not end: {system.mother.agents}")
+            time.sleep(_POLL)
+        if system.mother.failed:
+            raise ChaosError(f"{system.mother.failed} processes ended by an error: {self._directory}/children.log")
+
+
+def terminate_on_sigterm() -> None:
+    """Ctrl-C and SIGTERM end a run the same way: every process of it goes."""
+
+    def handler(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,135 @@
+"""What every process of a run must know, handed over as one JSON file.
+
+Owns: the description, the ledger that keeps a journal of what the ledger told its agent.
+Leaves to others: starting processes (`forker.py`), what an agent does (`agents.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from raibid.contract import STREAM
+from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
+from raibid.ledger.connection import command_client
+from raibid.model.job import JobStatus, Report
+
+from tests.chaos.history import AgentNote, Claimed, Fenced, Finished, Late
+from tests.chaos.mutations import MUTATIONS, MutatedScripts
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: where its Redis, its front door and its files are, and which bug its ledger has."""
+
+    directory: str
+    redis_url: str
+    door_port: int
+    lease: float
+    beat: float
+    mutation: str = ""
+
+    @property
+    def journal(self) -> Path:
+        """What agents were told, one JSON line each."""
+        return Path(self.directory) / "journal.jsonl"
+
+    def write(self) -> Path:
+        """Write the description for the other processes."""
+        path = Path(self.directory) / "world.json"
+        path.write_bytes(msgspec.json.encode(self))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The description another process wrote."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)
+
+    def ledger(self) -> JournalLedger:
+        """A ledger for this process."""
+        return JournalLedger(self)
+
+
+class JournalLedger(Ledger):
+    """The real ledger; what it told an agent is noted in the journal."""
+
+    def __init__(self, world: World, stream: str = STREAM) -> None:
+        timing = Timing(world.lease, world.beat)
+        super().__init__(command_client(world.redis_url), stream=stream, timing=timing)
+        self._journal = world.journal
+        self._split_finish = False
+        self._heard = time.monotonic()
+        self._owner = self.open_job = ""
+        if world.mutation:
+            mutation = MUTATIONS[world.mutation]
+            self._run = MutatedScripts(self.client, self.keys, mutation)
+            self._split_finish = mutation.split_finish
+
+    def _note(self, note: AgentNote) -> None:
+        file = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, msgspec.json.encode(note) + b"\n")
+        finally:
+            os.close(file)
+
+    def _spoke(self, job_id: str) -> None:
+        now = time.monotonic()
+        if now - self._heard > self.timing.lease:
+            self._note(Late(job=job_id, seconds=now - self._heard))
+        self._heard = now
+
+    def claim(self, owner: str, token: str | None = None) -> Claim | None:
+        claim = super().claim(owner, token)
+        self._heard, self._owner = time.monotonic(), owner
+        self.open_job = claim.job.id if claim else ""
+        if claim:
+            self._note(Claimed(job=claim.job.id, token=claim.token, owner=owner))
+        return claim
+
+    def beat(self, job_id: str, token: str) -> Beat:
+        self._spoke(job_id)
+        answer = super().beat(job_id, token)
+        if answer is Beat.STALE:
+            self._note(Fenced(job=job_id, token=token))
+            self.open_job = ""
+        return answer
+
+    def finish(self, job_id: str, token: str, outcome: JobStatus, report: Report | None = None) -> None:
+        self._spoke(job_id)
+        try:
+            super().finish(job_id, token, outcome, report)
+            if self._split_finish:
+                time.sleep(0.05)  # the bug itself: between its two steps the agent may die
+                super().finish(job_id, token, outcome, report)
+        except StaleTokenError:
+            self._note(Fenced(job=job_id, token=token))
+            self.open_job = ""
+            raise
+        self._note(Finished(job=job_id, token=token, owner=self._owner, outcome=str(outcome)))
+        self.open_job = ""
+
+    def finish_as(self, owner: str, claim: Claim, outcome: JobStatus) -> None:
+        """Finish as one of several agents that share this ledger (in a story, not in a run)."""
+        self._owner = owner
+        self.finish(claim.job.id, claim.token, outcome)
+
+    def first_step_of_finish(self, claim: Claim, outcome: JobStatus) -> None:
+        """What an agent that dies in `finish` has done at least: one script. Its end is not in the journal."""
+        super().finish(claim.job.id, claim.token, outcome)
+
+    def release(self, job_id: str, token: str, reason: str, *, refund: bool, delay: float = 0.0) -> JobStatus:
+        self.open_job = ""
+        return super().release(job_id, token, reason, refund=refund, delay=delay)
+
+    def give_up(self) -> None:
+        """The agent ends. If it left its job behind, that explains one more start of the job."""
+        if self.open_job:
+            self._note(Late(job=self.open_job, seconds=time.monotonic() - self._heard))
+
+
+def read_journal(path: Path) -> list[AgentNote]:
+    """Every note, in the order in which it was written."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [msgspec.json.decode(line, type=AgentNote) for line in lines]
