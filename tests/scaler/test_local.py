@@ -138,6 +138,20 @@ def test_an_agent_that_does_not_end_is_killed_with_its_build(pool: Pool, tmp_pat
     assert scaler.running == 0
 
 
+def test_what_a_killed_agent_left_of_its_build_is_ended(pool: Pool, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    scaler = pool.scaler(STUBBORN, env={"READY": str(ready)})
+    pool.length = 1
+    scaler.step()
+    until(lambda: ready.exists() and bool(ready.read_text()), "the build runs")
+    build = psutil.Process(int(ready.read_text()))
+    pool.length = 0
+    psutil.Process(scaler.pids[0]).kill()
+    await_end(scaler)
+    scaler.step()
+    until(lambda: not build.is_running() or build.status() == psutil.STATUS_ZOMBIE, "the build ends")
+
+
 def test_a_killed_scaler_takes_no_agent_with_it(tmp_path: Path) -> None:
     """Each finishes its job and exits by itself."""
     program = f"""

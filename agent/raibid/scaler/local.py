@@ -23,13 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from raibid.contract import DEFAULT_WINDOW, POLL_SECONDS, Env
 from raibid.ledger import Ledger, LedgerError
 from raibid.ledger.errors import translated
 from raibid.scaler.arithmetic import Scaling, jobs_to_create
 from raibid.scaler.backoff import Backoff
+from raibid.scaler.processes import end_orphans, kill_tree
 
 AGENT_COMMAND: Final = (sys.executable, "-m", "raibid.worker")
 GRACE_SECONDS: Final = 60.0
@@ -157,7 +156,7 @@ class LocalScaler:
             try:
                 agent.process.wait(timeout=max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _kill_tree(agent.process)
+                kill_tree(agent.process)
                 self._tell(
                     "killed", f"did not end within {self._grace:g} s after SIGTERM; its lease will expire", agent
                 )
@@ -230,6 +229,8 @@ class LocalScaler:
             if agent.log:
                 agent.log.unlink(missing_ok=True)
             return
+        if code < 0:
+            end_orphans(agent.name)
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._tell("failed", "; ".join(filter(None, [how, _last_line(agent.log)])), agent)
         if self._backoff.active:
@@ -264,20 +265,6 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL an agent and its build: steps are in process groups of their own, and orphans would build on."""
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = []
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue  # ended in between: what was wanted
-    process.wait()
 
 
 def _last_line(log: Path | None) -> str:

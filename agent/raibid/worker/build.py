@@ -108,7 +108,8 @@ def _attempt(job: Job, config: AgentConfig, room: Workspace, log: JobLog, stop: 
     from raibid.worker.pipeline_run import Place, run_checkout
 
     base = agent_variables(config.environment, home=room.home, tmp=room.tmp, passed=config.pass_env)
-    place = Place(checkout=room.checkout, env={**base, **job_variables(job, sha)}, spec=job.spec, config=config)
+    env = {**base, **job_variables(job, sha, config.name)}
+    place = Place(checkout=room.checkout, env=env, spec=job.spec, config=config)
     pipeline, result = run_checkout(place, log, stop)
     if pipeline is None or not pipeline.artifacts or stop.reason:
         return result

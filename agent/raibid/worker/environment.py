@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from raibid.contract import Env
 from raibid.model.job import Job, JobSpec
 from raibid.worker.errors import JobFaultError
 
@@ -43,13 +44,15 @@ def agent_variables(agent: Mapping[str, str], *, home: Path, tmp: Path, passed: 
     }
 
 
-def job_variables(job: Job, sha: str) -> dict[str, str]:
+def job_variables(job: Job, sha: str, agent: str) -> dict[str, str]:
     """What a step may know of its job."""
     return {
         **job.spec.params,
         **spec_variables(job.spec, sha),
         "RAIBID_JOB_ID": job.id,
         "RAIBID_ATTEMPT": str(job.attempt),
+        # By it the local scaler finds what a killed agent left running.
+        Env.AGENT_NAME: agent,
     }
 
 

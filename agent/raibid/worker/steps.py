@@ -11,9 +11,10 @@ import os
 import select
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ _READ_BYTES: Final = 64 * 1024
 _TAIL_BYTES: Final = 4096
 _LAST_WORDS_SECONDS: Final = 1.0
 """A `>(tee log)` writes its last lines after the shell has ended; a daemon that holds the pipe costs this long."""
+
+_CLOSED_SECONDS: Final = 10.0
+"""With every process of the step gone its pipe is closed; what is in it is read in milliseconds."""
 
 TIMEOUT: Final = "timeout"
 Write = Callable[[bytes], object]
@@ -70,11 +74,11 @@ def run(command: Command, write: Write, stop: Stop) -> Ended:
         InfrastructureError: it cannot be started or cannot be killed. Whatever `write` raises.
     """
     tree = ProcessTree()
-    with command.ceiling as ceiling, ThreadPoolExecutor(1, "output") as reader:
+    with command.ceiling as ceiling:
         started = time.monotonic()
         process, output = _start(command)
         tree.leader = process.pid
-        tail = reader.submit(_pump, output, write)
+        tail = _follow(output, write)
         cause = _await_end(process.pid, started + command.timeout, stop)
         if not cause:
             wait([tail], _LAST_WORDS_SECONDS)
@@ -83,7 +87,7 @@ def run(command: Command, write: Write, stop: Stop) -> Ended:
             raise InfrastructureError(f"processes of {command.argv[0]} survive SIGKILL")
         exit_code, peak_rss = _read_status(process)
         seconds = time.monotonic() - started
-        last_words = tail.result()
+        last_words = _last_words(tail, command)
         out_of_memory = not cause and ceiling.killed(exit_code, last_words)
     return Ended(exit_code=exit_code, seconds=seconds, peak_rss=peak_rss, cause=cause, out_of_memory=out_of_memory)
 
@@ -106,6 +110,28 @@ def _start(command: Command) -> tuple[subprocess.Popen[bytes], int]:
     finally:
         os.close(writing)
     return process, reading
+
+
+def _follow(output: int, write: Write) -> Future[bytes]:
+    """`_pump` in a daemon thread: a process that survives even SIGKILL keeps the pipe open, and the agent must still
+    be able to say so and exit."""
+    tail: Future[bytes] = Future()
+
+    def follow() -> None:
+        try:
+            tail.set_result(_pump(output, write))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever asks for the result
+            tail.set_exception(error)
+
+    threading.Thread(target=follow, name="output", daemon=True).start()
+    return tail
+
+
+def _last_words(tail: Future[bytes], command: Command) -> bytes:
+    try:
+        return tail.result(_CLOSED_SECONDS)
+    except TimeoutError:
+        raise InfrastructureError(f"something outside the step holds the output of {command.argv[0]} open") from None
 
 
 def _pump(output: int, write: Write) -> bytes:

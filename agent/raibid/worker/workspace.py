@@ -7,13 +7,14 @@ Leaves to others: what is put into it.
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from typing import Final
 from raibid.worker.errors import InfrastructureError, WorkspaceFullError
 
 _log = logging.getLogger(__name__)
+_PREFIX: Final = "raibid-"  # nothing else in the parent directory is ever touched
 FULL_BELOW: Final = 1024 * 1024
 """Less room than this after a failed step and the disk is the culprit: not even a small object file fits."""
 
@@ -54,22 +56,41 @@ class Workspace:
 
 @contextmanager
 def workspace(parent: Path, name: str) -> Iterator[Workspace]:
-    """A fresh workspace, removed at the end.
+    """A fresh workspace, removed at the end; those of agents that were killed are removed at the start.
 
     Raises:
         WorkspaceFullError: no room for it. InfrastructureError: it cannot be made.
     """
+    with ExitStack() as held:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as alone:
+                _hold(parent, alone, wait=True)  # nobody takes a directory that is just being made for abandoned
+                abandoned = [path for path in parent.glob(f"{_PREFIX}*") if _hold(path, held)]
+                place = Workspace(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{name}-", dir=parent)))
+                _hold(place.root, held)
+            for path in abandoned:
+                remove(path)
+            for directory in (place.checkout, place.home, place.tmp):
+                directory.mkdir()
+        except OSError as error:
+            raise disk_error(error) from error
+        try:
+            yield place
+        finally:
+            remove(place.root)
+
+
+def _hold(directory: Path, held: ExitStack, *, wait: bool = False) -> bool:
+    """Lock a directory until `held` ends, or this process does, however it does. False: somebody else has it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        place = Workspace(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
-        for directory in (place.checkout, place.home, place.tmp):
-            directory.mkdir()
-    except OSError as error:
-        raise disk_error(error) from error
-    try:
-        yield place
-    finally:
-        remove(place.root)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    held.callback(os.close, descriptor)
+    return True
 
 
 def remove(path: Path) -> None:
