@@ -63,8 +63,8 @@ def test_requests_during_a_write_go_together_in_the_next() -> None:
 
 
 def test_a_batch_is_bounded() -> None:
-    recorder, answers = run(*(str(i) for i in range(300)))
-    assert [len(batch) for batch in recorder.batches] == [1, 128, 128, 44]
+    recorder, answers = run(*(str(i) for i in range(40)))
+    assert [len(batch) for batch in recorder.batches] == [1, 16, 16, 8]
     assert all(isinstance(answer, Enqueued) for answer in answers)
 
 

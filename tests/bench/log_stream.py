@@ -63,8 +63,11 @@ def measure() -> list[Figure]:
         ledger = Ledger.connect(server.url)
         ledger.setup()
         chunked, single = finished_job(ledger, LINES, 100), finished_job(ledger, LINES // 10, 1)
-        with api(Path(name) / "api", server.url, ledger.keys.stream) as port:
-            rates = [(LINES / read_all(port, chunked), LINES / 10 / read_all(port, single)) for _ in range(ROUNDS)]
+        with api(Path(name) / "api", server.url, ledger.keys.stream) as api_server:
+            rates = [
+                (LINES / read_all(api_server.port, chunked), LINES / 10 / read_all(api_server.port, single))
+                for _ in range(ROUNDS)
+            ]
     ours, theirs = median(a for a, _ in rates), median(b for _, b in rates)
     return [
         Figure(

@@ -16,7 +16,7 @@ _CONNECTION: Final = "+ping +hello"
 _SCRIPTS: Final = "+evalsha +script|load +time +info"
 # What the steps of an agent touch; `admit` runs inside finish and release, so lanes are among it.
 _STEPS: Final = (
-    "+hgetall +hmget +hget +hset +hincrby +zrange +zadd +zrem +zscore +sadd +expire "
+    "+hgetall +hmget +hget +hset +hincrby +zrange +zrank +zadd +zrem +zscore +sadd +expire "
     "+xadd +xack +xdel +xrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
 )
 _WAITING: Final = "+xread +xinfo|stream"

@@ -32,10 +32,11 @@ local function clock()
   return at - tonumber(settings.paused_total or 0)
 end
 
--- Strictly increasing even when the machine's clock is set back: first in, first out within a lane.
+-- Strictly increasing even when the machine's clock is set back: first in, first out within a lane. The last one
+-- given is written down by `finally`, once per script.
 local function next_score(class)
   local base = math.max(clock(), tonumber(settings.last_score or 0) + 1)
-  set('last_score', int(base))
+  settings.last_score, settings.scored = base, true
   if class == 0 then return base - URGENT_BAND end
   return base + class * AGE
 end
@@ -60,7 +61,7 @@ end
 
 local function park(job, lane, score)
   redis.call('ZADD', key.lane .. lane, score, job)
-  reindex(lane)
+  if redis.call('ZRANK', key.lane .. lane, job) == 0 then redis.call('ZADD', key.lanes, score, lane) end
 end
 
 local function unpark(job, lane)

@@ -149,6 +149,7 @@ end
 -- Ends every script that changes who may run. Its own writes are done by then: an error here is counted, alerted
 -- on and healed by the next tick, never an error of the caller's step.
 local function finally(reply)
+  if settings.scored then set('last_score', int(settings.last_score)) end
   local ok, problem = pcall(admit)
   if not ok then
     redis.call('HINCRBY', key.settings, 'admit_errors', 1)
