@@ -114,6 +114,11 @@ RETENTION_SECONDS: Final = 24 * 3600
 AGE_SECONDS: Final = 3600
 """Waiting this long lifts a job by one priority class."""
 DEFAULT_WINDOW: Final = 4
+EVENTS_KEPT: Final = 10_000
+"""About how many transitions the event stream keeps."""
+DEAD_LETTERS_KEPT: Final = 1_000
+ARCHIVED_LOG_SECONDS: Final = 600
+"""A log stays in Redis this long after it was archived, for readers under way: 100 chatty builds are 3 GB."""
 LOG_CAP_BYTES: Final = 32 * 1024 * 1024
 LOG_CHUNK_BYTES: Final = 16 * 1024
 LOG_FLUSH_SECONDS: Final = 0.1

@@ -224,6 +224,13 @@ def test_an_unparseable_entry_takes_a_place_but_does_not_stop_admission(ledger: 
     assert ledger.depth().stream == 0
 
 
+def test_an_entry_without_a_lane_does_not_stop_admission(ledger: Ledger) -> None:
+    ledger.client.xadd(ledger.keys.stream, {"job": "x", "lane": "written by hand"})
+    (job,) = put(ledger, new())
+    assert status(ledger, job) == "queued"
+    assert ledger.depth().admit_errors == 0
+
+
 def test_an_error_in_admit_is_counted_and_the_callers_step_stands(ledger: Ledger) -> None:
     ledger.set_window(0)
     (job,) = put(ledger, new())

@@ -117,6 +117,13 @@ def test_a_buried_job_can_be_requeued_from_its_dead_letter(ledger: Ledger) -> No
     assert ledger.records.dead_letters() == []
 
 
+def test_a_dead_letter_is_requeued_once(ledger: Ledger) -> None:
+    (job,) = put(ledger, new())
+    ledger.bury(job, "poison")
+    letter = ledger.records.dead_letters()[0][0]
+    assert len({ledger.retry(job, dead_letter=letter).id for _ in range(2)}) == 1
+
+
 def test_burying_a_running_job_fences_its_agent(ledger: Ledger) -> None:
     put(ledger, new())
     claim = take(ledger)

@@ -138,7 +138,16 @@ def test_infrastructure_failures_use_up_the_attempts_and_then_the_job_is_buried(
     assert ledger.records.dead_letters()[0][1]["job"] == doomed
 
 
-@pytest.mark.parametrize("fields", [{"junk": "1"}, {"job": "no-such-job", "lane": "a|"}, {"job": "x"}])
+def test_a_release_whose_reply_was_lost_can_be_repeated(ledger: Ledger) -> None:
+    put(ledger, new())
+    claim = take(ledger)
+    assert [ledger.release(claim.job.id, claim.token, "SIGTERM", refund=True) for _ in range(2)] == ["queued"] * 2
+    assert take(ledger).job.refunds == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"junk": "1"}, {"job": "no-such-job", "lane": "a|"}, {"job": "x"}, {"job": "x", "lane": "no bar"}]
+)
 def test_an_entry_that_means_nothing_is_dropped_and_never_blocks(ledger: Ledger, fields: dict[str, str]) -> None:
     ledger.client.xadd(ledger.keys.stream, fields)  # type: ignore[arg-type]
     (job,) = put(ledger, new())
@@ -147,9 +156,16 @@ def test_an_entry_that_means_nothing_is_dropped_and_never_blocks(ledger: Ledger,
 
 
 def test_an_unparseable_entry_is_kept_as_a_dead_letter(ledger: Ledger) -> None:
-    ledger.client.xadd(ledger.keys.stream, {"junk": "1"})
+    ledger.client.xadd(ledger.keys.stream, {"junk": b"\xff"})
     assert ledger.claim("a") is None
-    assert ledger.records.dead_letters()[0][1]["raw"] == '["junk","1"]'
+    assert ledger.records.dead_letters()[0][1]["raw"] == '["junk","\\xff"]'
+
+
+def test_an_unparseable_entry_wakes_no_agent_while_paused(ledger: Ledger) -> None:
+    ledger.pause()
+    ledger.client.xadd(ledger.keys.stream, {"junk": "1"})
+    assert ledger.tick()["dropped"] == 1
+    assert (ledger.depth().stream, ledger.depth().dead) == (0, 1)
 
 
 def test_an_agent_that_found_nothing_leaves_no_consumer_behind(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from raibid.ledger import Beat, Ledger
 
 from tests.ledger.conftest import entry_of, new, put, take
@@ -24,10 +25,11 @@ def test_jobs_whose_entries_were_trimmed_away_come_back(ledger: Ledger) -> None:
     assert [take(ledger, f"a{n}").job.id for n in range(2)] == jobs
 
 
-def test_a_waiting_job_that_fell_out_of_its_lane_returns(ledger: Ledger) -> None:
+@pytest.mark.parametrize("lost", [("lane:acme/app|", "lanes"), ("lane:acme/app|",), ("lanes",)])
+def test_a_waiting_job_that_fell_out_of_its_lane_returns(ledger: Ledger, lost: tuple[str, ...]) -> None:
     ledger.set_window(0)
     (job,) = put(ledger, new())
-    ledger.client.delete(ledger.keys.lane + "acme/app|", ledger.keys.lanes)
+    ledger.client.delete(*(f"{{{ledger.keys.stream}}}:{key}" for key in lost))
     ledger.tick()
     ledger.set_window(1)
     assert take(ledger).job.id == job

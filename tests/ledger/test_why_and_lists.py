@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from raibid.ledger import Ledger
+from typing import Any
+
+import pytest
+from raibid.ledger import Ledger, LedgerUnavailableError
 from raibid.model.job import JobStatus
 
 from tests.ledger.conftest import new, put, take
@@ -91,3 +94,35 @@ def test_an_ended_job_waits_for_the_archive_until_it_is_there(ledger: Ledger) ->
     assert ledger.records.unarchived() == [job]
     ledger.records.archived(job)
     assert ledger.records.unarchived() == []
+    assert 0 < int(ledger.client.ttl(ledger.keys.log + job)) <= 600, "its log leaves Redis soon"
+
+
+def test_one_unreadable_record_does_not_hide_the_others(ledger: Ledger) -> None:
+    bad, good = put(ledger, new(), new())
+    ledger.client.hset(ledger.keys.job + bad, "spec", "{")
+    assert [j.id for j in ledger.records.page().jobs] == [good]
+
+
+def test_a_chunk_whose_answer_was_lost_is_not_stored_twice(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(ledger, new())
+    claim = take(ledger)
+    write = ledger.logs.writer(claim.job.id, claim.token)
+    write(b"one\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "_logs", Deaf(ledger))
+        with pytest.raises(LedgerUnavailableError):
+            write(b"two\n")
+    assert write(b"two\n")
+    write(b"three\n")
+    assert [c.data for c in ledger.logs.read(claim.job.id)] == [b"one\n", b"two\n", b"three\n"]
+
+
+class Deaf:
+    """Does as it is told and loses the answer."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def append(self, *args: Any, **kw: Any) -> bool:
+        self._ledger.logs.append(*args, **kw)
+        raise LedgerUnavailableError("the connection broke")

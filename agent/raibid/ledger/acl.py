@@ -1,5 +1,9 @@
 """Redis users, each with the least it needs: the API, an agent, KEDA.
 
+An agent's user can touch every job of the queue, because admit runs inside its finish and release; what keeps one
+agent from another's job is the fencing token, and what keeps a build from Redis is that a step never sees the
+password.
+
 Owns: the text of Redis' `aclfile`.
 Leaves to others: where passwords come from and where the file is kept (0600).
 """

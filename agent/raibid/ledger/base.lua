@@ -1,5 +1,5 @@
 -- Shared by every script: time, records, events, how a job enters and how it ends.
--- `key`, RETENTION (seconds), AGE (µs) and MAX_REFUNDS come from the header (scripts.py).
+-- `key` and the names in capitals come from the header (scripts.py): RETENTION in seconds, AGE in µs, the rest counts.
 -- Lua in Redis does not roll back: each step checks first, writes then, and does XACK + XDEL last.
 
 local URGENT_BAND = 1e15 -- µs, about 31 years: class 0 is a band of its own that ageing never reaches
@@ -41,7 +41,7 @@ local function next_score(class)
   return base + class * AGE
 end
 
-local function window_size() return tonumber(settings.window or 4) end
+local function window_size() return tonumber(settings.window or WINDOW) end
 
 local function record(job, ...) return redis.call('HMGET', key.job .. job, ...) end
 
@@ -49,7 +49,7 @@ local function write(job, ...) redis.call('HSET', key.job .. job, ...) end
 
 -- One entry per transition, in the same atomic step as the transition.
 local function event(job, name, from, to, attempt)
-  redis.call('XADD', key.events, 'MAXLEN', '~', settings.events_max or '10000', '*',
+  redis.call('XADD', key.events, 'MAXLEN', '~', settings.events_max or EVENTS_KEPT, '*',
     'job', job, 'event', name, 'from', from, 'to', to, 'attempt', attempt or '')
 end
 
@@ -94,11 +94,19 @@ local function conclude(job, name, to, reason)
   if r[4] and r[4] ~= '' then drop(r[4]) end
 end
 
+local function dead_letter(...)
+  redis.call('XADD', key.dead, 'MAXLEN', '~', DEAD_KEPT, '*', 'at', int(time_us()), ...)
+end
+
 local function bury(job, reason)
-  local r = record(job, 'attempt')
-  redis.call('XADD', key.dead, 'MAXLEN', '~', '1000', '*',
-    'job', job, 'reason', reason, 'attempt', r[1] or '', 'at', int(time_us()))
+  dead_letter('job', job, 'reason', reason, 'attempt', record(job, 'attempt')[1] or '')
   conclude(job, 'bury', 'dead', reason)
+end
+
+-- An entry that names no job: kept as a dead letter, out of the stream.
+local function discard(entry, fields)
+  if fields and #fields > 0 then dead_letter('reason', 'unparseable entry', 'raw', cjson.encode(fields)) end
+  drop(entry)
 end
 
 -- A new record, in its lane or held. Returns {id, created, status}; a known dedupe key gives its job back.

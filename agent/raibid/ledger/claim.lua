@@ -35,7 +35,7 @@ end
 
 local function start(job, from, attempt)
   write(job, 'status', 'running', 'owner', owner, 'token', token, 'attempt', attempt, 'started', int(time_us()),
-    'reason', '')
+    'reason', '', 'log_seq', 0)
   event(job, 'claim', from, 'running', attempt)
   local all = redis.call('HGETALL', key.job .. job)
   all[#all + 1], all[#all + 2] = 'id', job
@@ -51,11 +51,7 @@ for _ = 1, 100 do -- each turn drops, ends or starts one entry; the bound keeps 
   local id, job = entry[1], dict(entry[2] or {}).job
   local r = job and record(job, 'status', 'entry', 'attempt', 'max', 'cancel', 'lane')
   if not job then
-    if entry[2] and #entry[2] > 0 then
-      redis.call('XADD', key.dead, 'MAXLEN', '~', '1000', '*', 'reason', 'unparseable entry',
-        'raw', cjson.encode(entry[2]), 'at', int(time_us()))
-    end
-    drop(id)
+    discard(id, entry[2])
     finally(nil)
   elseif not r[1] or TERMINAL[r[1]] or r[2] ~= id then
     drop(id) -- no record, ended, or superseded by a later entry

@@ -7,7 +7,7 @@ if r[1] ~= 'running' then return 'stale' end
 
 write(job, 'report', ARGV[4])
 if outcome ~= 'cancelled' then
-  local took = (time_us() - tonumber(r[4])) / 1000
+  local took = math.max(0, time_us() - tonumber(r[4])) / 1000 -- the clock may have been set back
   local known = tonumber(redis.call('HGET', key.pace, r[5]) or nil)
   redis.call('HSET', key.pace, r[5], int(known and known * 0.7 + took * 0.3 or took))
 end

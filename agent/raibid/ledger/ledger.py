@@ -103,6 +103,8 @@ class Ledger:
         retries = self._existing(job_id).retries
         with translated():
             reply = self._run("retry", job_id, new_job_id(), retries, int(hold), dead_letter)
+        if text(reply[0]) == "missing":
+            raise JobNotFoundError(f"no job {job_id} in the ledger")
         if text(reply[0]) == "not-terminal":
             raise NotTerminalError(f"job {job_id} is {text(reply[1])}: only an ended job can be retried")
         return Enqueued(text(reply[0]), bool(reply[1]), JobStatus(text(reply[2])))

@@ -28,6 +28,25 @@ def chunk_from_fields(entry_id: Any, fields: Any) -> LogChunk:
     )
 
 
+class LogWriter:
+    """Appends to one job's log. Not thread-safe.
+
+    A call that raised is repeated with the same chunk: if only its answer was lost, the chunk is not stored twice.
+    """
+
+    def __init__(self, logs: Logs, job_id: str, token: str) -> None:
+        self._logs = logs
+        self._job_id = job_id
+        self._token = token
+        self._number = 1
+
+    def __call__(self, data: bytes, *, step: str = "", cap: int = LOG_CAP_BYTES) -> bool:
+        """As `Logs.append`."""
+        taken = self._logs.append(self._job_id, self._token, data, step=step, cap=cap, number=self._number)
+        self._number += 1
+        return taken
+
+
 class Logs:
     """The logs that Redis still has."""
 
@@ -36,14 +55,22 @@ class Logs:
         self._keys = keys
         self._run = run
 
-    def append(self, job_id: str, token: str, data: bytes, *, step: str = "", cap: int = LOG_CAP_BYTES) -> bool:
+    def writer(self, job_id: str, token: str) -> LogWriter:
+        """Appends to this job's log for as long as the token is good."""
+        return LogWriter(self, job_id, token)
+
+    def append(
+        self, job_id: str, token: str, data: bytes, *, step: str = "", cap: int = LOG_CAP_BYTES, number: int = 0
+    ) -> bool:
         """Append a chunk. False: the log is at its cap and the chunk was not taken (cap 0: no cap).
+
+        Numbers rise by one per claim; a chunk whose number was taken before is not stored again (0: not counted).
 
         Raises:
             StaleTokenError: the job is no longer this agent's.
         """
         with translated():
-            reply = text(self._run("append_log", job_id, token, data, step, cap))
+            reply = text(self._run("append_log", job_id, token, data, step, cap, number))
         if reply == "stale":
             raise StaleTokenError(f"job {job_id} is no longer this agent's")
         return reply == "ok"

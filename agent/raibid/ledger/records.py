@@ -6,17 +6,19 @@ Leaves to others: every change of a record (`*.lua`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
 import redis
 
-from raibid.contract import Keys
+from raibid.contract import ARCHIVED_LOG_SECONDS, Keys
 from raibid.ledger.errors import LedgerError, translated
 from raibid.ledger.results import Page
 from raibid.model.job import Job, JobSpec, JobStatus, Report
 
+_log: Final = logging.getLogger(__name__)
 _SCAN: Final = 200
 _SCAN_LIMIT: Final = 5_000  # records looked at per call; a page may then be short but has a cursor
 
@@ -24,6 +26,11 @@ _SCAN_LIMIT: Final = 5_000  # records looked at per call; a page may then be sho
 def text(value: Any) -> str:
     """A Redis reply as str."""
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _shown(value: Any) -> str:
+    """Whatever somebody wrote into the stream, as text."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
@@ -108,15 +115,18 @@ class Records:
             return [text(i) for i in cast(list[bytes], self._client.srandmember(self._keys.unarchived, count))]
 
     def archived(self, job_id: str) -> None:
-        """Note that the archive holds the job."""
+        """Note that the archive holds the job; its log leaves Redis soon."""
         with translated():
-            self._client.srem(self._keys.unarchived, job_id)
+            pipe = self._client.pipeline(transaction=True)
+            pipe.srem(self._keys.unarchived, job_id)
+            pipe.expire(self._keys.log + job_id, ARCHIVED_LOG_SECONDS)
+            pipe.execute()
 
     def dead_letters(self, count: int = 100) -> list[tuple[str, dict[str, str]]]:
         """Newest dead letters: entry id and fields (job, reason, at; or raw for an unparseable entry)."""
         with translated():
             entries = cast(Any, self._client.xrevrange(self._keys.dead, count=count))
-        return [(text(i), {text(k): text(v) for k, v in fields.items()}) for i, fields in entries]
+        return [(text(i), {_shown(k): _shown(v) for k, v in fields.items()}) for i, fields in entries]
 
     def _ids(self, top: str, count: int) -> list[str]:
         with translated():
@@ -140,4 +150,12 @@ class Records:
             for job_id in wanted:
                 pipe.hgetall(self._keys.job + job_id)
             full: list[Any] = pipe.execute()
-        return [job_from_hash(i, record) for i, record in zip(wanted, full, strict=True) if record]
+        found = []
+        for job_id, record in zip(wanted, full, strict=True):
+            if not record:
+                continue  # expired since its head was read
+            try:
+                found.append(job_from_hash(job_id, record))
+            except LedgerError as error:
+                _log.warning("left out of a list: %s", error)  # one bad record must not hide all others
+        return found

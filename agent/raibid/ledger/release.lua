@@ -1,7 +1,9 @@
 -- ARGV: job, token, reason, refund, idle in ms. The same entry and place; the lease is over.
 local job, reason = ARGV[1], ARGV[3]
-local r = record(job, 'status', 'token', 'owner', 'entry', 'cancel', 'lane', 'attempt', 'refunds')
+local r = record(job, 'status', 'token', 'owner', 'entry', 'cancel', 'lane', 'attempt', 'refunds', 'released')
+if r[9] == ARGV[2] then return r[1] end -- its reply was lost
 if r[1] ~= 'running' or r[2] ~= ARGV[2] then return 'stale' end
+write(job, 'released', ARGV[2])
 
 if r[5] == '1' then
   conclude(job, 'cancel', 'cancelled', 'cancelled')

@@ -70,7 +70,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, int]
     claimed_resources: dict[str, int]
     limits: dict[str, int]  #: `repo:<name>`, `repo:*`, `resource:<name>`, `resource:*` → jobs at once
-    admit_errors: int  #: how often admit failed; anything but 0 is an alert
+    admit_errors: int  #: how often admit has failed since the ledger began; alert when it grows
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):

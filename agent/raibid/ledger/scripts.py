@@ -13,7 +13,15 @@ from typing import Any, Final
 import redis
 from redis.commands.core import Script
 
-from raibid.contract import AGE_SECONDS, MAX_REFUNDS, RETENTION_SECONDS, Keys
+from raibid.contract import (
+    AGE_SECONDS,
+    DEAD_LETTERS_KEPT,
+    DEFAULT_WINDOW,
+    EVENTS_KEPT,
+    MAX_REFUNDS,
+    RETENTION_SECONDS,
+    Keys,
+)
 
 # Every writing script may run when Redis is full, or a full Redis would never drain; except those that
 # take in something new. `none` is the shebang without a flag.
@@ -54,6 +62,7 @@ def source(name: str, keys: Keys) -> str:
     header = (
         f"local key = {{{names}}}\n"
         f"local RETENTION, AGE, MAX_REFUNDS = {RETENTION_SECONDS}, {AGE_SECONDS * 1_000_000}, {MAX_REFUNDS}\n"
+        f"local WINDOW, EVENTS_KEPT, DEAD_KEPT = {DEFAULT_WINDOW}, {EVENTS_KEPT}, {DEAD_LETTERS_KEPT}\n"
     )
     return "\n".join([shebang, header, *(_part(p) for p in SHARED), _part(f"{name}.lua")])
 

@@ -39,7 +39,10 @@ for _, group in ipairs(redis.call('XINFO', 'GROUPS', key.stream)) do
 end
 for _, entry in ipairs(redis.call('XRANGE', key.stream, '-', '+')) do
   local id = entry[1]
-  if not_after(id, delivered) and not redis.call('XPENDING', key.stream, key.group, id, id, 1)[1] then
+  if not dict(entry[2]).job then -- claim would do it, but takes nothing while paused
+    discard(id, entry[2])
+    did.dropped = did.dropped + 1
+  elseif not_after(id, delivered) and not redis.call('XPENDING', key.stream, key.group, id, id, 1)[1] then
     local job = dict(entry[2]).job
     local r = job and record(job, 'status', 'entry')
     if r and (r[1] == 'running' or r[1] == 'queued') and r[2] == id then withdraw(job, id, 'orphaned') else drop(id) end
@@ -56,8 +59,10 @@ for _, job in ipairs(ids) do
     redis.call('ZREM', key.index, job)
     redis.call('SREM', key.unarchived, job)
     did.indexed = did.indexed + 1
-  elseif r[1] == 'waiting' and not redis.call('ZSCORE', key.lane .. r[3], job) then
-    park(job, r[3], r[4])
+  elseif r[1] == 'waiting'
+    and not (redis.call('ZSCORE', key.lane .. r[3], job) and redis.call('ZSCORE', key.lanes, r[3])) then
+    redis.call('ZADD', key.lane .. r[3], r[4], job)
+    reindex(r[3])
     did.orphans = did.orphans + 1
   elseif r[1] == 'held' and not redis.call('ZSCORE', key.held, job) then
     redis.call('ZADD', key.held, int(time_us()), job)

@@ -32,7 +32,7 @@ elseif r[1] == 'waiting' then
     if #holders > 0 then facts.holders = holders end
   end
   local pace = tonumber(redis.call('HGET', key.pace, r[9]) or nil)
-  if pace and not paused() and facts.window > 0 then
+  if pace and not kind and not paused() and facts.window > 0 then -- blocked: nobody can say for how long
     facts.eta = math.ceil((ahead + 1) / facts.window) * pace / 1000
   end
 end

@@ -3,7 +3,7 @@
 
 local function split(lane)
   local repo, resource = lane:match('^(.*)|([^|]*)$')
-  return repo, resource
+  return repo or lane, resource or '' -- an entry written by hand may hold anything; it must not stop admit
 end
 
 local limits = dict(redis.call('HGETALL', key.limits))
@@ -22,8 +22,8 @@ local function survey()
     s.total = s.total + 1 -- an unparseable entry takes a place until claim drops it
     if f.job and f.lane then
       local repo, resource = split(f.lane)
-      s.repo[repo or ''] = (s.repo[repo or ''] or 0) + 1
-      s.resource[resource or ''] = (s.resource[resource or ''] or 0) + 1
+      s.repo[repo] = (s.repo[repo] or 0) + 1
+      s.resource[resource] = (s.resource[resource] or 0) + 1
     end
   end
   return s

@@ -79,9 +79,12 @@ class Step(_Model):
 
 
 class Concurrency(_Model):
-    """Builds that must not run beside each other."""
+    """Builds that must not run beside each other.
 
-    group: Name = Field(description="Builds of one group run one at a time.")
+    Read and checked so that files can say it; who enforces it is the forge loop, which is not here yet.
+    """
+
+    group: Name = Field(description="The group's name.")
     cancel: Flag = Field(default=False, description="Whether a new build cancels the older ones of its group.")
 
 
@@ -105,7 +108,7 @@ class Pipeline(_Model):
     timeout: Duration = Field(default=DEFAULT_TIMEOUT, description="Longest time of all steps together.")
     concurrency: (
         Annotated[Concurrency, BeforeValidator(_concurrency, json_schema_input_type=str | Concurrency)] | None
-    ) = Field(default=None, description="Group of builds that run one at a time.")
+    ) = Field(default=None, description="Group of builds that are to run one at a time. Checked, not enforced yet.")
 
     @model_validator(mode="after")
     def _agrees(self) -> Pipeline:

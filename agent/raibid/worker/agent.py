@@ -89,8 +89,7 @@ def _build(ledger: Ledger, claim: Claim, config: AgentConfig, stop: Stop, get: C
     from raibid.worker.build import build
     from raibid.worker.checkout import checkout
 
-    append = partial(ledger.logs.append, claim.job.id, claim.token)
-    return build(claim.job, config, append, stop, get=get or checkout)
+    return build(claim.job, config, ledger.logs.writer(claim.job.id, claim.token), stop, get=get or checkout)
 
 
 def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop) -> None:
