@@ -26,10 +26,10 @@ from tests.chaos.report import counts, table, verdict
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=Options.jobs)
     parser.add_argument("--seed", type=int, help="of the plan; default: the clock, printed")
-    parser.add_argument("--max", type=int, default=7, help="agents at once, and the window (default 7)")
-    parser.add_argument("--repos", type=int, default=8)
+    parser.add_argument("--max", type=int, default=Options.max_agents, help="agents at once, and the window")
+    parser.add_argument("--repos", type=int, default=Options.repos)
     parser.add_argument("--no-power-loss", action="store_true", help="no C compiler is needed then")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="", help="seed a bug into the ledger")
     parser.add_argument("--json", action="store_true", help="the figures and violations as JSON")

@@ -35,13 +35,18 @@ def make_up(_spec: JobSpec, directory: Path, _config: AgentConfig, _stop: Stop) 
     return "0" * 40
 
 
-def clock_of(name: str) -> tuple[Callable[[], float], float]:
-    """The agent's own clock and its speed.
+def slow_clock(name: str) -> bool:
+    """Whether the agent's clock runs slow; every second one's does.
 
     An agent that wakes up after its lease sees that by its clock and keeps silent, so the fencing token would hardly
-    ever be needed. Every second agent's clock runs slow: it believes in its lease, and only the token is left.
+    ever be needed. With a slow clock it believes in its lease, and only the token is left.
     """
-    speed = 0.2 if int(name.rpartition("-")[2]) % 2 == 0 else 1.0
+    return int(name.rpartition("-")[2]) % 2 == 0
+
+
+def clock_of(name: str) -> tuple[Callable[[], float], float]:
+    """The agent's own clock and its speed."""
+    speed = 0.2 if slow_clock(name) else 1.0
     return lambda: time.monotonic() * speed, speed
 
 

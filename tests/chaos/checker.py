@@ -1,50 +1,23 @@
 """The checker: a recorded history in, the violated invariants of spec/queue.md 2.0 and 2.6 out. Pure.
 
-Owns: every invariant, one function each; the counts worth printing.
-Leaves to others: recording (`harness.py`), printing (`report.py`).
+Owns: every invariant of single moments, one function each, and the list of all.
+Leaves to others: causes of second starts (`causes.py`), bounds in time and turns (`progress.py`), recording
+(`harness.py`), printing (`report.py`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from raibid.ledger import Depth
 from raibid.model.job import IllegalTransitionError, JobEvent, JobStatus, next_status
 
-from tests.chaos.history import Audit, CancelAcknowledged, Finished, History, Late, Transition
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A broken invariant; `job` is empty when it concerns the queue as a whole."""
-
-    invariant: str
-    detail: str
-    job: str = ""
-
-
-@dataclass
-class _Replay:
-    """The standing of every job while the timeline is replayed."""
-
-    status: dict[str, JobStatus] = field(default_factory=dict)
-    in_stream: set[str] = field(default_factory=set)
-
-    def apply(self, step: Transition) -> None:
-        after = JobStatus(step.after)
-        self.status[step.job] = after
-        (self.in_stream.add if after in _IN_STREAM else self.in_stream.discard)(step.job)
-
-
-_IN_STREAM: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
-
-
-def transitions(history: History) -> Iterator[Transition]:
-    """The transitions of the timeline, in order."""
-    return (step for step in history.timeline if isinstance(step, Transition))
+from tests.chaos.causes import re_executions_have_a_cause
+from tests.chaos.history import Audit, CancelAcknowledged, Finished, History, Transition
+from tests.chaos.progress import no_job_stays_too_long, nobody_is_passed_over_twice, something_always_ends
+from tests.chaos.replay import Replay, Violation, transitions
 
 
 def every_acknowledged_job_is_terminal(h: History) -> Iterator[Violation]:
@@ -57,7 +30,7 @@ def every_acknowledged_job_is_terminal(h: History) -> Iterator[Violation]:
 
 
 def every_transition_is_legal(h: History) -> Iterator[Violation]:
-    replay = _Replay()
+    replay = Replay()
     for step in transitions(h):
         before = replay.status.get(step.job)
         if problem := _illegal(step, before):
@@ -119,25 +92,6 @@ def attempts_stay_within_bounds(h: History) -> Iterator[Violation]:
             yield Violation("attempts", f"dead after {job.attempt} of {job.max_attempts}", job_id)
 
 
-def re_executions_have_a_cause(h: History) -> Iterator[Violation]:
-    again = re_executions(h)
-    if again > causes(h):
-        yield Violation("re-executions", f"{again} jobs started again, but only {causes(h)} faults explain that")
-
-
-def re_executions(h: History) -> int:
-    """Starts beyond each job's first."""
-    starts = Counter(step.job for step in transitions(h) if step.event == JobEvent.CLAIM)
-    return sum(starts.values()) - len(starts)
-
-
-def causes(h: History) -> int:
-    """What may make a job start again: a fault on one agent, on Redis (then on all of them), or lost CPU."""
-    one = sum(h.faults.get(kind, 0) for kind in ("agent-kill", "agent-stop", "agent-term", "cancel-lost"))
-    all_ = sum(h.faults.get(kind, 0) for kind in ("redis-kill", "power-loss"))
-    return one + all_ * h.max_agents + sum(isinstance(note, Late) for note in h.notes)
-
-
 def nothing_is_left_at_rest(h: History) -> Iterator[Violation]:
     for name in ("stream", "pending", "waiting", "held", "claimed"):
         if count := getattr(h.rest, name):
@@ -161,18 +115,23 @@ def agents_stay_below_max(h: History) -> Iterator[Violation]:
         yield Violation("agents", f"{h.most_agents} alive at once, max is {h.max_agents}")
 
 
-def it_drains_in_time(h: History) -> Iterator[Violation]:
-    if h.drained > h.drain_bound:
-        yield Violation("drain", f"{h.drained:.1f} s after the last fault, bound {h.drain_bound:.1f} s")
-
-
 def no_start_after_an_acknowledged_cancel(h: History) -> Iterator[Violation]:
-    cancelled: set[str] = set()
-    for step in h.timeline:
-        if isinstance(step, CancelAcknowledged) and step.status in (JobStatus.CANCELLED, JobStatus.RUNNING):
-            cancelled.add(step.job)
-        elif isinstance(step, Transition) and step.event == JobEvent.CLAIM and step.job in cancelled:
-            yield Violation("cancel", f"attempt {step.attempt} started after cancel was acknowledged", step.job)
+    """Claims that were already in the event stream when cancel answered are older than the cancel, no others."""
+    starts: dict[str, list[Transition]] = defaultdict(list)
+    for step in transitions(h):
+        if step.event == JobEvent.CLAIM:
+            starts[step.job].append(step)
+    for ack in h.timeline:
+        if isinstance(ack, CancelAcknowledged) and ack.status in (JobStatus.CANCELLED, JobStatus.RUNNING):
+            for step in starts[ack.job]:
+                if _order(step.id) > _order(ack.newest):
+                    detail = f"attempt {step.attempt} started after cancel was acknowledged"
+                    yield Violation("cancel", detail, ack.job)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 def every_audit_holds(h: History) -> Iterator[Violation]:
@@ -203,7 +162,7 @@ def broken_bounds(d: Depth) -> Iterator[str]:
 
 def the_stream_holds_what_the_records_say(h: History) -> Iterator[Violation]:
     """At every look the stream's entries are exactly the queued and running jobs, each once."""
-    replay = _Replay()
+    replay = Replay()
     for step in h.timeline:
         if isinstance(step, Transition):
             replay.apply(step)
@@ -246,7 +205,9 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     nothing_is_left_at_rest,
     one_job_per_dedupe_key,
     agents_stay_below_max,
-    it_drains_in_time,
+    no_job_stays_too_long,
+    something_always_ends,
+    nobody_is_passed_over_twice,
     no_start_after_an_acknowledged_cancel,
     every_audit_holds,
     the_stream_holds_what_the_records_say,
@@ -257,21 +218,3 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
 def check(history: History) -> list[Violation]:
     """Every violation of every invariant."""
     return [violation for invariant in INVARIANTS for violation in invariant(history)]
-
-
-def longest_gap(h: History) -> tuple[int, str]:
-    """Most admissions of others between two turns of a repository that had a job waiting, and whose it was."""
-    waiting: Counter[str] = Counter()
-    passed: Counter[str] = Counter()
-    worst = (0, "")
-    for step in transitions(h):
-        record = h.jobs.get(step.job)
-        if record is None:
-            continue
-        repo = record.spec.repo
-        waiting[repo] += (step.after == JobStatus.WAITING) - (step.before == JobStatus.WAITING)
-        if step.event == JobEvent.ADMIT:
-            for other, count in waiting.items():
-                passed[other] = passed[other] + 1 if count and other != repo else 0
-            worst = max(worst, *((count, name) for name, count in passed.items()))
-    return worst

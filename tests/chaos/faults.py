@@ -22,6 +22,7 @@ class Fault(StrEnum):
     AGENT_KILL = "agent-kill"
     AGENT_STOP = "agent-stop"  #: SIGSTOP for longer than the lease, then SIGCONT: a zombie
     AGENT_TERM = "agent-term"
+    ZOMBIE = "zombie"  #: SIGSTOP until another agent has the job; that one is held while the zombie has its say
     REDIS_KILL = "redis-kill"
     POWER_LOSS = "power-loss"
     API_KILL = "api-kill"  #: in mid-request
@@ -42,6 +43,7 @@ RATES: Final = {
     Fault.AGENT_KILL: 40,
     Fault.AGENT_STOP: 17,
     Fault.AGENT_TERM: 30,
+    Fault.ZOMBIE: 20,
     Fault.REDIS_KILL: 5,
     Fault.POWER_LOSS: 5,
     Fault.API_KILL: 25,
@@ -58,6 +60,9 @@ RATES: Final = {
     Fault.CANCEL_LOST: 7,
 }
 """Per 1,000 jobs; every kind comes at least once."""
+
+LONGEST_WORK: Final = 2.5
+"""Seconds; some jobs are longer than a lease, so that beats carry them."""
 
 _HELD: Final = 0.06
 _PUSHED: Final = 0.35
@@ -79,19 +84,23 @@ class Options:
 
     jobs: int = 300
     seed: int = 1
-    max_agents: int = 7
-    repos: int = 8
+    max_agents: int = 12
+    repos: int = 10
     power_loss: bool = True
     mutation: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs in order of delivery, the faults in order of time, the limits at the start."""
+    """The jobs in order of delivery, the faults in order of time, the limits at the start.
+
+    Every second repository never has a limit: there the checker can bound how often others come first.
+    """
 
     requests: tuple[Request, ...]
     faults: tuple[Due, ...]
     limits: dict[str, int]  #: by repository
+    unlimited: tuple[str, ...]
 
 
 def make_plan(options: Options) -> Plan:
@@ -105,12 +114,13 @@ def make_plan(options: Options) -> Plan:
         if options.power_loss or kind is not Fault.POWER_LOSS
         for _ in range(max(1, round(rate * options.jobs / 1000)))
     ]
-    return Plan(requests, tuple(sorted(faults, key=lambda d: d.after)), {r: rng.randint(1, 3) for r in repos})
+    limits = {repo: rng.randint(1, 3) for repo in repos[::2]}
+    return Plan(requests, tuple(sorted(faults, key=lambda d: d.after)), limits, (*repos[1::2], HELD_REPO))
 
 
 def _request(rng: random.Random, seed: int, number: int, repo: str) -> Request:
-    # Mostly shorter than a beat; some longer than a lease, so that beats carry them.
-    work = rng.choices((rng.uniform(0.0, 0.08), rng.uniform(0.2, 0.5), rng.uniform(1.0, 2.5)), (80, 15, 5))[0]
+    # Mostly shorter than a beat.
+    work = rng.choices((rng.uniform(0.0, 0.08), rng.uniform(0.2, 0.5), rng.uniform(1.0, LONGEST_WORK)), (80, 15, 5))[0]
     key = f"delivery-{seed}-{number}"
     if rng.random() < _HELD:
         return Request(key, _spec(HELD_REPO), webhook=True)

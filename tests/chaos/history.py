@@ -19,13 +19,27 @@ class Transition(msgspec.Struct, frozen=True, tag=True):
     before: str
     after: str
     attempt: int = 0
+    id: str = "0-0"  #: of the entry: milliseconds of Redis' clock, and a number
+
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch."""
+        return int(self.id.partition("-")[0]) / 1000
+
+
+class Owned(msgspec.Struct, frozen=True, tag=True):
+    """From here on this agent was seen to have the job (the pending-entries list says so)."""
+
+    job: str
+    owner: str
 
 
 class CancelAcknowledged(msgspec.Struct, frozen=True, tag=True):
-    """`cancel` returned; every transition up to then stands before this in the timeline."""
+    """`cancel` returned. `newest`: the event stream's latest entry, read in one transaction with the cancel."""
 
     job: str
     status: str
+    newest: str
 
 
 class Audit(msgspec.Struct, frozen=True, tag=True):
@@ -68,27 +82,50 @@ class Fenced(msgspec.Struct, frozen=True, tag=True):
 
 
 class Late(msgspec.Struct, frozen=True, tag=True):
-    """An agent noticed that it was silent for longer than the lease: stopped, cut off, or starved of CPU."""
+    """An agent was silent, for longer than the lease (stopped, cut off, starved) or until its end. Epoch seconds."""
 
     job: str
-    seconds: float
+    owner: str
+    since: float  #: when it asked what was answered last
+    until: float
 
 
-AgentNote = Claimed | Finished | Fenced | Late
+class LetGo(msgspec.Struct, frozen=True, tag=True):
+    """An agent is about to hand its job back."""
+
+    job: str
+    owner: str
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A fault on one agent. Epoch seconds."""
+
+    owner: str
+    signal: str
+    at: float
+
+
+AgentNote = Claimed | Finished | Fenced | Late | LetGo
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the checker looks at."""
 
-    timeline: list[Transition | CancelAcknowledged | Audit]
+    timeline: list[Transition | Owned | CancelAcknowledged | Audit]
     acknowledged: list[Acknowledged]
     notes: list[AgentNote]
     jobs: dict[str, Job]  #: the records at rest
     rest: Depth
+    lease: float
     faults: dict[str, int] = {}  #: kind → how many were injected
+    hits: list[Hit] = []
+    redis_down: list[float] = []  #: epoch seconds at which Redis was killed
+    unlimited: tuple[str, ...] = ()  #: repositories that never had a limit
     agents: int = 0  #: started in all
     most_agents: int = 0  #: alive at once
     max_agents: int = 1
-    drained: float = 0.0  #: seconds from the last fault to rest
-    drain_bound: float = 1.0
+    calm: float | None = None  #: epoch seconds at which the last fault was undone
+    drained: float = 0.0  #: seconds from then to rest
+    stay_bound: float = 1.0  #: seconds a job may be queued or running without a change after that
+    end_bound: float = 1.0  #: seconds without any job ending after that
     lost_bytes: int = 0  #: cut from the append-only file by power losses

@@ -14,16 +14,22 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import Final
 
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
 
+from tests.chaos.agents import slow_clock
 from tests.chaos.deliveries import Deliveries
 from tests.chaos.faults import Fault, Options, Plan
+from tests.chaos.history import Hit
 from tests.chaos.mother import Mother
 from tests.chaos.power_loss import PowerLoss
 from tests.chaos.recorder import Recorder
+
+_ZOMBIE_WORK: Final = 0.3
+"""Seconds: the heir is seen by the next look, some 40 ms after its claim."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,9 @@ class Injector:
         self._progress = (0, time.monotonic())
         self._waiting: list[Fault] = []  # due, but nobody to hit yet
         self.done: Counter[Fault] = Counter()
+        self._haunted: set[str] = set()  # jobs that have or had a zombie
+        self.hits: list[Hit] = []
+        self.redis_down: list[float] = []
         self.lost_bytes = 0
 
     @property
@@ -62,7 +71,7 @@ class Injector:
     def step(self) -> None:
         """Undo what is to be undone by now, inject what is due by now."""
         now, ended = time.monotonic(), self._system.recorder.ended
-        while self._later and self._later[0][0] <= now:
+        while self._later and self._later[0][0] <= now:  # what puts itself off again is later than now
             heapq.heappop(self._later)[2]()
         if ended != self._progress[0]:
             self._progress = (ended, now)
@@ -113,15 +122,56 @@ class Injector:
         jobs = self._system.recorder.of(status)
         return self._rng.choice(jobs) if jobs else None
 
+    def _signal(self, agent: str, number: Signals) -> None:
+        self.hits.append(Hit(agent, number.name, time.time()))
+        self._system.mother.signal(agent, number)
+
+    def _wake(self, agent: str) -> None:
+        self._system.mother.signal(agent, SIGCONT)
+
     def _hit(self, number: Signals) -> bool:
         victim = self._victim(number)
         if victim is None:
             return False
-        self._system.mother.signal(victim, number)
+        self._signal(victim, number)
         if number is SIGSTOP:
             asleep = self._system.ledger.timing.lease * self._rng.uniform(1.1, 1.8)
-            self._after(asleep, lambda: self._system.mother.signal(victim, SIGCONT))
+            self._after(asleep, lambda: self._wake(victim))
         return True
+
+    def _zombie(self) -> bool:
+        """One whose slow clock lets it believe in its lease, with a job long enough to meet the heir at work."""
+        agents = self._system.mother.agents
+        for job in self._system.recorder.of(JobStatus.RUNNING):
+            owner = self._owner(job) if job not in self._haunted else ""
+            if owner in agents and slow_clock(owner) and self._work(job) >= _ZOMBIE_WORK:
+                self._haunted.add(job)
+                self._signal(owner, SIGSTOP)
+                self._await_heir(job, owner, time.monotonic() + 3 * self._system.ledger.timing.lease)
+                return True
+        return False
+
+    def _work(self, job: str) -> float:
+        record = self._system.ledger.records.get(job)
+        return float(record.spec.params.get("WORK", 0)) if record else 0.0
+
+    def _await_heir(self, job: str, zombie: str, deadline: float) -> None:
+        recorder = self._system.recorder
+        heir = recorder.owners.get(job, zombie)
+        if heir != zombie and recorder.standing[job] is JobStatus.RUNNING:
+            self._signal(heir, SIGSTOP)
+            self._wake(zombie)
+            self._await_last_word(zombie, heir, time.monotonic() + 0.8 * self._system.ledger.timing.lease)
+        elif time.monotonic() < deadline and not recorder.standing[job].terminal:
+            self._after(0.0, lambda: self._await_heir(job, zombie, deadline))
+        else:  # it was cancelled, or is kept back by a limit
+            self._wake(zombie)
+
+    def _await_last_word(self, zombie: str, heir: str, deadline: float) -> None:
+        if zombie in self._system.mother.agents and time.monotonic() < deadline:
+            self._after(0.0, lambda: self._await_last_word(zombie, heir, deadline))
+        else:
+            self._wake(heir)
 
     # --- Redis and the API -----------------------------------------------------------------------------
 
@@ -133,6 +183,7 @@ class Injector:
             while server.pid and time.monotonic() < patience:
                 time.sleep(0.001)
         server.kill()
+        self.redis_down.append(time.time())
         if power_loss:
             self.lost_bytes += self._system.shim.cut(server.directory / "appendonlydir")
         time.sleep(self._rng.uniform(0.0, 0.3))  # the fault: this long there is no Redis
@@ -159,7 +210,7 @@ class Injector:
         owner = self._owner(job)
         if job is None or owner not in self._system.mother.agents:
             return False
-        self._system.mother.signal(owner, SIGKILL)
+        self._signal(owner, SIGKILL)
         self._system.recorder.cancel(job)
         return True
 
@@ -198,6 +249,7 @@ _ACTIONS: dict[Fault, Callable[[Injector], bool]] = {
     Fault.AGENT_KILL: lambda i: i._hit(SIGKILL),
     Fault.AGENT_STOP: lambda i: i._hit(SIGSTOP),
     Fault.AGENT_TERM: lambda i: i._hit(SIGTERM),
+    Fault.ZOMBIE: Injector._zombie,
     Fault.REDIS_KILL: lambda i: i._redis_dies(power_loss=False),
     Fault.POWER_LOSS: lambda i: i._redis_dies(power_loss=True),
     Fault.API_KILL: Injector._api_dies,

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from raibid.ledger import Depth, Ledger
+from raibid.contract import GROUP
+from raibid.ledger import Depth
 from raibid.ledger.errors import translated
-from raibid.ledger.scripts import source
 from raibid.model.job import Job, JobStatus
 
-from tests.chaos.history import Audit, CancelAcknowledged, Transition
+from tests.chaos.history import Audit, CancelAcknowledged, Owned, Transition
+from tests.chaos.world import JournalLedger
 
 _ALL_EVENTS: Final = 10_000_000
 
@@ -22,14 +23,13 @@ _ALL_EVENTS: Final = 10_000_000
 class Recorder:
     """The timeline so far. `look` is one transaction, so an audit and the transitions before it fit exactly."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: JournalLedger) -> None:
         self._ledger = ledger
-        self._depth = source("depth", ledger.keys)
         self._seen = "0-0"
-        self.timeline: list[Transition | CancelAcknowledged | Audit] = []
+        self.timeline: list[Transition | Owned | CancelAcknowledged | Audit] = []
         self.standing: dict[str, JobStatus] = {}
-        self.ended = 0
-        self._held = 0
+        self.owners: dict[str, str] = {}  #: job → the agent that was last seen with it
+        self._by_status: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus}
         ledger.set_events_kept(_ALL_EVENTS)
 
     def look(self) -> Audit:
@@ -37,38 +37,60 @@ class Recorder:
         keys = self._ledger.keys
         with translated():
             pipe = self._ledger.client.pipeline(transaction=True)
-            pipe.eval(self._depth, 1, keys.stream)
+            pipe.eval(self._ledger.text_of("depth"), 1, keys.stream)
             pipe.xrange(keys.stream)
+            pipe.xpending_range(keys.stream, GROUP, "-", "+", 10_000)
             pipe.xrange(keys.events, f"({self._seen}")
             reply: Any = pipe.execute()
-        depth, entries, events = reply
+        depth, entries, pending, events = reply
         for event_id, fields in events:
-            self._record(fields)
             self._seen = event_id.decode()
-        jobs = tuple(fields.get(b"job", b"").decode() for _, fields in entries)
-        audit = Audit(msgspec.json.decode(depth, type=Depth), jobs)
+            self._record(fields)
+        jobs = {entry_id: fields.get(b"job", b"").decode() for entry_id, fields in entries}
+        for lease in pending:
+            self._see(jobs.get(lease["message_id"], ""), lease["consumer"].decode())
+        audit = Audit(msgspec.json.decode(depth, type=Depth), tuple(jobs.values()))
         self.timeline.append(audit)
         return audit
 
     def _record(self, fields: dict[bytes, bytes]) -> None:
         get = {name.decode(): value.decode() for name, value in fields.items()}
-        step = Transition(get["job"], get["event"], get["from"], get["to"], int(get["attempt"] or 0))
-        self.timeline.append(step)
-        status = JobStatus(step.after)
-        self.ended += status.terminal and not self.standing.get(step.job, status.HELD).terminal
-        self._held += (step.after == JobStatus.HELD) - (step.before == JobStatus.HELD)
-        self.standing[step.job] = status
+        job = get["job"]
+        self.timeline.append(
+            Transition(job, get["event"], get["from"], get["to"], int(get["attempt"] or 0), id=self._seen)
+        )
+        if job in self.standing:
+            del self._by_status[self.standing[job]][job]
+        self.standing[job] = JobStatus(get["to"])
+        self._by_status[self.standing[job]][job] = None
+
+    def _see(self, job: str, owner: str) -> None:
+        """A released job is still pending for the agent that had it; that is no news."""
+        if self.standing.get(job) is JobStatus.RUNNING and self.owners.get(job) != owner:
+            self.owners[job] = owner
+            self.timeline.append(Owned(job, owner))
 
     def cancel(self, job: str) -> JobStatus:
-        """Cancel a job, and note where in the timeline the answer came."""
-        status = self._ledger.cancel(job, by="chaos")
+        """Cancel a job, and note in the same transaction which was the newest event then."""
+        keys = self._ledger.keys
+        with translated():
+            pipe = self._ledger.client.pipeline(transaction=True)
+            pipe.eval(self._ledger.text_of("cancel"), 1, keys.stream, job, "chaos")
+            pipe.xrevrange(keys.events, count=1)
+            reply: Any = pipe.execute()
+        status, newest = JobStatus(reply[0].decode()), reply[1][0][0].decode()
         self.look()
-        self.timeline.append(CancelAcknowledged(job, str(status)))
+        self.timeline.append(CancelAcknowledged(job, str(status), newest))
         return status
 
     def of(self, status: JobStatus) -> list[str]:
         """The jobs that stood so at the last look."""
-        return [job for job, now in self.standing.items() if now is status]
+        return list(self._by_status[status])
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have ended."""
+        return sum(len(jobs) for status, jobs in self._by_status.items() if status.terminal)
 
     @property
     def open(self) -> int:
@@ -78,7 +100,7 @@ class Recorder:
     @property
     def backlog(self) -> int:
         """Jobs that will end by themselves; held ones wait for a person."""
-        return self.open - self._held
+        return self.open - len(self._by_status[JobStatus.HELD])
 
     def records(self) -> dict[str, Job]:
         """Every job's record."""

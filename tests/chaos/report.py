@@ -1,7 +1,7 @@
 """A run's verdict for people (a table) and for programs (JSON).
 
 Owns: the wording.
-Leaves to others: every number (`checker.py`).
+Leaves to others: every number (`causes.py`, `progress.py`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.checker import Violation, longest_gap, re_executions, transitions
+from tests.chaos.causes import re_executions
 from tests.chaos.history import Audit, CancelAcknowledged, Claimed, Fenced, Finished, History, Late
+from tests.chaos.progress import gaps_between_ends, longest_gap, stays
+from tests.chaos.replay import Violation, transitions
 
 
 def counts(h: History, seconds: float) -> dict[str, int | float | str]:
@@ -43,8 +45,11 @@ def counts(h: History, seconds: float) -> dict[str, int | float | str]:
         "zombies fenced": notes[Fenced],
         "leases lost by silence": notes[Late],
         "longest gap between two turns": f"{gap} ({repo})" if repo else gap,
-        "drained after, s": round(h.drained, 1),
-        "drain bound, s": round(h.drain_bound, 1),
+        "at rest after the last fault, s": round(h.drained, 1),
+        "longest stay after it, s": round(max((seconds for seconds, _, _ in stays(h)), default=0.0), 1),
+        "bound, s": h.stay_bound,
+        "longest without an end after it, s": round(max(gaps_between_ends(h), default=0.0), 1),
+        "its bound, s": h.end_bound,
     }
 
 

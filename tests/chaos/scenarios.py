@@ -18,7 +18,7 @@ from raibid.ledger import Claim, LedgerError, NewJob, StaleTokenError
 from raibid.model.job import JobSpec, JobStatus
 from raibid.model.job_id import new_job_id
 
-from tests.chaos.history import Acknowledged, History
+from tests.chaos.history import Acknowledged, History, Hit
 from tests.chaos.recorder import Recorder
 from tests.chaos.world import JournalLedger, World, read_journal
 
@@ -38,7 +38,7 @@ class Stage:
         self.recorder = Recorder(self.ledger)
         self._journal = world.journal
         self._acknowledged: list[Acknowledged] = []
-        self._faults = 0
+        self._hits: list[Hit] = []
 
     def put(self, count: int = 1) -> list[str]:
         """Enqueue jobs of one repository."""
@@ -68,7 +68,7 @@ class Stage:
 
     def lose_lease(self, claim: Claim) -> None:
         """The agent has been silent for longer than the lease."""
-        self._faults += 1
+        self._hits.append(Hit(claim.job.owner, "SIGSTOP", time.time()))
         while int(self.ledger.client.info("server")["uptime_in_seconds"]) < LEASE:
             time.sleep(0.02)  # just after Redis' start no lease is judged
         entry = self.ledger.client.hget(self.ledger.keys.job + claim.job.id, "entry") or b""
@@ -84,7 +84,8 @@ class Stage:
             notes=read_journal(self._journal),
             jobs=self.recorder.records(),
             rest=self.recorder.look().depth,
-            faults={"agent-kill": self._faults},
+            lease=LEASE,
+            hits=self._hits,
         )
 
 

@@ -15,9 +15,10 @@ import msgspec
 from raibid.contract import STREAM
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
 from raibid.ledger.connection import command_client
+from raibid.ledger.scripts import source
 from raibid.model.job import JobStatus, Report
 
-from tests.chaos.history import AgentNote, Claimed, Fenced, Finished, Late
+from tests.chaos.history import AgentNote, Claimed, Fenced, Finished, Late, LetGo
 from tests.chaos.mutations import MUTATIONS, MutatedScripts
 
 
@@ -59,13 +60,16 @@ class JournalLedger(Ledger):
         timing = Timing(world.lease, world.beat)
         super().__init__(command_client(world.redis_url), stream=stream, timing=timing)
         self._journal = world.journal
-        self._split_finish = False
-        self._heard = time.monotonic()
-        self._owner = self.open_job = ""
-        if world.mutation:
-            mutation = MUTATIONS[world.mutation]
-            self._run = MutatedScripts(self.client, self.keys, mutation)
-            self._split_finish = mutation.split_finish
+        self._asked: float | None = None  # since when it has been asking for a job without an answer
+        self._heard = time.time()
+        self._owner = self._open_job = ""
+        self._mutation = MUTATIONS.get(world.mutation)
+        if self._mutation:
+            self._run = MutatedScripts(self.client, self.keys, self._mutation)
+
+    def text_of(self, script: str) -> str:
+        """The script as this ledger runs it, for a transaction with other commands."""
+        return self._mutation.applied(script, self.keys) if self._mutation else source(script, self.keys)
 
     def _note(self, note: AgentNote) -> None:
         file = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -74,41 +78,45 @@ class JournalLedger(Ledger):
         finally:
             os.close(file)
 
-    def _spoke(self, job_id: str) -> None:
-        now = time.monotonic()
+    def _answered(self, job_id: str, asked: float) -> None:
+        now = time.time()
         if now - self._heard > self.timing.lease:
-            self._note(Late(job=job_id, seconds=now - self._heard))
-        self._heard = now
+            self._note(Late(job=job_id, owner=self._owner, since=self._heard, until=now))
+        self._heard = asked
 
     def claim(self, owner: str, token: str | None = None) -> Claim | None:
+        self._asked = self._asked or time.time()  # it may have the job since the first try, whose answer was lost
         claim = super().claim(owner, token)
-        self._heard, self._owner = time.monotonic(), owner
-        self.open_job = claim.job.id if claim else ""
+        self._heard, self._owner, self._asked = self._asked, owner, None
+        self._open_job = claim.job.id if claim else ""
         if claim:
             self._note(Claimed(job=claim.job.id, token=claim.token, owner=owner))
         return claim
 
     def beat(self, job_id: str, token: str) -> Beat:
-        self._spoke(job_id)
+        asked = time.time()
         answer = super().beat(job_id, token)
+        self._answered(job_id, asked)
         if answer is Beat.STALE:
             self._note(Fenced(job=job_id, token=token))
-            self.open_job = ""
+            self._open_job = ""
         return answer
 
     def finish(self, job_id: str, token: str, outcome: JobStatus, report: Report | None = None) -> None:
-        self._spoke(job_id)
+        asked = time.time()
         try:
             super().finish(job_id, token, outcome, report)
-            if self._split_finish:
+            if self._mutation and self._mutation.split_finish:
                 time.sleep(0.05)  # the bug itself: between its two steps the agent may die
                 super().finish(job_id, token, outcome, report)
         except StaleTokenError:
+            self._answered(job_id, asked)
             self._note(Fenced(job=job_id, token=token))
-            self.open_job = ""
+            self._open_job = ""
             raise
+        self._answered(job_id, asked)
         self._note(Finished(job=job_id, token=token, owner=self._owner, outcome=str(outcome)))
-        self.open_job = ""
+        self._open_job = ""
 
     def finish_as(self, owner: str, claim: Claim, outcome: JobStatus) -> None:
         """Finish as one of several agents that share this ledger (in a story, not in a run)."""
@@ -120,13 +128,14 @@ class JournalLedger(Ledger):
         super().finish(claim.job.id, claim.token, outcome)
 
     def release(self, job_id: str, token: str, reason: str, *, refund: bool, delay: float = 0.0) -> JobStatus:
-        self.open_job = ""
+        self._note(LetGo(job=job_id, owner=self._owner))
+        self._open_job = ""
         return super().release(job_id, token, reason, refund=refund, delay=delay)
 
     def give_up(self) -> None:
-        """The agent ends. If it left its job behind, that explains one more start of the job."""
-        if self.open_job:
-            self._note(Late(job=self.open_job, seconds=time.monotonic() - self._heard))
+        """The agent ends. If it left its job behind, it was silent until now, and will be for ever."""
+        if self._open_job:
+            self._note(Late(job=self._open_job, owner=self._owner, since=self._heard, until=time.time()))
 
 
 def read_journal(path: Path) -> list[AgentNote]:

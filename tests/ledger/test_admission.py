@@ -54,6 +54,17 @@ def test_a_better_class_goes_first(ledger: Ledger) -> None:
     assert run_all(ledger) == [now, high, normal, low]
 
 
+def test_what_came_during_a_pause_is_not_a_class_worse_for_it(ledger: Ledger) -> None:
+    # The clock stands still meanwhile, so scores lie ahead of it: the last one here by 2 ms.
+    put(ledger, new("busy/repo"))
+    take(ledger)
+    ledger.set_window(2)
+    ledger.pause()
+    *_, normal = put(ledger, *[new("idle/repo", priority=Priority.LOW) for _ in range(2000)], new("busy/repo"))
+    ledger.resume()
+    assert take(ledger, "b").job.id == normal
+
+
 def test_waiting_lifts_a_job_by_a_class_an_hour(ledger: Ledger) -> None:
     ledger.set_window(0)
     (old_low,) = put(ledger, new("acme/a", priority=Priority.LOW))
