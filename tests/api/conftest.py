@@ -20,8 +20,9 @@ from raibid.api.main import Server
 from raibid.api.parts import Parts
 from raibid.api.settings import Settings
 from raibid.forge import sign
-from raibid.ledger import Ledger, NewJob
-from raibid.model.job import JobSpec
+from raibid.ledger import Claim, Ledger, NewJob
+from raibid.local.redis_server import RedisServer
+from raibid.model.job import JobSpec, JobStatus
 from raibid.store import open_store
 
 SECRET = b"webhook-secret-of-the-tests"
@@ -106,14 +107,16 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Settings with the tests' secrets; the background is quiet (a tick per hour) unless told otherwise."""
+    """Settings with the tests' secrets; the background is quiet (a tick per hour), badges are not kept."""
 
     def make(**changes: Any) -> Settings:
         files = {"webhook_secrets_file": SECRET, "read_tokens_file": READ.encode(), "write_tokens_file": WRITE.encode()}
         for name, content in files.items():
             (tmp_path / name).write_bytes(content + b"\n")
         paths = {name: tmp_path / name for name in files}
-        return Settings(**{**paths, "store": f"file://{tmp_path}/store", "tick_seconds": 3600, **changes})
+        return Settings(
+            **{**paths, "store": f"file://{tmp_path}/store", "tick_seconds": 3600, "badge_seconds": 0, **changes}
+        )
 
     return make
 
@@ -127,6 +130,31 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 def api(settings: Settings, ledger: Ledger) -> Iterator[Api]:
     with served(settings, ledger) as running:
         yield running
+
+
+def talk(api: Api, *sent: bytes) -> bytes:
+    """Send raw bytes; the answer's first line, for which the connection stays open."""
+    with socket.create_connection(api.address, timeout=20) as connection:
+        for part in sent:
+            connection.sendall(part)
+        return connection.makefile("rb").readline()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that a test may break."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def own(own_redis: RedisServer, settings: Settings) -> Iterator[Api]:
+    """The API on that Redis."""
+    ledger = Ledger.connect(own_redis.url)
+    ledger.setup()
+    with served(settings, ledger) as api:
+        yield api
+    ledger.close()
 
 
 SHA = "5" * 40
@@ -147,6 +175,29 @@ def enqueue(ledger: Ledger, dedupe: str = "one", **changes: Any) -> str:
     """A job in the ledger; its id."""
     [made] = ledger.enqueue([NewJob(spec=spec(**changes), dedupe=dedupe)])
     return made.id
+
+
+def end(ledger: Ledger, outcome: JobStatus = JobStatus.SUCCESS) -> str:
+    """Claim the next job and end it; its id."""
+    claim = ledger.claim("agent")
+    assert claim is not None
+    ledger.finish(claim.job.id, claim.token, outcome)
+    return claim.job.id
+
+
+@pytest.fixture
+def claim(ledger: Ledger) -> Claim:
+    """A running job."""
+    enqueue(ledger)
+    claim = ledger.claim("agent")
+    assert claim is not None
+    return claim
+
+
+def write(ledger: Ledger, claim: Claim, *chunks: bytes) -> None:
+    """Append to the job's log."""
+    for chunk in chunks:
+        assert ledger.logs.append(claim.job.id, claim.token, chunk, step="test")
 
 
 def payload(**changes: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +83,21 @@ def test_a_store_that_fails_keeps_the_job_for_the_next_round(api: Api, monkeypat
     assert api.ledger.records.unarchived() == [bad]
     assert archive_ended(api.parts) == 1
     assert api.archive.job(bad) is not None
+
+
+def test_an_unreadable_record_is_kept_as_it_is_and_not_tried_again(api: Api, tmp_path: Path) -> None:
+    job_id, claim = enqueue(api.ledger), api.ledger.claim("agent")
+    assert claim is not None
+    api.ledger.logs.append(job_id, claim.token, b"hello\n")
+    api.ledger.finish(job_id, claim.token, JobStatus.SUCCESS)
+    api.ledger.client.hset(api.ledger.keys.job + job_id, "status", "of-a-newer-version")
+    assert archive_ended(api.parts) == 1
+    assert archive_ended(api.parts) == 0
+    kept = {p.name.partition(".")[2]: p.read_bytes() for p in tmp_path.glob(f"store/jobs/*/*/*/{job_id}.*")}
+    assert kept["log"] == b"hello\n"
+    assert json.loads(kept["unread.json"])["status"] == "of-a-newer-version"
+    assert claim.token.encode() not in kept["unread.json"]
+    assert 'cicd_system_errors_total{component="archiver"} 1.0' in api.anonymous.get("/metrics").text.splitlines()
 
 
 def test_a_page_with_filters_stops_at_its_bound_and_goes_on(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

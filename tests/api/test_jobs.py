@@ -14,7 +14,7 @@ from raibid.ledger import Ledger, Page, Why
 from raibid.model.job import Job, JobStatus
 from raibid.model.job_id import lowest_id, new_job_id
 
-from tests.api.conftest import READ, SHA, Api, enqueue, served, spec
+from tests.api.conftest import READ, SHA, Api, end, enqueue, served, spec
 
 MANUAL = {"repo": "acme/anvil", "clone_url": "https://git.example.test/acme/anvil.git"}
 
@@ -22,14 +22,6 @@ MANUAL = {"repo": "acme/anvil", "clone_url": "https://git.example.test/acme/anvi
 def page(answer: httpx.Response) -> Page:
     assert answer.status_code == 200, answer.text
     return msgspec.json.decode(answer.content, type=Page)
-
-
-def end(ledger: Ledger, outcome: JobStatus = JobStatus.SUCCESS) -> str:
-    """Claim the next job and end it; its id."""
-    claim = ledger.claim("agent")
-    assert claim is not None
-    ledger.finish(claim.job.id, claim.token, outcome)
-    return claim.job.id
 
 
 # --- who may do what ----------------------------------------------------------------------------------------
@@ -82,7 +74,9 @@ def test_a_record_is_the_ledgers(api: Api) -> None:
     assert msgspec.json.decode(api.reader.get(f"/jobs/{job_id}").content, type=Job) == api.ledger.records.get(job_id)
 
 
-@pytest.mark.parametrize("job_id", ["nope", "0" * 16, "..%2f..%2fetc%2fpasswd", "U" * 16, "x" * 5000])
+@pytest.mark.parametrize(
+    "job_id", ["nope", "0" * 16, "..%2f..%2fetc%2fpasswd", "U" * 16, "x" * 5000, "z" * 16, "8" + "0" * 15]
+)
 def test_an_unknown_job_is_404_with_a_remedy(api: Api, job_id: str) -> None:
     for path in ("", "/why", "/logs"):
         answer = api.reader.get(f"/jobs/{job_id}{path}")
@@ -120,7 +114,9 @@ def test_an_idempotency_key_makes_one_job(api: Api) -> None:
     [
         {"repo": "anvil"}, {"repo": "a/b|c"}, {"clone_url": "ext::sh -c id"}, {"clone_url": "https://u:p@h/x"},
         {"ref": "a..b"}, {"sha": "abc"}, {"priority": "highest"}, {"params": {"a-b": "x"}}, {"params": {"A": 1}},
-        {"resource": "a|b"}, {"unknown": 1}, {"params": {"A": "x" * 5000}},
+        {"resource": "a|b"}, {"unknown": 1}, {"params": {"A": "x" * 5000}}, {"params": {"A": "x\0y"}},
+        {"params": {"PATH": "/x"}}, {"params": {"HOME": "/x"}}, {"params": {"LD_PRELOAD": "x.so"}},
+        {"params": {"RAIBID_SHA": "x"}}, {"params": {"raibid_sha": "x"}}, {"ref": "a\0b"},
     ],
     ids=str,
 )  # fmt: skip
@@ -170,7 +166,11 @@ def test_lists_filter_by_status_repository_and_branch(api: Api) -> None:
     assert ids("?repo=acme/rocket") == [other]
     assert ids("?branch=dev") == [dev]
     assert api.reader.get("/jobs?status=odd").status_code == 422
-    assert api.reader.get("/jobs?cursor=../x").status_code == 422
+
+
+@pytest.mark.parametrize("cursor", ["../x", "0iiiiiiiiiiiiiii", "0LLLLLLLLLLLLLLL", "z" * 16, "8" + "0" * 15, "0"])
+def test_what_is_no_cursor_is_422(api: Api, cursor: str) -> None:
+    assert api.reader.get("/jobs", params={"cursor": cursor}).status_code == 422
 
 
 def test_pages_continue_into_the_archive_without_gap_or_repetition(api: Api) -> None:
@@ -236,22 +236,7 @@ def test_a_dead_letter_is_listed_and_requeued_once(api: Api) -> None:
     assert api.writer.post(f"/dead/{letter['entry']}/requeue").status_code == 404
 
 
-# --- badges and metrics -------------------------------------------------------------------------------------
-
-
-def test_a_badge_shows_the_default_branch_unless_told_otherwise(api: Api) -> None:
-    def badge(query: str = "") -> httpx.Response:
-        return api.anonymous.get(f"/badges/acme/anvil.svg{query}")
-
-    assert ">unknown<" in badge().text
-    enqueue(api.ledger, "1", default_branch="main")
-    end(api.ledger)
-    enqueue(api.ledger, "2", default_branch="main", ref="refs/heads/dev")
-    end(api.ledger, JobStatus.FAILED)
-    assert ">passing<" in badge().text
-    assert ">failing<" in badge("?branch=dev").text
-    assert ">unknown<" in badge("?branch=<script>").text
-    assert badge().headers["Content-Type"] == "image/svg+xml"
+# --- metrics and OpenAPI -------------------------------------------------------------------------------------
 
 
 def test_metrics_tell_of_deliveries_queue_and_durations(api: Api) -> None:

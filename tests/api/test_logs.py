@@ -1,83 +1,23 @@
-"""Log streams over real HTTP: exact, resumable, live, archived, and never in the way of a shutdown."""
+"""Log streams over real HTTP: exact, resumable, live (how they end: test_log_ends.py)."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from raibid.api.background import archive_ended
 from raibid.api.log_stream import sse
 from raibid.api.settings import Settings
 from raibid.ledger import Claim, Ledger, LogChunk
-from raibid.model.job import JobStatus
+from raibid.model.job import Job, JobStatus
+from raibid.model.job_id import new_job_id
 
-from tests.api.conftest import Api, enqueue, served, until
-
-
-@dataclass(frozen=True)
-class Event:
-    """A parsed event, by the rules of the HTML standard."""
-
-    id: str
-    kind: str
-    data: str
-
-
-def events(lines: Iterator[str] | list[str]) -> Iterator[Event]:
-    """The events in lines that a client reads."""
-    last, kind = "", "message"
-    data: list[str] = []
-    for line in lines:
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line and data:
-            yield Event(last, kind, "\n".join(data))
-            kind, data = "message", []
-        elif field == "id":
-            last = value
-        elif field == "event":
-            kind = value
-        elif field == "data":
-            data.append(value)
-
-
-def received(response: httpx.Response) -> list[Event]:
-    assert response.status_code == 200, response.text
-    return list(events(response.text.split("\n")))
-
-
-def log_of(got: list[Event]) -> str:
-    return "".join(event.data for event in got if event.kind == "message")
-
-
-@pytest.fixture
-def claim(ledger: Ledger) -> Claim:
-    enqueue(ledger)
-    claim = ledger.claim("agent")
-    assert claim is not None
-    return claim
-
-
-def write(ledger: Ledger, claim: Claim, *chunks: bytes) -> None:
-    for chunk in chunks:
-        assert ledger.logs.append(claim.job.id, claim.token, chunk, step="test")
-
-
-CHUNKS = (
-    b"$ cargo test\n",
-    b"   Compiling an",
-    "vil … ⚙\n".encode(),
-    b"\n\n",
-    b" indented: x\ndata: y\n",
-    b"no newline",
-)
-WHOLE = b"".join(CHUNKS).decode()
+from tests.api.conftest import Api, enqueue, served, until, write
+from tests.api.event_stream import CHUNKS, WHOLE, Event, events, log_of, received
 
 
 def test_the_data_of_all_events_joined_is_the_log_exactly(api: Api, claim: Claim) -> None:
@@ -159,25 +99,16 @@ def test_a_cancelled_job_ends_its_stream_though_it_never_wrote(api: Api) -> None
     assert [(e.kind, e.data) for e in received(api.reader.get(f"/jobs/{job_id}/logs"))] == [("end", "cancelled")]
 
 
-def test_a_stream_ends_when_the_job_did_but_its_log_is_gone(api: Api, claim: Claim) -> None:
+def test_a_stream_ends_when_the_job_did_though_its_empty_log_is_gone(api: Api, claim: Claim) -> None:
     api.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
     api.ledger.client.delete(api.ledger.keys.log + claim.job.id)
     assert [e.data for e in received(api.reader.get(f"/jobs/{claim.job.id}/logs"))] == ["success"]
 
 
-def test_an_archived_log_reads_and_resumes_as_it_did_in_redis(api: Api, claim: Claim) -> None:
-    write(api.ledger, claim, *CHUNKS, *[b"x" * 9_999 + b"\n"] * 60)
-    api.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
-    path = f"/jobs/{claim.job.id}/logs"
-    live, text = received(api.reader.get(path)), api.reader.get(f"{path}?format=text").content
-    archive_ended(api.parts)
-    api.ledger.client.delete(api.ledger.keys.job + claim.job.id, api.ledger.keys.log + claim.job.id)
-    archived = received(api.reader.get(path))
-    assert archived[:-1] == live[:-1]
-    assert (archived[-1].kind, archived[-1].data) == ("end", "success")
-    assert api.reader.get(f"{path}?format=text").content == text
-    middle = live[30].id
-    assert received(api.reader.get(path, headers={"Last-Event-ID": middle}))[:-1] == live[31:-1]
+def test_head_on_a_live_log_does_not_wait_for_its_end(api: Api, claim: Claim) -> None:
+    answer = api.reader.head(f"/jobs/{claim.job.id}/logs")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=1-1-1", "format=html", "after=" + "9" * 40])
@@ -189,12 +120,14 @@ def test_one_stream_too_many_is_503_and_a_closed_one_makes_room(
     make_settings: Callable[..., Settings], ledger: Ledger, claim: Claim
 ) -> None:
     write(ledger, claim, b"one\n")
-    path = f"/jobs/{claim.job.id}/logs"
+    path, archived = f"/jobs/{claim.job.id}/logs", new_job_id()
     with served(make_settings(most_streams=1), ledger) as api:
+        api.archive.put(Job(id=archived, spec=claim.job.spec, status=JobStatus.SUCCESS), [])
         with api.writer.stream("GET", path) as response:
             content = response.iter_bytes()  # kept: collecting it would close the stream
             next(content)
             assert api.reader.get(path).status_code == 503
+            assert api.reader.get(f"/jobs/{archived}/logs").status_code == 503
         ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
         until(lambda: api.reader.get(path).status_code == 200)
 
@@ -214,15 +147,6 @@ def test_ten_viewers_see_the_same_log(api: Api, claim: Claim) -> None:
         write(api.ledger, claim, *lines)
         api.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
         assert {view.result() for view in views} == {b"".join(lines).decode()}
-
-
-def test_shutdown_ends_open_streams_without_an_end_event(api: Api, claim: Claim) -> None:
-    write(api.ledger, claim, b"one\n")
-    with api.reader.stream("GET", f"/jobs/{claim.job.id}/logs") as response:
-        stream = events(response.iter_lines())
-        assert next(stream).data == "one\n"
-        api.stop()
-        assert list(stream) == []  # no end: a browser comes back with its last id
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

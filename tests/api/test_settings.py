@@ -49,6 +49,20 @@ def test_an_empty_or_guessable_secret_is_refused(
     assert "short\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("token", ["schlüssel-des-betreibers", "two words are no token"])
+def test_a_token_that_no_header_can_carry_is_refused(env: pytest.MonkeyPatch, tmp_path: Path, token: str) -> None:
+    for name in (Env.READ_TOKENS_FILE, Env.WRITE_TOKENS_FILE):
+        (tmp_path / name).write_text(token)
+        with pytest.raises(SettingsError, match="not ASCII") as raised:
+            Settings.load()
+        assert token not in str(raised.value)
+
+
+def test_a_webhook_secret_may_be_any_text(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / Env.WEBHOOK_SECRETS_FILE).write_text("ein Geheimnis für alle")
+    assert Settings.load().webhook_secrets == ("ein Geheimnis für alle".encode(),)
+
+
 def test_a_missing_file_is_named(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / Env.WEBHOOK_SECRETS_FILE).unlink()
     with pytest.raises(SettingsError, match="No such file"):

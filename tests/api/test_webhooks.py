@@ -18,7 +18,7 @@ from raibid.forge import sign
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 
-from tests.api.conftest import PUSH, SECRET, Api, payload, served, until
+from tests.api.conftest import PUSH, SECRET, Api, payload, served, talk, until
 
 FIXTURES = Path(__file__).parents[1] / "forge" / "fixtures"
 
@@ -121,6 +121,30 @@ def test_the_enrolment_file_filters_limits_and_holds(
         assert "not in the enrolment" in api.deliver(unlisted).json()["skipped"]
 
 
+def test_a_push_that_touches_no_selected_file_is_200_with_the_reason(
+    make_settings: Callable[..., Settings], ledger: Ledger, tmp_path: Path
+) -> None:
+    rules = tmp_path / "enrolment.yaml"
+    rules.write_text("repositories: {acme/anvil: {paths: ['docker/**']}}")
+    with served(make_settings(enrolment_file=rules), ledger) as api:
+        answer = api.deliver()
+        assert (answer.status_code, answer.json()) == (200, {"skipped": "no changed file is selected for acme/anvil"})
+        assert jobs(api) == 0
+
+
+def test_a_bug_is_a_500_in_the_one_shape_and_counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a detail that is nobody's business")
+
+    monkeypatch.setattr("raibid.api.webhooks.decide", fails)
+    answer = api.deliver()
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "internal error", "remedy": "see the API's log"}
+    lines = api.anonymous.get("/metrics").text.splitlines()
+    assert 'raibid_webhooks_total{forge="gitea",outcome="500"} 1.0' in lines
+    assert 'cicd_system_errors_total{component="api"} 1.0' in lines
+
+
 # --- size and time ------------------------------------------------------------------------------------------
 
 
@@ -128,14 +152,6 @@ def test_the_enrolment_file_filters_limits_and_holds(
 def small(make_settings: Callable[..., Settings], ledger: Ledger) -> Iterator[Api]:
     with served(make_settings(gitea_body_bytes=64 * 1024, body_seconds=0.3), ledger) as api:
         yield api
-
-
-def talk(api: Api, *sent: bytes) -> bytes:
-    """Send as long as there is something to send and nothing to read; the answer's first line."""
-    with socket.create_connection(api.address, timeout=20) as connection:
-        for part in sent:
-            connection.sendall(part)
-        return connection.makefile("rb").readline()
 
 
 HEAD = b"POST /webhook/gitea HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -173,21 +189,6 @@ def test_a_client_that_leaves_leaves_nothing(small: Api) -> None:
 
 
 # --- Redis down or full -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-def own(own_redis: RedisServer, settings: Settings) -> Iterator[Api]:
-    ledger = Ledger.connect(own_redis.url)
-    ledger.setup()
-    with served(settings, ledger) as api:
-        yield api
-    ledger.close()
 
 
 def refused(answer: httpx.Response) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raibid.forge import PayloadError, gitea, github
+from raibid.forge import PayloadError, gitea, github, names
 from raibid.model.push_event import PushEvent
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -107,6 +107,13 @@ def test_other_transports_of_git_are_accepted(value: str) -> None:
     push = gitea.parse({"x-gitea-event": "push"}, changed("repository.clone_url", value))
     assert push is not None
     assert push.clone_url == value
+
+
+@given(st.characters(categories=["Cs"]))
+def test_half_a_surrogate_pair_is_in_no_name(half: str) -> None:
+    for check, name in ((names.ref, f"refs/heads/{half}"), (names.clone_url, f"https://git.example.test/{half}")):
+        with pytest.raises(PayloadError):
+            check(name)
 
 
 JSON = st.recursive(

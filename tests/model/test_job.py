@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raibid.model.job import TERMINAL, IllegalTransitionError, JobEvent, JobSpec, JobStatus, next_status
-from raibid.model.job_id import new_job_id
+from raibid.model.job_id import created_at, is_job_id, new_job_id
 
 LEGAL = {
     ("approve", "held", "waiting"),
@@ -46,6 +46,13 @@ def test_nothing_leaves_a_terminal_status() -> None:
 @given(st.lists(st.floats(1e9, 1e11), min_size=2, max_size=2, unique_by=lambda t: int(t * 1000)))
 def test_ids_sort_by_time(times: list[float]) -> None:
     assert sorted(times) == sorted(times, key=new_job_id)
+
+
+@given(st.text("0123456789abcdefghjkmnpqrstvwxyz", min_size=16, max_size=16) | st.just("0" + "z" * 15))
+def test_every_id_has_a_date(text: str) -> None:
+    assert is_job_id(text) == text.startswith("0")
+    if is_job_id(text):
+        assert 1970 <= created_at(text).year <= 3084
 
 
 def test_ids_of_the_same_millisecond_differ() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,8 +120,42 @@ def test_a_failed_put_leaves_the_old_object_and_no_rubbish(tmp_path: Path) -> No
     put(store, "k", b"old")
     with pytest.raises(StoreError, match="Input/output error"):
         store.put("k", Breaks())  # type: ignore[arg-type]
-    assert [p.name for p in tmp_path.iterdir()] == ["k"]
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["k"]
     assert (tmp_path / "k").read_bytes() == b"old"
+
+
+def test_only_what_a_killed_writer_left_is_swept_and_never_listed(tmp_path: Path) -> None:
+    put(FileStore(tmp_path), "k")
+    old, fresh = tmp_path / ".partial" / "old", tmp_path / ".partial" / "fresh"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for path in (old, tmp_path / "k"):
+        os.utime(path, (two_days_ago, two_days_ago))
+    store = open_store(tmp_path.as_uri())
+    assert list(store.list("")) == ["k"]
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_a_put_survives_a_power_cut_with_its_name_and_its_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, synced = tmp_path / "new" / "root", []
+    fsync = os.fsync
+
+    def recorded(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path, (root / "a/b/k").exists()) if path.is_dir() else (path.parent, False))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    put(FileStore(root), "a/b/k")
+    whole, then = (root / ".partial", False), (root / "a/b", True)
+    assert synced[-2:] == [whole, then], "the bytes before the rename, the name after it"
+    assert {path for path, _ in synced[:-2]} == {tmp_path, tmp_path / "new", root, root / "a"}
+    synced.clear()
+    put(FileStore(root), "a/b/k2")
+    assert [path for path, _ in synced] == [root / ".partial", root / "a/b"], "directories are made safe once"
 
 
 @pytest.mark.parametrize(

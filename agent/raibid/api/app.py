@@ -24,6 +24,7 @@ from raibid.api.logs import logs
 from raibid.api.metrics import Metrics
 from raibid.api.openapi import describe
 from raibid.api.parts import Parts
+from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
 from raibid.forge import load_enrolment
 from raibid.ledger import Ledger
@@ -52,6 +53,7 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
         batcher=Batcher(ledger.enqueue, patience=settings.answer_seconds),
         metrics=Metrics(ledger.depth),
         streams=Streams(streaming_client(ledger, settings.most_streams), settings.most_streams),
+        badges=Remembered(settings.badge_seconds),
         closing=asyncio.Event(),
     )
     app = FastAPI(

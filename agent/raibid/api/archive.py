@@ -6,6 +6,7 @@ Leaves to others: when a job is archived (`background.py`), lists (`listing.py`)
     jobs/2026/11/21/<id>.log           the log as it was shown
     jobs/2026/11/21/<id>.chunks.json   [[stream id, bytes], …]: resuming works as it did in Redis
     jobs/2026/11/21/<id>.json          the record; written last, so that it stands for all three
+    jobs/2026/11/21/<id>.unread.json   in its place: the fields of a record that could not be read
 
 The day is in the id (its first 48 bits are milliseconds), so a job is found without an index.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from typing import BinaryIO, Final, cast
@@ -46,6 +47,18 @@ class Archive:
 
     def put(self, job: Job, chunks: Iterable[LogChunk]) -> None:
         """Keep a job and its log. Again: the same objects again."""
+        self._put_log(job.id, chunks)
+        self._put_json(job.id, "json", job)
+
+    def put_unread(self, job_id: str, record: Mapping[str, str], chunks: Iterable[LogChunk]) -> None:
+        """Keep what there is of a job whose record cannot be read; no route shows it."""
+        self._put_log(job_id, chunks)
+        self._put_json(job_id, "unread.json", record)
+
+    def _put_json(self, job_id: str, kind: str, value: object) -> None:
+        self._store.put(_key(job_id, kind), io.BytesIO(msgspec.json.encode(value)))
+
+    def _put_log(self, job_id: str, chunks: Iterable[LogChunk]) -> None:
         index: list[tuple[str, int]] = []
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as log:
             for chunk in chunks:
@@ -53,9 +66,8 @@ class Archive:
                     log.write(chunk.data)
                     index.append((chunk.id, len(chunk.data)))
             log.seek(0)
-            self._store.put(_key(job.id, "log"), cast(BinaryIO, log))
-        self._store.put(_key(job.id, "chunks.json"), io.BytesIO(msgspec.json.encode(index)))
-        self._store.put(_key(job.id, "json"), io.BytesIO(msgspec.json.encode(job)))
+            self._store.put(_key(job_id, "log"), cast(BinaryIO, log))
+        self._put_json(job_id, "chunks.json", index)
 
     def job(self, job_id: str) -> Job | None:
         """The record, or None. Raises ArchiveError when it cannot be read."""
@@ -68,13 +80,22 @@ class Archive:
             raise ArchiveError(f"archived job {job_id}: {error}") from error
 
     def log(self, job_id: str, after: str = "0-0") -> Iterator[LogChunk]:
-        """The chunks after an id, as Redis had them. Raises NotInStoreError at the first step."""
-        with closing(self._store.get(_key(job_id, "chunks.json"))) as stream:
-            index = msgspec.json.decode(stream.read(), type=list[tuple[str, int]])
+        """The chunks after an id, as Redis had them.
+
+        Raises:
+            NotInStoreError: there is no log; at the first step. ArchiveError: it is not what its index says.
+        """
+        try:
+            with closing(self._store.get(_key(job_id, "chunks.json"))) as stream:
+                index = msgspec.json.decode(stream.read(), type=list[tuple[str, int]])
+        except msgspec.MsgspecError as error:
+            raise ArchiveError(f"archived log of {job_id}: {error}") from error
         start = _order(after)
         with closing(self._store.get(_key(job_id, "log"))) as stream:
             for chunk_id, size in index:
                 data = stream.read(size)
+                if len(data) != size:
+                    raise ArchiveError(f"archived log of {job_id}: it ends within chunk {chunk_id}")
                 if _order(chunk_id) > start:
                     yield LogChunk(id=chunk_id, data=data)
 

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from raibid.api.parts import Parts
-from raibid.ledger import Ledger, LedgerError, LogChunk
+from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError, LogChunk
 from raibid.store import StoreError
 
 _log: Final = structlog.get_logger("raibid.api")
@@ -69,13 +69,23 @@ def archive_ended(parts: Parts) -> int:
 
 
 def _archive(parts: Parts, job_id: str) -> None:
-    job = parts.ledger.records.get(job_id)
-    if job is None:
-        _log.error("job left Redis before it was archived", job=job_id)
+    log = _whole_log(parts.ledger, job_id)
+    try:
+        job = parts.ledger.records.get(job_id)
+    except LedgerUnavailableError:
+        raise
+    except LedgerError as error:
+        # Another round would read no more of it: what there is is kept for whoever can.
+        _log.error("unreadable job archived as it is", job=job_id, error=str(error))
         parts.metrics.system_error("archiver")
+        parts.archive.put_unread(job_id, parts.ledger.records.raw(job_id), log)
     else:
-        parts.archive.put(job, _whole_log(parts.ledger, job_id))
-        parts.metrics.ended(job)
+        if job is None:
+            _log.error("job left Redis before it was archived", job=job_id)
+            parts.metrics.system_error("archiver")
+        else:
+            parts.archive.put(job, log)
+            parts.metrics.ended(job)
     parts.ledger.records.archived(job_id)
 
 

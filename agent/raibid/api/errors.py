@@ -112,7 +112,9 @@ async def _http(_: Request, error: Exception) -> Response:
     return ApiError(error.status_code, error.detail, remedy.get(error.status_code, ""), error.headers).response()
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+async def unexpected(request: Request, error: Exception) -> Response:
+    """A bug: logged, counted, and told in the one shape without what it was."""
+    request.app.state.parts.metrics.system_error("api")
     _log.error("unexpected error", path=request.url.path, exc_info=error)
     return ApiError(500, "internal error", "see the API's log").response()
 
@@ -124,5 +126,5 @@ _HANDLERS: Final[dict[type[Exception], Any]] = {
     PayloadError: _payload,
     RequestValidationError: _invalid,
     HTTPException: _http,
-    Exception: _unexpected,
+    Exception: unexpected,
 }

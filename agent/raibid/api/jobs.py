@@ -7,30 +7,47 @@ Handlers are plain functions: FastAPI runs them in its thread pool, and the ledg
 
 from __future__ import annotations
 
-import re
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from raibid.api.auth import READ, Caller
+from raibid.api.body import body_of, described
 from raibid.api.errors import ApiError, json_response
 from raibid.api.listing import Filters, list_jobs
 from raibid.api.lookup import existing
-from raibid.api.openapi import answers
+from raibid.api.openapi import READING_A_BODY, answers
 from raibid.api.parts import parts_of
-from raibid.forge import PayloadError, names
+from raibid.forge import names
 from raibid.ledger import NewJob, Why
 from raibid.model.job import JobSpec, JobStatus, Priority
+from raibid.model.job_id import is_job_id
+from raibid.model.pipeline_types import EnvName
 
 router = APIRouter(tags=["jobs"])
-_PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_CURSOR: Final = r"^[0-9a-z]{16}$"
+_THE_STEPS_OWN: Final = frozenset({"PATH", "HOME"})
+
+
+def _parameter(name: str) -> str:
+    if name in _THE_STEPS_OWN or name.startswith("LD_"):
+        raise ValueError(f"{name} decides which programs a step runs; choose another name")
+    return name
+
+
+def _cursor(value: str) -> str:
+    if value and not is_job_id(value):
+        raise ValueError("this is no page's cursor")
+    return value
+
+
+ParameterName = Annotated[EnvName, AfterValidator(_parameter)]
+ParameterValue = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]  # the kernel's strings end at a NUL
 
 
 class ManualJob(BaseModel):
@@ -42,16 +59,13 @@ class ManualJob(BaseModel):
     clone_url: str
     ref: str = Field("refs/heads/main", description="a full ref, or the name of a branch")
     sha: str = Field("", description="commit to build; empty: whatever the ref points to")
-    params: dict[str, Annotated[str, Field(max_length=4096)]] = Field({}, max_length=64)
+    params: dict[ParameterName, ParameterValue] = Field({}, max_length=64)
     """Given to the steps as environment variables."""
     priority: Literal["urgent", "high", "normal", "low"] = "normal"
     resource: str = Field("", pattern=r"^[A-Za-z0-9_.-]{0,64}$")
 
     def spec(self) -> JobSpec:
         """As the ledger takes it. Raises PayloadError."""
-        for name in self.params:
-            if not _PARAMETER.fullmatch(name):
-                raise PayloadError(f"params: {name[:40]!r} is no name of an environment variable")
         return JobSpec(
             repo=names.repository(self.repo),
             clone_url=names.clone_url(self.clone_url),
@@ -70,7 +84,7 @@ def list_(
     status: Annotated[list[JobStatus] | None, Query()] = None,
     repo: str = "",
     branch: str = "",
-    cursor: Annotated[str, Query(pattern=f"^$|{_CURSOR}")] = "",
+    cursor: Annotated[str, AfterValidator(_cursor)] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """Jobs newest first, archived ones included. The answer's `cursor` gives the next page, empty at the end."""
@@ -98,15 +112,18 @@ def why(request: Request, job_id: str) -> Response:
     return json_response({**facts, "sentence": answer.sentence})
 
 
-@router.post("/jobs", status_code=201, responses=answers("Enqueued", 400, 403, 422, 503, status=201))
+@router.post(
+    "/jobs",
+    status_code=201,
+    responses=answers("Enqueued", 403, *READING_A_BODY, status=201),
+    openapi_extra=described(ManualJob),
+)
 def start(
     request: Request,
-    job: ManualJob,
-    caller: Caller,
+    job: Annotated[ManualJob, Depends(body_of(ManualJob))],
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Start a job by hand. The same `Idempotency-Key` again gives the first one's answer."""
-    del caller  # having one is the permission
     # Without a key each request is a job of its own: the same commit may be built twice on purpose.
     dedupe = f"manual:{idempotency_key or uuid.uuid4().hex}"
     [made] = parts_of(request).ledger.enqueue([NewJob(spec=job.spec(), dedupe=dedupe)])
@@ -124,7 +141,7 @@ def cancel(request: Request, job_id: str, caller: Caller) -> Response:
 @router.post("/jobs/{job_id}/retry", status_code=201, responses=answers("Enqueued", 403, 404, 409, status=201))
 def retry(request: Request, job_id: str, caller: Caller) -> Response:
     """A new job like this ended one; approval is checked again."""
-    del caller
+    del caller  # having one is the permission
     parts = parts_of(request)
     found = existing(parts, job_id)
     if found.archived:

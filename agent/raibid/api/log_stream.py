@@ -19,6 +19,7 @@ from typing import Any, Final
 import redis
 import redis.asyncio
 
+from raibid.api.errors import RETRY_AFTER, ApiError
 from raibid.contract import Keys
 from raibid.ledger import Ledger, LogChunk
 from raibid.ledger.logs import chunk_from_fields
@@ -44,6 +45,10 @@ def text(chunk: LogChunk) -> bytes:
     return chunk.data
 
 
+class CutError(Exception):
+    """The stream ends before the log does. The client can come back for the rest."""
+
+
 class Follower:
     """Reads one log from Redis until its end, the process' end, or the client's."""
 
@@ -58,23 +63,26 @@ class Follower:
     ) -> AsyncIterator[list[LogChunk]]:
         """Batches of chunks; an empty one when nothing came for a while. Ends after the end's chunk.
 
-        `ended` tells the job's final status (empty: not over): the log itself may have expired, or have lost its
-        end to somebody's DEL.
+        `ended` tells the job's final status (empty: not over): the log itself may have lost its end to somebody's
+        DEL. It raises CutError when the log is no longer in Redis.
+
+        Raises:
+            CutError: also when the process is asked to end.
         """
         key = self._keys.log + job_id
         while True:
             batch = await self._read(key, after, block=False)
-            if not batch and follow and not self._closing.is_set():
+            if not batch:
                 status = await ended()
                 # Read after the status, or what came between would be lost.
-                batch = await self._read(key, after, block=not status)
+                batch = await self._read(key, after, block=follow and not status)
                 if not batch and status:
                     yield [LogChunk(id=after, end=status)]
                     return
-            elif not batch:
-                return
+                if not batch and not follow:
+                    return
             if self._closing.is_set():
-                return  # without an end: the client comes back with its last id
+                raise CutError("the API is stopping")
             yield batch
             if batch:
                 after = batch[-1].id
@@ -130,14 +138,11 @@ class Streams:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a place while a stream is open."""
+        """Hold a place while a stream is open. Raises ApiError 503 when none is left."""
+        if self._open >= self._most:
+            raise ApiError(503, "too many open log streams", "close one, or try again later", RETRY_AFTER)
         self._open += 1
         try:
             yield
         finally:
             self._open -= 1
-
-    @property
-    def full(self) -> bool:
-        """Whether another stream would be one too many."""
-        return self._open >= self._most

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import socket
 import sys
 from pathlib import Path
@@ -119,7 +118,3 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
-
-
-if __name__ == "__main__":
-    serve(Settings.load(), port=int(os.environ.get("PORT", "8080")))

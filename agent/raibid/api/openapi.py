@@ -42,6 +42,8 @@ class DeadLetters(msgspec.Struct, frozen=True):
     dead: list[dict[str, str]]
 
 
+READING_A_BODY: Final = (400, 408, 413, 415, 422)
+"""Errors of every route that reads one."""
 _ERRORS: Final = {
     400: "cannot be understood",
     401: "no valid token, or no valid signature",

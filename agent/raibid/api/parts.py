@@ -12,6 +12,7 @@ from raibid.api.auth import Tokens
 from raibid.api.batcher import Batcher
 from raibid.api.log_stream import Streams
 from raibid.api.metrics import Metrics
+from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
 from raibid.forge import Enrolment
 from raibid.ledger import Ledger
@@ -29,6 +30,8 @@ class Parts:
     batcher: Batcher
     metrics: Metrics
     streams: Streams
+    badges: Remembered[tuple[str, str], str]
+    """Repository and branch → SVG."""
     closing: asyncio.Event
     """Set when the process is asked to end: open streams must not hold it back."""
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from raibid.api.auth import READ, Caller
+from raibid.api.body import body_of, described
 from raibid.api.errors import ApiError, json_response
-from raibid.api.openapi import answers
+from raibid.api.openapi import READING_A_BODY, answers
 from raibid.api.parts import parts_of
 
 router = APIRouter(tags=["queue"])
@@ -60,10 +61,9 @@ def resume(request: Request, caller: Caller) -> Response:
     return json_response(ledger.depth())
 
 
-@router.put("/queue/limits", responses=answers("Depth", 403, 422))
-def limits(request: Request, wanted: Limits, caller: Caller) -> Response:
+@router.put("/queue/limits", responses=answers("Depth", 403, *READING_A_BODY), openapi_extra=described(Limits))
+def limits(request: Request, wanted: Annotated[Limits, Depends(body_of(Limits))]) -> Response:
     """Change limits and the window. The enrolment file's limits come back when the API starts."""
-    del caller
     ledger = parts_of(request).ledger
     if wanted.window is not None:
         ledger.set_window(wanted.window)

@@ -6,6 +6,7 @@ Leaves to others: Redis' address (`raibid.ledger`), the enrolment file's content
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
@@ -17,6 +18,8 @@ from raibid.contract import Env
 
 _SHORTEST: Final = 16
 """Characters of a token or a webhook secret; shorter ones are guessable."""
+_TOKEN: Final = re.compile(rb"[!-~]+")
+"""Visible ASCII: clients and servers disagree on how a header carries anything else, so it would never match."""
 _MIB: Final = 1024 * 1024
 
 
@@ -41,21 +44,23 @@ class Settings(BaseSettings):
     public_url: str = Field(default="", validation_alias=Env.PUBLIC_URL)
     """Where people reach this API; named in the OpenAPI document."""
 
-    public_read: bool = Field(default=False, validation_alias="RAIBID_PUBLIC_READ")
+    public_read: bool = Field(default=False, validation_alias=Env.PUBLIC_READ)
     """Job lists and records without a token; logs always need one."""
-    public_metrics: bool = Field(default=True, validation_alias="RAIBID_PUBLIC_METRICS")
-    gitea_body_bytes: int = Field(default=4 * _MIB, ge=1024, validation_alias="RAIBID_GITEA_BODY_BYTES")
-    github_body_bytes: int = Field(default=25 * _MIB, ge=1024, validation_alias="RAIBID_GITHUB_BODY_BYTES")
+    public_metrics: bool = Field(default=True, validation_alias=Env.PUBLIC_METRICS)
+    gitea_body_bytes: int = Field(default=4 * _MIB, ge=1024, validation_alias=Env.GITEA_BODY_BYTES)
+    github_body_bytes: int = Field(default=25 * _MIB, ge=1024, validation_alias=Env.GITHUB_BODY_BYTES)
     """GitHub's own cap on payloads."""
-    body_seconds: float = Field(default=10.0, gt=0, validation_alias="RAIBID_BODY_SECONDS")
+    body_seconds: float = Field(default=10.0, gt=0, validation_alias=Env.BODY_SECONDS)
     """A body must have arrived by then."""
-    answer_seconds: float = Field(default=4.0, gt=0, validation_alias="RAIBID_ANSWER_SECONDS")
+    answer_seconds: float = Field(default=4.0, gt=0, validation_alias=Env.ANSWER_SECONDS)
     """Gitea gives up on a delivery after 5 s; a 503 before that is an answer it can show."""
-    tick_seconds: float = Field(default=5.0, gt=0, validation_alias="RAIBID_TICK_SECONDS")
+    tick_seconds: float = Field(default=5.0, gt=0, validation_alias=Env.TICK_SECONDS)
     """Between two looks of the ledger's repair and of the archiver."""
-    ping_seconds: float = Field(default=15.0, gt=0, validation_alias="RAIBID_PING_SECONDS")
+    ping_seconds: float = Field(default=15.0, gt=0, validation_alias=Env.PING_SECONDS)
     """A quiet log stream sends a comment this often, so that proxies keep it open."""
-    most_streams: int = Field(default=200, ge=1, validation_alias="RAIBID_MOST_STREAMS")
+    badge_seconds: float = Field(default=5.0, ge=0, validation_alias=Env.BADGE_SECONDS)
+    """A badge is not looked up again for so long: it is public, and a page may show it to many."""
+    most_streams: int = Field(default=200, ge=1, validation_alias=Env.MOST_STREAMS)
     """Log streams at once; each holds a connection to Redis."""
 
     @classmethod
@@ -86,12 +91,20 @@ class Settings(BaseSettings):
     @cached_property
     def read_tokens(self) -> tuple[bytes, ...]:
         """Tokens with the read scope only."""
-        return _lines(self.read_tokens_file, Env.READ_TOKENS_FILE) if self.read_tokens_file else ()
+        return _tokens(self.read_tokens_file, Env.READ_TOKENS_FILE) if self.read_tokens_file else ()
 
     @cached_property
     def write_tokens(self) -> tuple[bytes, ...]:
         """Tokens with both scopes."""
-        return _lines(self.write_tokens_file, Env.WRITE_TOKENS_FILE)
+        return _tokens(self.write_tokens_file, Env.WRITE_TOKENS_FILE)
+
+
+def _tokens(path: Path, name: str) -> tuple[bytes, ...]:
+    """The file's lines, each of which a header can carry."""
+    tokens = _lines(path, name)
+    if not all(_TOKEN.fullmatch(token) for token in tokens):
+        raise ValueError(f"{name}: {path}: a token has blanks or is not ASCII; use `openssl rand -hex 32`")
+    return tokens
 
 
 def _lines(path: Path, name: str) -> tuple[bytes, ...]:

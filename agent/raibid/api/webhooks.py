@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from raibid.api.body import read_body, require_json
-from raibid.api.errors import ApiError, from_ledger, json_response
+from raibid.api.errors import ApiError, from_ledger, json_response, unexpected
 from raibid.api.parts import Parts, parts_of
 from raibid.api.settings import Settings
 from raibid.forge import PayloadError, Skip, decide, gitea, github, verify
@@ -42,6 +42,8 @@ class Webhook:
             response, outcome = await _answer(request, self, parts)
         except ApiError as error:
             response, outcome = error.response(), str(error.status)
+        except Exception as error:  # noqa: BLE001 - the short way passes none of the app's error handlers
+            response, outcome = await unexpected(request, error), "500"
         parts.metrics.webhook(self.forge, outcome)
         await response(scope, receive, send)
 

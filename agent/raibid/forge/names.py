@@ -16,9 +16,9 @@ from raibid.forge.errors import PayloadError
 # A lane is named `<repository>|<resource>`, a key is `job:<id>`: no bar, no blank, no control characters.
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}")
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-# git-check-ref-format's forbidden characters and sequences.
-_BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[./]$")
-_BAD_URL: Final = re.compile(r"[\x00-\x20\x7f\\]")
+# git-check-ref-format's forbidden characters and sequences; half a surrogate pair is no text in UTF-8.
+_BAD_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[./]$")
+_BAD_URL: Final = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _SCP: Final = re.compile(r"(?:[A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_.][A-Za-z0-9_.-]*:(?!//)[^-].*")
 _SCHEMES: Final = frozenset({"https", "http", "ssh", "file"})
 _LONGEST: Final = 1024

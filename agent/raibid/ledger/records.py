@@ -85,6 +85,12 @@ class Records:
             record = cast(dict[bytes, bytes], self._client.hgetall(self._keys.job + job_id))
         return job_from_hash(job_id, record) if record else None
 
+    def raw(self, job_id: str) -> dict[str, str]:
+        """A record's fields as they are, for one that cannot be read as a Job; the fencing token stays behind."""
+        with translated():
+            record = cast(dict[bytes, bytes], self._client.hgetall(self._keys.job + job_id))
+        return {_shown(name): _shown(value) for name, value in record.items() if name != b"token"}
+
     def page(
         self,
         *,

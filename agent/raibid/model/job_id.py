@@ -1,4 +1,4 @@
-"""Job ids: 16 characters, 48 bits of milliseconds then 30 random bits, so that ids sort by time.
+"""Job ids: 16 characters, milliseconds then 30 random bits, so that ids sort by time.
 
 Owns: making them, reading their time, bounds for "all ids since".
 Leaves to others: what has such an id.
@@ -14,7 +14,8 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as bytes, no look-alikes
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
-_ID: Final = re.compile(f"[{_ALPHABET}]{{16}}")
+_ID: Final = re.compile(f"0[{_ALPHABET}]{{15}}")
+"""The first character is 0 until the year 3084; later times are no ids of ours, and past 9999 no dates either."""
 
 
 def new_job_id(now: float | None = None) -> str:

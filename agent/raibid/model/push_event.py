@@ -1,7 +1,7 @@
-"""A forge's news about a ref, parsed once at the edge, and the decision whether it is to be built.
+"""A forge's news about a ref, parsed once at the edge.
 
-Owns: the event's shape and the reasons for which a push is not built.
-Leaves to others: signatures and payload formats (`raibid.forge`), the queue (`raibid.ledger`).
+Owns: the event's shape.
+Leaves to others: signatures and payload formats (`raibid.forge`), the decision what is built (`raibid.forge.intake`).
 """
 
 from __future__ import annotations

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from raibid.store.base import NotInStoreError, StoreError, checked
 
-_PARTIAL: Final = ".partial-"  # a key may not be listed before its object is whole
+_PARTIAL: Final = ".partial"  # a directory for objects that are not whole yet; never listed
+_ABANDONED_SECONDS: Final = 24 * 3600
+"""A partial file that was not written to for so long belongs to a process that was killed."""
 
 
 class FileStore:
@@ -24,13 +27,15 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._partials = root / _PARTIAL
 
     def put(self, key: str, content: BinaryIO) -> None:
-        """Write beside the target, then rename: a crash leaves a `.partial-` file, never half an object."""
+        """Write elsewhere, then rename: a crash leaves a partial file for `sweep`, never half an object."""
         path = self.root / checked(key)
         with _translated(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+            _make(path.parent)
+            _make(self._partials)
+            handle, name = tempfile.mkstemp(dir=self._partials)
             partial = Path(name)
             try:
                 with os.fdopen(handle, "wb") as target:
@@ -39,9 +44,18 @@ class FileStore:
                     # The ledger forgets a job once it is archived: the bytes must survive a power cut by then.
                     os.fsync(target.fileno())
                 partial.replace(path)
+                _sync(path.parent)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written."""
+        with _translated(_PARTIAL):
+            for partial in _files(self._partials):
+                with suppress(FileNotFoundError):  # its writer is done with it, or another process sweeps as well
+                    if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                        partial.unlink()
 
     def get(self, key: str) -> BinaryIO:
         """The open file."""
@@ -56,7 +70,7 @@ class FileStore:
         parent = prefix.rpartition("/")[0]
         base = self.root / checked(parent) if parent else self.root
         with _translated(prefix):
-            for path in _files(base):
+            for path in _files(base, but=self._partials):
                 key = path.relative_to(self.root).as_posix()
                 if key.startswith(prefix):
                     yield key
@@ -66,15 +80,32 @@ class FileStore:
         return (self.root / checked(key)).resolve().as_uri()
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    """Files below a directory in the order of their keys' bytes: `a.log` sorts before `a/b`, as S3 sorts them."""
+def _make(directory: Path) -> None:
+    """The directory and its parents, each of them safe in its own parent."""
     if not directory.is_dir():
+        _make(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _sync(directory.parent)
+
+
+def _sync(directory: Path) -> None:
+    """Make new names in it survive a power cut: a synced file whose name is lost is lost."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files(directory: Path, but: Path | None = None) -> Iterator[Path]:
+    """Files below a directory in the order of their keys' bytes: `a.log` sorts before `a/b`, as S3 sorts them."""
+    if directory == but or not directory.is_dir():
         return
     entries = [(entry.name + ("/" if entry.is_dir() else ""), entry) for entry in directory.iterdir()]
     for name, entry in sorted(entries, key=lambda pair: pair[0].encode()):
         if name.endswith("/"):
-            yield from _files(entry)
-        elif not name.startswith(_PARTIAL):
+            yield from _files(entry, but)
+        else:
             yield entry
 
 

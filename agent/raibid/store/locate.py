@@ -17,7 +17,7 @@ def open_store(url: str) -> Store:
     """`file:///dir`, or `s3://bucket/prefix?endpoint=https://host&region=name` (both parameters optional).
 
     Raises:
-        StoreError: the URL is none of these, or carries credentials.
+        StoreError: the URL is none of these, or carries credentials; the directory cannot be read.
     """
     parts = urlsplit(url)
     if parts.username or parts.password:
@@ -26,7 +26,9 @@ def open_store(url: str) -> Store:
         case "file":
             if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
                 raise StoreError(f"{url!r}: a file store needs an absolute path: file:///var/lib/raibid")
-            return FileStore(Path(unquote(parts.path)))
+            store = FileStore(Path(unquote(parts.path)))
+            store.sweep()
+            return store
         case "s3":
             return _open_s3(parts.netloc, parts.path, parse_qs(parts.query))
         case _:
