@@ -39,10 +39,9 @@ def _first_line(bench: Pool, source: Path) -> float:
 def idle_weight(bench: Pool) -> float:
     """Resident MB of an agent that waits for a job."""
     until(lambda: bench.scaler.running == 1)
-    agent = psutil.Process(bench.scaler.pids[0])
-    until(lambda: agent.cpu_times().user > 0 and bench.ledger.client.client_list() != [])
-    time.sleep(2.0)  # past its imports; nothing it does shows outside while it waits
-    return agent.memory_info().rss / 2**20
+    # Past its imports and its first claim: it sleeps in Redis until something is queued.
+    until(lambda: any(client["cmd"] == "xread" for client in bench.ledger.client.client_list()))
+    return psutil.Process(bench.scaler.pids[0]).memory_info().rss / 2**20
 
 
 def measure() -> list[Figure]:

@@ -43,7 +43,7 @@ class Pool:
 
     def result(self, job_id: str) -> Job:
         """The job when it has ended well."""
-        until(lambda: self.job(job_id).status.terminal)
+        until(lambda: self.job(job_id).status.terminal, pause=0.1)  # more often would slow the build down
         job = self.job(job_id)
         if job.status is not JobStatus.SUCCESS:
             log = b"".join(c.data for c in self.ledger.logs.read(job_id)).decode()
@@ -51,13 +51,13 @@ class Pool:
         return job
 
 
-def until(condition: Callable[[], bool], budget: float = 180.0) -> float:
-    """Seconds until the condition holds; looked at every 2 ms."""
+def until(condition: Callable[[], bool], budget: float = 180.0, pause: float = 0.002) -> float:
+    """Seconds until the condition holds; looked at every `pause` seconds."""
     begin = time.perf_counter()
     while not condition():
         if time.perf_counter() - begin > budget:
             raise RuntimeError(f"did not happen within {budget:.0f} s")
-        time.sleep(0.002)
+        time.sleep(pause)
     return time.perf_counter() - begin
 
 

@@ -32,6 +32,15 @@ def test_help_imports_none_of_what_the_commands_need() -> None:
     assert own == "['raibid.cli', 'raibid.cli.errors', 'raibid.cli.main', 'raibid.contract']"
 
 
+def test_help_takes_less_than_150_ms_of_the_projects_own_import_time() -> None:
+    """Its own modules' own time, whatever the libraries below them cost; 6 ms when it was written."""
+    command = [sys.executable, "-X", "importtime", "-m", "raibid.cli", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    own = {name: int(us) for us, name in re.findall(r"import time:\s*(\d+) \|\s*\d+ \|\s*(raibid\S*)", told)}
+    assert "raibid.cli.main" in own
+    assert sum(own.values()) < 150_000, own
+
+
 NAMES = [name for _, name, _, _ in COMMANDS if name not in ("dead", "scaler")]
 NESTED = ["dead list", "dead requeue", "scaler run", "scaler doctor", "scaler simulate"]
 
@@ -65,6 +74,34 @@ def test_wrong_use_is_exit_code_2_and_a_sentence(arguments: list[str], raibid: R
     assert out == ""
     assert err.startswith("raibid: ")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "help_"),
+    [
+        (["show"], "JOB", "raibid show --help"),
+        (["scaler", "doctor"], "FILE", "raibid scaler doctor --help"),
+        (["dead", "requeue"], "ENTRY", "raibid dead requeue --help"),
+        (["completion"], "SHELL", "raibid completion --help"),
+        (["run", "acme/anvil"], "--clone-url", "raibid run --help"),
+        (["jobs", "--zz"], "--zz", "raibid jobs --help"),
+        (["jobz"], "jobz", "raibid --help"),
+    ],
+)
+def test_wrong_use_names_what_was_meant_and_the_help_of_the_command_that_was_called(
+    arguments: list[str], names: str, help_: str, raibid: Raibid
+) -> None:
+    _, _, err = raibid(*arguments)
+    said, _, hint = err.partition("\n")
+    assert re.search(rf"(?<![\w-]){names}\b", said), said
+    assert hint == f"  next: {help_}\n"
+
+
+@pytest.mark.parametrize("command", [["lint"], ["scaler", "doctor"]])
+def test_a_file_that_is_not_there_is_the_same_sentence_everywhere(command: list[str], raibid: Raibid) -> None:
+    code, _, err = raibid(*command, "nope.yaml")
+    assert code == ExitCode.NOT_FOUND
+    assert err.startswith("raibid: nope.yaml: No such file or directory\n  next: ")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

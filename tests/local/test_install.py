@@ -46,11 +46,26 @@ def test_without_the_right_to_install_it_is_one_sentence(machine: Path, monkeypa
 
 
 def test_without_a_known_package_manager_it_is_one_sentence(machine: Path) -> None:
-    with pytest.raises(InstallError, match="no apt-get, dnf or brew"):
+    with pytest.raises(InstallError, match="neither apt-get nor dnf"):
         install.ensure_redis_server(print)
 
 
+def test_another_system_than_linux_is_one_sentence() -> None:
+    install.require_linux("linux")
+    with pytest.raises(InstallError, match="runs on Linux only, and this is darwin"):
+        install.require_linux("darwin")
+
+
+def test_variables_the_user_lets_through_join_the_toolchains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAIBID_PASS_ENV", "HTTPS_PROXY,NPM_TOKEN_FILE")
+    passed = install.toolchain()["RAIBID_PASS_ENV"].split(",")
+    assert passed[-2:] == ["HTTPS_PROXY", "NPM_TOKEN_FILE"]
+    assert passed[0] == "CARGO_HOME"
+
+
 def test_a_failing_package_manager_is_quoted(machine: Path) -> None:
-    program(machine / "brew", "echo 'no network' >&2; exit 1")
+    program(machine / "dnf", "echo 'no network' >&2; exit 1")
+    program(machine / "sudo", 'shift; exec "$@"')
+    program(machine / "true", "")
     with pytest.raises(InstallError, match="no network"):
         install.ensure_redis_server(lambda _: None)

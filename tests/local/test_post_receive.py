@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -10,6 +14,7 @@ import pytest
 from raibid.forge import gitea
 from raibid.local.git import git
 from raibid.local.post_receive import RefUpdate, payload, ref_updates
+from raibid.local.state import opened
 from raibid.model.push_event import PushEvent
 
 ZEROS = "0" * 40
@@ -78,6 +83,55 @@ def test_a_long_push_says_how_many_commits_it_does_not_list(bare: Path) -> None:
     assert sent["total_commits"] == 7
     assert len(sent["commits"]) == 5
     assert event(bare, RefUpdate(before, tip, "refs/heads/main")).changed is None
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, list[bytes]]]:
+    """An API that answers each delivery with the next of the given bodies."""
+    answers: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = answers.pop(0)
+            self.send_response(200 if b'"error"' not in body else 422)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_ref_that_is_refused_keeps_no_other_from_being_delivered(
+    bare: Path, tmp_path: Path, api: tuple[str, list[bytes]]
+) -> None:
+    url, answers = api
+    answers += [
+        b'{"error": "too old", "remedy": "push anew"}',
+        b"<html>a printer</html>",
+        b'{"id": "0r4d0k3n5q1zj8wb"}',
+    ]
+    last = commits(bare)[-1]
+    updates = "".join(f"{ZEROS} {last} refs/heads/{name}\n" for name in ("one", "two", "three"))
+    with opened(tmp_path / "state") as state, state.announced(url, max_agents=1):
+        served = state.repositories / "acme" / "anvil.git"
+        served.parent.mkdir()
+        bare.rename(served)
+        hook = [sys.executable, "-m", "raibid.local.post_receive", str(state.path)]
+        done = subprocess.run(hook, cwd=served, input=updates, capture_output=True, text=True, check=True)
+    one, two, three = done.stdout.splitlines()
+    assert one == "raibid: the pool's API refused the push: too old (422); push anew (refs/heads/one)"
+    assert "does not answer like the pool's API (200)" in two
+    assert three == "raibid: job 0r4d0k3n5q1zj8wb (refs/heads/three)"
+    assert done.stderr == ""
 
 
 def test_the_hooks_input_is_a_line_per_ref() -> None:

@@ -20,6 +20,33 @@ def state(tmp_path: Path) -> Iterator[StateDir]:
         yield opened_state
 
 
+@pytest.fixture
+def hooks_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whose git config has hooks for every repository (husky, pre-commit), and they refuse everything."""
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "pre-push", "commit-msg", "prepare-commit-msg", "post-receive"):
+        (hooks / name).write_text("#!/bin/sh\necho refused by the user >&2\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    config = tmp_path / "gitconfig"
+    config.write_text(f"[core]\n\thooksPath = {hooks}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+
+
+@pytest.mark.usefixtures("hooks_everywhere")
+def test_hooks_of_the_users_own_git_config_neither_run_nor_keep_the_pools_from_running(state: StateDir) -> None:
+    pushed = repository.push(repository.serve_sample(state, "python"))
+    assert pushed.said == "raibid: no pool runs here: the push is stored but not built; start it with `raibid up`"
+
+
+def test_a_push_of_what_is_there_already_is_told_from_a_silent_hook(own_repository: Own, state: StateDir) -> None:
+    served = repository.serve_path(state, own_repository("true"))
+    (served.bare / "hooks" / "post-receive").write_text("#!/bin/sh\n")
+    first, second = repository.push(served), repository.push(served)
+    assert (first.new, first.said) == (True, "")
+    assert (second.new, second.said) == (False, "")
+
+
 @pytest.mark.parametrize("sample", ["rust", "python"])
 def test_a_sample_has_something_to_push_every_time(sample: str, state: StateDir) -> None:
     first = repository.push(repository.serve_sample(state, sample))

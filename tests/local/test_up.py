@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,13 +17,14 @@ import pytest
 from raibid.contract import ExitCode
 from raibid.local.state import StateDir
 
-Own = Callable[[str], Path]
+Own = Callable[..., Path]
 UP = [sys.executable, "-m", "raibid.cli", "up", "--poll", "0.2"]
 
 
 def environment(home: Path) -> dict[str, str]:
     """This machine's environment, with places for state and scratch of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAIBID_")}
+    clean |= {"RAIBID_REDIS_URL": "redis://another-pool:1/0", "RAIBID_STORE": "s3://another-pool/store"}
     return {**clean, "XDG_STATE_HOME": str(home / "xdg"), "TMPDIR": str(home), "NO_COLOR": "1"}
 
 
@@ -87,9 +89,27 @@ def test_the_same_commit_again_on_the_same_state_is_built_again(
     assert first["id"] != second["id"]
 
 
+def test_secrets_and_a_memory_ceiling_reach_the_build_and_the_secret_is_masked(
+    env: dict[str, str], own_repository: Own, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "DEPLOY_KEY").write_text("correct-horse-battery\n")
+    own = own_repository('test ${#DEPLOY_KEY} = 21 && echo "key $DEPLOY_KEY, $GREETING"', "secrets: [DEPLOY_KEY]\n")
+    passed = {**env, "RAIBID_PASS_ENV": "GREETING", "GREETING": "hello from outside"}
+    done = up(passed, "--once", "--repo", str(own), "--secrets", str(secrets), "--memory", "1G")
+    assert done.returncode == ExitCode.OK, done.stdout
+    assert "memory limit: 1024 MiB" in done.stdout
+    assert "key ***, hello from outside" in done.stdout
+    assert "correct-horse" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--secrets", "/nowhere/at/all"], "--secrets /nowhere/at/all: no such directory"),
+        (["--memory", "much"], "'much' is not a size: write 4G"),
+        (["--max", "0"], "--max 0 runs nothing"),
         (["--repo", "/nowhere/at/all"], "no such directory, and not a URL"),
         (["--repo", "/"], "is not a git repository"),
         (["--warm", "9", "--max", "1"], "--warm 9 is more than --max 1"),
@@ -114,7 +134,9 @@ def test_without_cargo_the_rust_sample_offers_the_python_one(env: dict[str, str]
     done = up({**env, "PATH": str(bare), "CARGO_HOME": str(tmp_path / "none")}, "--once")
     assert done.returncode == ExitCode.FAILED
     assert "this machine has no cargo" in done.stderr
-    assert "raibid up --sample python" in done.stderr
+    remedy = re.search(r"\((\S+) up --sample python\)", done.stderr)
+    assert remedy, done.stderr
+    assert subprocess.run([remedy[1], "version"], env=env, check=False).returncode == 0, "it works as it is said"
 
 
 Running = tuple[subprocess.Popen[str], StateDir]
@@ -161,8 +183,48 @@ def test_ctrl_c_ends_the_pool_and_leaves_no_process(own_pool: Running, tmp_path:
     assert state.card() is None
 
 
+@contextmanager
+def building(env: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
+    """`raibid up --once` on its way, and the lines of its stderr."""
+    command = [*UP, "--once", *arguments]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr
+        yield process, iter(process.stderr)
+
+
+def reach(lines: Iterator[str], start: str) -> None:
+    """Read on to the line that starts like this."""
+    assert any(line.startswith(start) for line in lines), f"it never said: {start}"
+
+
+def test_ctrl_c_while_the_pool_ends_is_answered_and_leaves_no_process(env: dict[str, str], tmp_path: Path) -> None:
+    with building(env, "--sample", "python") as (process, lines):
+        reach(lines, "ending:")
+        process.send_signal(signal.SIGINT)
+        reach(lines, "still ending:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == ExitCode.OK, "the build's result: it had ended before"
+    assert processes_below(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["serving", "Redis answers", "following job"])
+def test_ctrl_c_at_any_moment_of_the_start_or_the_build_leaves_no_process(
+    moment: str, env: dict[str, str], own_repository: Own, tmp_path: Path
+) -> None:
+    repo = [] if moment == "serving" else ["--repo", str(own_repository("sleep 60"))]
+    with building(env, *(repo or ["--sample", "python"])) as (process, lines):
+        reach(lines, moment)
+        process.send_signal(signal.SIGINT)
+        if moment != "serving":
+            reach(lines, "ending:")
+        assert process.wait(timeout=60) == ExitCode.INTERRUPTED
+    assert processes_below(tmp_path) == []
+
+
 def test_the_death_of_a_part_ends_the_pool_and_says_which(own_pool: Running, tmp_path: Path) -> None:
-    process, _ = own_pool
+    process, _ = own_pool  # it may just be about to fall asleep
     for child in psutil.Process(process.pid).children():
         if "scaler" in child.cmdline():
             child.kill()

@@ -1,15 +1,15 @@
-"""What the local scaler's tests share: programs that stand for agents, a queue the test sets, waiting."""
+"""What the local scaler's tests share: programs that stand for agents, a queue the test sets."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from raibid.scaler.local import LocalScaler, ScalerEvent
+
+from tests.waiting import until
 
 WORKS_ON = "import signal; signal.pause()"
 """Ends only by a signal."""
@@ -26,14 +26,6 @@ signal.signal(signal.SIGTERM, lambda *_: (open(os.environ["RELEASED"], "a").writ
 open(os.environ["READY"], "w").close()
 while True: signal.pause()
 """
-
-
-def until(condition: Callable[[], bool], what: str, budget: float = 30.0) -> None:
-    """Return when the condition holds; fail after the budget."""
-    deadline = time.monotonic() + budget
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {budget:.0f} s: {what}"
-        time.sleep(0.01)
 
 
 class Clock:

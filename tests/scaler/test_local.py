@@ -15,7 +15,8 @@ from raibid.contract import Env
 from raibid.ledger import LedgerUnavailableError
 from raibid.scaler.local import LocalScaler
 
-from tests.scaler.pool import RELEASES, STUBBORN, Pool, await_end, until
+from tests.scaler.pool import RELEASES, STUBBORN, Pool, await_end
+from tests.waiting import until
 
 
 def test_an_empty_queue_starts_nothing(pool: Pool) -> None:

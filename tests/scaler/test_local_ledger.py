@@ -13,7 +13,8 @@ from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobSpec, JobStatus
 from raibid.scaler.local import LocalScaler, ScalerEvent, stream_length
 
-from tests.scaler.pool import WORKS_ON, Pool, until
+from tests.scaler.pool import WORKS_ON, Pool
+from tests.waiting import until
 
 ONE_JOB = """
 import os

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import os
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from raibid.ledger import Ledger, NewJob, Timing
@@ -72,6 +77,26 @@ def config(tmp_path: Path) -> AgentConfig:
 def stop() -> Iterator[Stop]:
     with Stop() as stop:
         yield stop
+
+
+Fresh = Callable[[ModuleType], Any]
+
+
+@pytest.fixture(params=[86_400, -86_400], ids=["forwards", "backwards"])
+def leaping(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fresh:
+    """The wall clock leaps by a day at each look. Gives a module as it is when imported into such a world."""
+    days, real = itertools.count(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + request.param * next(days))
+
+    def fresh(module: ModuleType) -> Any:
+        spec = importlib.util.find_spec(module.__name__)
+        assert spec is not None
+        assert spec.loader is not None
+        copy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(copy)
+        return copy
+
+    return fresh
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from raibid.forge import PayloadError, names
 from raibid.worker.clone_url import checked_ref, checked_sha, checked_url, scrub
 from raibid.worker.errors import JobFaultError
 
@@ -14,6 +15,7 @@ from raibid.worker.errors import JobFaultError
         "http://forge.test:3000/a/b",
         "ssh://git@forge.test:22/a/b",
         "git@forge.test:a/b.git",
+        "forge.test:a/b.git",
     ],
 )
 def test_allowed(url: str) -> None:
@@ -26,11 +28,29 @@ def test_allowed(url: str) -> None:
         "", "-upload-pack=x", "ext::sh -c id", "ext::sh", "file:///etc", "/etc", "git://forge.test/x",
         "ftp://forge.test/x", "https://", "https://forge.test/a\nb", "ssh://-oProxyCommand=id/x",
         "ssh://-l@forge.test/x", "git@-host:x", "https://me:pw@forge.test/x", "relative/path", "fd::17",
+        "https://pw@forge.test/x", "http://pw@forge.test/x", "ssh://git:pw@forge.test/x", "file://pw@host/x",
     ],
 )  # fmt: skip
 def test_refused(url: str) -> None:
     with pytest.raises(JobFaultError) as refusal:
         checked_url(url, allow_files=False)
+    assert "pw" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pw@forge.test/x",
+        "https://me:pw@forge.test/x",
+        "ssh://git:pw@forge.test/x",
+        "https://me:pw\u2100@forge.test/x",  # urlsplit's error quotes it
+    ],
+)
+def test_what_the_api_refuses_the_agent_refuses_too(url: str) -> None:
+    with pytest.raises(PayloadError):
+        names.clone_url(url)
+    with pytest.raises(JobFaultError, match="credentials") as refusal:
+        checked_url(url, allow_files=True)
     assert "pw" not in str(refusal.value)
 
 

@@ -149,6 +149,17 @@ def test_a_retried_job_has_room_for_its_log(fake: FakeLedger, tmp_path: Path) ->
     assert log.close(10) == 0
 
 
+def test_a_log_whose_end_finds_no_room_says_how_much_is_lost(
+    fake: FakeLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = JobLog(tmp_path / "log", fake.append, cap=1024 * 1024)
+    log.write(b"x" * 1024 * 1024)
+    log.write(b"over the cap")
+    monkeypatch.setattr(log, "_file", Path("/dev/full").open("wb", buffering=0))  # noqa: SIM115 - the log closes it
+    assert log.close(20) == len(b"over the cap")
+    assert fake.text == b"x" * 1024 * 1024
+
+
 def test_a_full_disk_is_the_workspaces_fault(fake: FakeLedger) -> None:
     log = JobLog(Path("/dev/full"), fake.append)
     with pytest.raises(WorkspaceFullError):

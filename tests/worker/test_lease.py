@@ -6,8 +6,11 @@ import threading
 import time
 
 from raibid.ledger import Beat, LedgerUnavailableError, Timing
+from raibid.worker import lease as lease_module
 from raibid.worker.lease import Lease
 from raibid.worker.stop import Stop, StopReason
+
+from tests.worker.conftest import Fresh
 
 
 def test_a_cancel_is_passed_on_and_the_lease_goes_on(stop: Stop) -> None:
@@ -90,3 +93,21 @@ def test_an_answer_after_the_end_of_the_lease_asks_for_nothing(stop: Stop) -> No
         if thread.name == "lease-beat":
             thread.join(10)
     assert stop.reason is None
+
+
+def test_a_leaping_wall_clock_neither_ends_nor_prolongs_a_lease(leaping: Fresh, stop: Stop) -> None:
+    beats, enough = 0, threading.Event()
+
+    def beat() -> Beat:
+        nonlocal beats
+        beats += 1
+        if beats > 3:
+            enough.set()
+            raise LedgerUnavailableError("no Redis")
+        return Beat.OK
+
+    with leaping(lease_module).Lease(beat, Timing(1.0, 0.05), stop, since=time.monotonic()):
+        assert enough.wait(10)
+        assert stop.reason is None
+        assert stop.wait(10)
+    assert stop.reason is StopReason.STALE

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from raibid.worker.errors import WorkspaceFullError
 from raibid.worker.pipeline_run import Place, Result, run_checkout, run_local, step_report
 from raibid.worker.steps import Ended
 from raibid.worker.stop import Stop
+from raibid.worker.workspace import TIGHT_BELOW, Room, room_left
 
 from tests.worker.conftest import pipeline
 
@@ -94,7 +93,8 @@ def test_the_pipelines_timeout_holds_for_all_steps_together(
     result = run(pipeline("true", "sleep 1000", timeout="1s"), directory, screen, config)
     assert result.outcome is JobStatus.FAILED
     assert result.report.steps[1].outcome == "timeout"
-    assert "timed out after 1 s" in screen.text
+    assert result.report.reason == "step 2: the pipeline's timeout of 1 s is used up"
+    assert "timed out" not in screen.text
 
 
 def test_what_a_step_leaves_in_the_checkout_the_next_one_finds(
@@ -117,29 +117,47 @@ def test_a_step_that_fails_on_a_full_disk_is_not_the_codes_fault(
     directory: Path, screen: Screen, config: AgentConfig, stop: Stop
 ) -> None:
     (directory / ".raibid.yaml").write_text(pipeline("exit 1")[".raibid.yaml"])
-    place = Place(checkout=directory, env=dict(os.environ), spec=SPEC, config=config, disk_free=lambda _: 4096)
+    full = Room(free=4096)
+    place = Place(checkout=directory, env=dict(os.environ), spec=SPEC, config=config, room_left=lambda _: full)
     with pytest.raises(WorkspaceFullError, match="workspace full"):
         run_checkout(place, screen, stop)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB; needs root, which the pool's CI has."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    if os.geteuid() != 0:
-        pytest.fail("needs root to mount a tmpfs; `-k 'not small_disk'` leaves it out, the decision is tested above")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], check=True)
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
-
-
-def test_a_really_full_disk_is_found_out(small_disk: Path, screen: Screen, config: AgentConfig, stop: Stop) -> None:
-    (small_disk / ".raibid.yaml").write_text(pipeline("dd if=/dev/zero of=big bs=64k")[".raibid.yaml"])
-    place = Place(checkout=small_disk, env=dict(os.environ), spec=SPEC, config=config)
+def test_a_real_refusal_by_the_kernel_is_found_out(
+    directory: Path, screen: Screen, config: AgentConfig, stop: Stop
+) -> None:
+    # Both without mounting anything: /dev/full refuses to be written, /proc has neither a free block nor an inode.
+    assert room_left(Path("/proc")).free == 0
+    (directory / ".raibid.yaml").write_text(pipeline("dd if=/dev/zero of=/dev/full bs=64k")[".raibid.yaml"])
+    tight = Room(free=TIGHT_BELOW - 1)
+    place = Place(checkout=directory, env=dict(os.environ), spec=SPEC, config=config, room_left=lambda _: tight)
     with pytest.raises(WorkspaceFullError):
         run_checkout(place, screen, stop)
     assert "No space left on device" in screen.text
+
+
+def test_an_unfinished_line_is_shown_while_the_step_is_silent(
+    directory: Path, screen: Screen, config: AgentConfig
+) -> None:
+    (directory / "answer").touch()
+    waiting = "printf 'sure? '; while [ -e answer ]; do sleep 0.01; done; echo yes"
+    show = screen.write
+
+    def answer(text: bytes) -> None:
+        show(text)
+        if screen.text.endswith("sure? "):
+            (directory / "answer").unlink()
+
+    screen.write = answer  # type: ignore[method-assign]
+    assert run(pipeline(waiting), directory, screen, config).outcome is JobStatus.SUCCESS
+    assert "sure? yes\nsuccess in" in screen.text
+
+
+def test_the_agents_own_words_start_a_line_whatever_was_shown_before(
+    directory: Path, screen: Screen, config: AgentConfig
+) -> None:
+    run(pipeline("head -c 5000 /dev/zero | tr '\\0' x"), directory, screen, config)
+    assert "xx\nsuccess in" in screen.text
 
 
 @pytest.mark.parametrize(
@@ -155,7 +173,7 @@ def test_a_really_full_disk_is_found_out(small_disk: Path, screen: Screen, confi
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_the_end_of_a_command_means(ended: Ended, outcome: str, reason: str) -> None:
-    report = step_report("x", ended, 9.0)
+    report = step_report("x", ended, "timed out after 9 s")
     assert (report.outcome, report.reason) == (outcome, reason)
 
 

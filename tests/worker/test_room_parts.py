@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from raibid.worker.git_credential import answer
 from raibid.worker.memory import Cgroup, DataLimit, NoCeiling, ceiling, oom_kills, writable_cgroup
 from raibid.worker.pipeline_run import Result
 from raibid.worker.stop import Stop, StopReason
-from raibid.worker.workspace import FULL_BELOW, is_full, workspace
 
 SUCCESS = Result(JobStatus.SUCCESS, Report())
 INTERRUPTED = Result(JobStatus.CANCELLED, Report())
@@ -52,8 +50,7 @@ def test_retries_wait_longer_each_time_and_never_longer_than_a_lease() -> None:
     assert [retry_delay(n, 30.0) for n in (1, 2, 3, 4)] == [5.0, 10.0, 20.0, 30.0]
 
 
-def test_a_warm_agent_never_loses_patience() -> None:
-    assert AgentConfig.from_env({}, warm=True).patience == math.inf
+def test_an_agent_without_a_job_waits_a_lease_and_15_seconds() -> None:
     assert AgentConfig.from_env({Env.LEASE_SECONDS: "4"}).patience == 19
 
 
@@ -82,26 +79,6 @@ def test_cargo_is_found_below_the_real_home(tmp_path: Path) -> None:
 def test_a_secrets_last_line_end_is_not_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "A").write_text("two\nlines\r\n")
     assert read_secrets(tmp_path, ["A"]) == {"A": "two\nlines"}
-
-
-def test_a_workspace_with_read_only_directories_is_removed(tmp_path: Path) -> None:
-    with workspace(tmp_path, "job") as room:
-        (room.checkout / "locked" / "inner").mkdir(parents=True)
-        (room.checkout / "locked" / "inner" / "file").write_text("x")
-        (room.checkout / "locked" / "inner").chmod(0)
-        (room.checkout / "locked").chmod(0o500)
-    assert not room.root.exists()
-
-
-def test_a_workspace_that_cannot_be_made_is_infrastructure(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InfrastructureError), workspace(tmp_path / "file", "job"):
-        pass
-
-
-def test_a_disk_is_full_below_one_mebibyte() -> None:
-    assert is_full(FULL_BELOW - 1)
-    assert not is_full(FULL_BELOW)
 
 
 def test_without_a_limit_there_is_no_ceiling_and_without_a_cgroup_an_rlimit() -> None:

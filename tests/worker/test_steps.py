@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
 import sys
 import threading
-import time
+import uuid
 from pathlib import Path
 
 import psutil
 import pytest
 from raibid.worker import steps
-from raibid.worker.errors import InfrastructureError, WorkspaceFullError
+from raibid.worker.errors import InfrastructureError, JobFaultError, WorkspaceFullError
 from raibid.worker.memory import DataLimit
 from raibid.worker.steps import TIMEOUT, Command, Ended
 from raibid.worker.stop import Stop, StopReason
+
+from tests.worker.conftest import Fresh
 
 
 def script(
@@ -47,6 +50,18 @@ def test_the_environment_is_what_was_given_and_stdin_is_empty(tmp_path: Path, st
     assert set(said.split()) <= {"ONLY", "PATH", "PWD", "SHLVL", "_", "OLDPWD"}
 
 
+@pytest.mark.parametrize(
+    ("text", "env"),
+    [("echo a\0b", {}), ("true", {"NAME": "a\0b"}), ("true", {"A=B": "c"}), ("true; " + "#" * 200_000, {})],
+    ids=["nul-in-script", "nul-in-variable", "no-name", "longer-than-the-kernel-takes"],
+)
+def test_a_command_that_no_system_could_start_is_the_jobs_fault(
+    text: str, env: dict[str, str], tmp_path: Path, stop: Stop
+) -> None:
+    with pytest.raises(JobFaultError, match="cannot be given this script or environment"):
+        run(script(text, tmp_path, env=env), stop)
+
+
 @pytest.mark.parametrize("text", ["false; echo on", "false | cat; echo on"])
 def test_a_script_stops_at_the_first_failure(text: str, tmp_path: Path, stop: Stop) -> None:
     ended, said = run(script(text, tmp_path), stop)
@@ -63,6 +78,29 @@ def test_peak_memory_is_that_of_the_largest_process(tmp_path: Path, stop: Stop) 
     eaten = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 80_000_000
     eat = f"'{sys.executable}' -c 'b = bytearray({eaten})'; true"
     assert eaten < run(script(eat, tmp_path), stop)[0].peak_rss < eaten + 100_000_000
+
+
+def test_peak_memory_that_could_be_this_processs_own_is_not_known(tmp_path: Path, stop: Stop) -> None:
+    assert run(script("true", tmp_path), stop)[0].peak_rss == 0
+
+
+def test_silence_is_told_once_per_pause(tmp_path: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_SILENCE_SECONDS", 0.01)
+    events: list[str] = []
+
+    def silence() -> None:
+        events.append("silence")
+        (tmp_path / f"go{events.count('silence')}").touch()
+
+    text = "until [ -e go1 ]; do sleep 0.01; done; echo one; until [ -e go2 ]; do sleep 0.01; done"
+    steps.run(script(text, tmp_path), lambda said: events.append(said.decode()), stop, silence=silence)
+    assert events[:3] == ["silence", "one\n", "silence"]
+
+
+def test_the_last_words_are_the_end_of_the_output(tmp_path: Path, stop: Stop) -> None:
+    ended, said = run(script("seq 1 5000; echo last >&2", tmp_path), stop)
+    assert ended.last_words.endswith(b"5000\nlast\n")
+    assert len(ended.last_words) < len(said)
 
 
 def test_a_timeout_kills_the_command(tmp_path: Path, stop: Stop) -> None:
@@ -117,6 +155,20 @@ def test_background_children_of_a_finished_step_are_ended_too(tmp_path: Path, st
     assert marked(mark) == []
 
 
+def test_one_empty_look_at_the_processes_proves_nothing(
+    tmp_path: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = f"overlooked-{uuid.uuid4()}"
+    real, looks = psutil.Process.children, itertools.count(1)
+
+    def overlook(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        return [] if next(looks) % 2 == 0 else real(process, recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", overlook)  # the first look is the one before the step
+    run(script(f"setsid bash -c 'sleep 300; : {mark}' & echo done", tmp_path), stop)
+    assert marked(mark) == []
+
+
 def test_a_process_substitution_says_its_last_words(tmp_path: Path, stop: Stop) -> None:
     assert run(script("echo hello > >(sleep 0.1; cat)", tmp_path), stop)[1] == "hello\n"
 
@@ -160,12 +212,20 @@ def test_a_command_that_does_not_exist_is_the_agents_fault(tmp_path: Path, stop:
         steps.run(Command(argv=["/nonexistent"], cwd=tmp_path, env={}, timeout=1, grace=0), lambda _: None, stop)
 
 
-def test_a_jump_of_the_wall_clock_times_nothing_out(
-    tmp_path: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch
+def test_a_leaping_wall_clock_neither_shortens_nor_stretches_a_limit(
+    leaping: Fresh, tmp_path: Path, stop: Stop
 ) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 86_400)
-    assert run(script("true", tmp_path, timeout=30), stop)[0].cause == ""
+    def timed(command: Command) -> Ended:
+        ended: Ended = leaping(steps).run(command, lambda _: None, stop)
+        assert 0 < ended.seconds < 3600
+        return ended
+
+    assert timed(script("sleep 0.1", tmp_path, timeout=60)).cause == ""
+    assert timed(script("sleep 1000", tmp_path, timeout=0.1)).cause == TIMEOUT
+    polite = "trap 'sleep 0.1; touch cleaned; exit' TERM; sleep 1000 & wait"
+    timed(script(polite, tmp_path, timeout=0.3, grace=60))
+    assert (tmp_path / "cleaned").exists()
+    timed(script("trap '' TERM; sleep 1000", tmp_path, timeout=0.1, grace=0.1))
 
 
 def test_a_process_over_the_data_limit_cannot_grow(tmp_path: Path, stop: Stop) -> None:

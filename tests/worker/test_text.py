@@ -61,5 +61,21 @@ def test_a_long_line_passes_in_bounded_memory() -> None:
     assert peak < 2_000_000
 
 
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\xff", "é".encode(), b"\xc3", b"\0"]), max_size=40))
+def test_showing_unfinished_lines_changes_no_text(pieces: list[bytes]) -> None:
+    cleaner = TextCleaner()
+    shown = b"".join(cleaner.feed(piece) + cleaner.unfinished() for piece in pieces) + cleaner.flush()
+    assert shown.decode() == cleaned(*pieces)
+
+
+def test_a_progress_bar_is_not_shown_before_its_end() -> None:
+    cleaner = TextCleaner()
+    for state in (b"\r10%", b"\r50%", b"\r"):
+        assert cleaner.feed(state) + cleaner.unfinished() == b""
+    assert cleaner.feed(b"100%\nnext? ") == b"100%\n"
+    assert cleaner.unfinished() == b"next? "
+    assert cleaner.feed(b"\ryes\n") == b"\nyes\n"
+
+
 def test_in_a_long_line_an_overwrite_starts_a_new_line() -> None:
     assert cleaned(b"x" * 5000, b"\rnew\n") == "x" * 5000 + "\nnew\n"

@@ -47,7 +47,7 @@ def list_(*, output: Output = PLAIN) -> None:
 
 
 @app.command
-def requeue(entry: str, *, output: Output = PLAIN) -> None:
+def requeue(entry: str, /, *, output: Output = PLAIN) -> None:
     """A new job like the dead one, with all its attempts.
 
     For example:

@@ -67,7 +67,7 @@ def jobs(
         output.say(f"more: --cursor {page.cursor}")
 
 
-def show(job: str, *, output: Output = PLAIN) -> None:
+def show(job: str, /, *, output: Output = PLAIN) -> None:
     """One job: where it stands, its steps, its times.
 
     For example:
@@ -85,7 +85,7 @@ def show(job: str, *, output: Output = PLAIN) -> None:
         describe(record)
 
 
-def why(job: str, *, output: Output = PLAIN) -> None:
+def why(job: str, /, *, output: Output = PLAIN) -> None:
     """Why a job is where it is: its place in the queue, the limit it waits for, the agent that has it.
 
     For example:

@@ -15,6 +15,7 @@ from raibid.model.job import JobStatus
 
 def logs(
     job: str,
+    /,
     *,
     follow_: Annotated[bool, Parameter(name=["--follow", "-f"], negative=())] = False,
     output: Output = PLAIN,

@@ -72,6 +72,7 @@ def build_app(called: str = "") -> App:
         help_format="plaintext",
         version=__version__,
         version_flags=["--version"],
+        suppress_keyboard_interrupt=False,  # `run` says "interrupted"; cyclopts would exit without a word
     )
     app["--help"].group = _OTHER
     app["--version"].group = _OTHER
@@ -106,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _tell("interrupted", "", ExitCode.INTERRUPTED)
     except CycloptsError as error:
-        return _tell(str(error), "raibid --help, or raibid COMMAND --help", ExitCode.USAGE)
+        return _tell(str(error), " ".join(["raibid", *(error.command_chain or ()), "--help"]), ExitCode.USAGE)
     except CliError as error:
         return _tell(str(error), error.hint, error.code)
     except BrokenPipeError:

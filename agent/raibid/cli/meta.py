@@ -20,7 +20,7 @@ def version(*, output: Output = PLAIN) -> None:
         line(f"raibid {__version__}")
 
 
-def completion(shell: Literal["bash", "zsh", "fish"], *, output: Output = PLAIN) -> None:
+def completion(shell: Literal["bash", "zsh", "fish"], /, *, output: Output = PLAIN) -> None:
     """Print the completion script of a shell.
 
     For example:

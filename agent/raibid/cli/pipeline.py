@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from raibid.model.job import JobSpec
 
 
-def lint(file: Path = Path(PIPELINE_FILE), *, output: Output = PLAIN) -> int:
+def lint(file: Path = Path(PIPELINE_FILE), /, *, output: Output = PLAIN) -> int:
     """Check a pipeline file: every error with its line, path, rule and suggestion. Exit code 1 if there is one.
 
     For example:
@@ -52,6 +52,7 @@ def lint(file: Path = Path(PIPELINE_FILE), *, output: Output = PLAIN) -> int:
 
 def exec_(
     directory: Path = Path(),
+    /,
     *,
     file: Path | None = None,
     param: Annotated[tuple[str, ...], Parameter(negative=())] = (),
@@ -79,16 +80,17 @@ def exec_(
     from raibid.worker.config import AgentConfig
     from raibid.worker.errors import AgentError, InterruptedBuildError
     from raibid.worker.pipeline_run import run_local
-    from raibid.worker.stop import Stop, signals
+    from raibid.worker.stop import Stop, StopReason, signals
 
     if not directory.is_dir():
         raise CliError(f"{directory}: no such directory", "name the checkout", ExitCode.NOT_FOUND)
     spec = _spec(directory.resolve(), params(param))
     terminal = _Terminal(shown=not output.json)
     try:
-        config = AgentConfig.from_env({**toolchain(), **os.environ, "PATH": toolchain()["PATH"]})
-        with Stop() as stop, signals(stop):
+        config = AgentConfig.from_env({**os.environ, **toolchain()})
+        with Stop() as stop, signals(stop, StopReason.CANCELLED):
             result = run_local(directory.resolve(), terminal, config=config, spec=spec, file=file, stop=stop)
+            stop.check()
     except InterruptedBuildError as error:
         raise KeyboardInterrupt from error
     except (AgentError, ValueError) as error:

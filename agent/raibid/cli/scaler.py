@@ -72,13 +72,13 @@ def run(
     except (LedgerError, ValueError, OSError) as error:
         raise CliError(str(error), "raibid scaler run --help", ExitCode.USAGE) from error
     with stop_on_signals(stop):
-        output.say(f"scaler: up to {max_} agents, poll {poll:g} s")
+        output.say(f"scaler: --max {max_} --min {min_}, poll {poll:g} s")
         scaler.run(stop)
     ledger.close()
 
 
 @app.command
-def doctor(file: Path, *, capacity: int | None = None, output: Output = PLAIN) -> int:
+def doctor(file: Path, /, *, capacity: int | None = None, output: Output = PLAIN) -> int:
     """Say what KEDA will really do with a ScaledJob. Exit code 1 if anything is an error or a warning.
 
     For example:
@@ -93,13 +93,15 @@ def doctor(file: Path, *, capacity: int | None = None, output: Output = PLAIN) -
     """
     from raibid.scaler import ScalerError
     from raibid.scaler.doctor import diagnose, healthy
+    from raibid.scaler.errors import UnreadableFileError
     from raibid.scaler.render import format_findings
     from raibid.scaler.scaled_job import read_scaled_jobs
 
     try:
-        findings = {job.metadata.name: diagnose(job, capacity) for job in read_scaled_jobs(file)}
+        findings = {job.metadata.full_name: diagnose(job, capacity) for job in read_scaled_jobs(file)}
     except ScalerError as error:
-        raise CliError(str(error), "give a ScaledJob manifest", ExitCode.USAGE) from error
+        code = ExitCode.NOT_FOUND if isinstance(error, UnreadableFileError) else ExitCode.USAGE
+        raise CliError(str(error), "give a ScaledJob manifest", code) from error
     if output.json:
         output.emit(findings)
     else:
@@ -110,6 +112,7 @@ def doctor(file: Path, *, capacity: int | None = None, output: Output = PLAIN) -
 @app.command
 def simulate(
     arrivals: str = "burst:20",
+    /,
     *,
     max_: Annotated[int, Parameter(name="--max")] = 10,
     min_: Annotated[int, Parameter(name="--min")] = 0,

@@ -26,6 +26,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 def run(
     repo: str,
+    /,
     *,
     clone_url: str,
     ref: str = "main",
@@ -70,7 +71,7 @@ def run(
     return _started(client, client.post("/jobs", Standing, body), output, wait=wait)
 
 
-def cancel(job: str, *, output: Output = PLAIN) -> None:
+def cancel(job: str, /, *, output: Output = PLAIN) -> None:
     """Cancel a job; a running build is stopped at the agent's next heartbeat.
 
     For example:
@@ -86,7 +87,7 @@ def cancel(job: str, *, output: Output = PLAIN) -> None:
     _tell(answer, output, told)
 
 
-def retry(job: str, *, wait: Wait = False, output: Output = PLAIN) -> int | None:
+def retry(job: str, /, *, wait: Wait = False, output: Output = PLAIN) -> int | None:
     """A new job like one that has ended: same commit, same parameters.
 
     For example:
@@ -103,7 +104,7 @@ def retry(job: str, *, wait: Wait = False, output: Output = PLAIN) -> int | None
     return _started(client, client.post(f"/jobs/{job}/retry", Standing), output, wait=wait)
 
 
-def approve(job: str, *, output: Output = PLAIN) -> None:
+def approve(job: str, /, *, output: Output = PLAIN) -> None:
     """Let a held job into the queue.
 
     For example:

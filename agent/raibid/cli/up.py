@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -18,14 +19,14 @@ from cyclopts import Parameter
 from raibid.cli.client import Client
 from raibid.cli.errors import CliError
 from raibid.cli.follow import exit_code, follow
-from raibid.cli.interrupts import raised_in_main_thread
+from raibid.cli.interrupts import Interrupts
 from raibid.cli.jobs import describe
 from raibid.cli.output import PLAIN, Output, line, log_writer
 from raibid.cli.steer import Standing
-from raibid.contract import POLL_SECONDS, ExitCode
+from raibid.contract import POLL_SECONDS, Env, ExitCode
 from raibid.local import repository as repositories
 from raibid.local.errors import LocalError, StateError
-from raibid.local.install import ensure_redis_server, find_cargo
+from raibid.local.install import ensure_redis_server, find_cargo, require_linux
 from raibid.local.pool import Pool, PoolOptions
 from raibid.local.state import StateDir, default_path, opened, read_secret
 from raibid.model.job import PENDING, Job
@@ -33,6 +34,8 @@ from raibid.model.job import PENDING, Job
 _PORT: Final = 8460
 _CORES_PER_AGENT: Final = 2  # spec/mission.md: agents of 2 cores
 _RECORD_SECONDS: Final = 10.0
+_NAP_SECONDS: Final = 1.0
+"""Signals end a sleep, but one that comes just before its system call is seen only after it: an hour was too long."""
 
 Flag = Parameter(negative=(), show_default=False)
 Sample = Literal["rust", "python"]
@@ -48,6 +51,8 @@ def up(
     max_: Annotated[int | None, Parameter(name="--max")] = None,
     warm: int = 0,
     poll: float = POLL_SECONDS,
+    secrets: Path | None = None,
+    memory: str = "",
     output: Output = PLAIN,
 ) -> int:
     """Start the pool on this machine and build a repository with it, from `git push` to the result.
@@ -57,7 +62,7 @@ def up(
     For example:
       raibid up
       raibid up --once --sample python
-      raibid up --once --repo ~/src/anvil
+      raibid up --once --repo ~/src/anvil --secrets ~/.config/anvil-secrets --memory 4G
 
     Parameters
     ----------
@@ -77,19 +82,24 @@ def up(
         Agents kept waiting for jobs: the next build starts at once.
     poll
         Seconds between the scaler's looks at the queue.
+    secrets
+        A directory with a file per secret that pipelines may name; RAIBID_SECRETS_DIR if not given.
+    memory
+        Ceiling of a step's memory, such as 4G; RAIBID_MEMORY_LIMIT if not given.
     """
     options = PoolOptions(
-        max_agents=max_ or max(1, (os.cpu_count() or 1) // _CORES_PER_AGENT),
+        max_agents=max(1, (os.cpu_count() or 1) // _CORES_PER_AGENT) if max_ is None else max_,
         warm=warm,
         poll=poll,
         port=port if port is not None else (0 if once else _PORT),
+        secrets=secrets.resolve() if secrets else None,
+        memory=memory,
     )
-    if options.warm > options.max_agents:
-        raise CliError(f"--warm {warm} is more than --max {options.max_agents}", "raise --max", ExitCode.USAGE)
+    _judge(options)
     if not repo and sample == "rust" and not find_cargo():
         raise CliError(
             "the sample is a Rust crate and this machine has no cargo",
-            "build the Python sample instead (raibid up --sample python), or install Rust (https://rustup.rs)",
+            f"build the Python sample instead ({_own_path()} up --sample python), or install Rust (https://rustup.rs)",
         )
     try:
         return _up(output, options, state=state, once=once, sample=sample, repo=repo)
@@ -99,19 +109,45 @@ def up(
         raise CliError(str(error)) from error
 
 
+def _judge(options: PoolOptions) -> None:
+    """Raise CliError for options that cannot be."""
+    from raibid.worker.config import parse_size
+
+    if options.max_agents < 1:
+        raise CliError(f"--max {options.max_agents} runs nothing", "at least 1", ExitCode.USAGE)
+    if options.warm > options.max_agents:
+        message = f"--warm {options.warm} is more than --max {options.max_agents}"
+        raise CliError(message, "raise --max", ExitCode.USAGE)
+    if options.secrets and not options.secrets.is_dir():
+        message = f"--secrets {options.secrets}: no such directory"
+        raise CliError(message, "a directory with a file per secret, named like it", ExitCode.USAGE)
+    try:
+        parse_size(options.memory or os.environ.get(Env.MEMORY_LIMIT, ""))
+    except ValueError as error:
+        raise CliError(str(error), "for example --memory 4G", ExitCode.USAGE) from error
+
+
 def _up(output: Output, options: PoolOptions, *, state: Path | None, once: bool, sample: Sample, repo: str) -> int:
+    require_linux()
     ensure_redis_server(output.say)
     place = state or (None if once else default_path())
-    with opened(place) as directory, raised_in_main_thread() as watched:
-        served = _serve(directory, output, sample=sample, repo=repo)
-        pool = Pool(directory, options, output.say)
-        with pool, watched(pool.check), directory.announced(pool.url, options.max_agents):
-            client = Client(pool.url, read_secret(directory.write_token))
-            job = _build(client, served, output, pool)
-            if not once:
-                _stay(output, directory, pool, served, job)
-            output.say("ending: agents, scaler, API, Redis")
+    with Interrupts(partial(_say_still_ending, output)) as interrupts, opened(place) as directory:
+        pool = Pool(directory, options, output.say, interrupts.held)
+        with pool, interrupts.welcome(pool.check):
+            served = _serve(directory, output, sample=sample, repo=repo)
+            pool.start()
+            with directory.announced(pool.url, options.max_agents):
+                client = Client(pool.url, read_secret(directory.write_token))
+                job = _build(client, served, output, pool)
+                if not once:
+                    _stay(output, directory, pool, served, job)
     return exit_code(job.status) if once else ExitCode.OK
+
+
+def _say_still_ending(output: Output) -> None:
+    if not output.json:
+        # By the system call: this is a signal handler, maybe in the middle of a print, which must not be entered twice.
+        os.write(sys.stderr.fileno(), b"still ending: agents have a minute to hand their jobs back\n")
 
 
 def _serve(state: StateDir, output: Output, *, sample: Sample, repo: str) -> repositories.Served:
@@ -159,9 +195,11 @@ def _build(client: Client, served: repositories.Served, output: Output, pool: Po
 
 
 def _by_hand(client: Client, served: repositories.Served, pushed: repositories.Pushed, output: Output) -> str:
-    """The repository had this commit already, so no hook ran: ask for the job."""
-    if pushed.said:
-        raise CliError("the push did not become a job", "the line above says why")
+    """The push brought no job. If the repository had this commit already, no hook ran: ask for the job."""
+    if pushed.new:
+        hook = served.bare / "hooks" / "post-receive"
+        why = "the line above says why" if pushed.said else f"the hook that tells the API said nothing: look at {hook}"
+        raise CliError("the push did not become a job", why)
     output.say(f"{pushed.sha[:10]} was pushed before: starting it by hand")
     body = {
         "repo": served.name,
@@ -192,7 +230,7 @@ def _stay(output: Output, state: StateDir, pool: Pool, served: repositories.Serv
         if not output.json:
             _tell_next_steps(state, pool, served, job)
         while True:
-            time.sleep(3600)  # signals wake it: Ctrl-C, SIGTERM, and the death of a part
+            time.sleep(_NAP_SECONDS)
 
 
 def _tell_next_steps(state: StateDir, pool: Pool, served: repositories.Served, job: Job) -> None:

@@ -61,9 +61,10 @@ def clone_url(url: str) -> str:
         parts = urlsplit(url)
         password = parts.password
         named = parts.scheme == "file" or bool(parts.hostname)
-    except ValueError as error:
-        raise PayloadError(f"clone URL: {error}") from error
-    if parts.scheme not in _SCHEMES or not named or (parts.hostname or "").startswith("-"):
+    except ValueError:  # its words would quote the URL, and perhaps a password in it
+        raise PayloadError("clone URL: not a URL") from None
+    optionlike = (parts.hostname or "").startswith("-") or (parts.username or "").startswith("-")
+    if parts.scheme not in _SCHEMES or not named or optionlike:
         raise PayloadError("clone URL: expected https://host/owner/name.git, ssh://… or user@host:path")
     if password is not None or (parts.username and parts.scheme != "ssh"):
         raise PayloadError("clone URL: it carries credentials; give them to the agent's credential helper instead")

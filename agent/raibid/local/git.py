@@ -1,6 +1,6 @@
 """The git command line, for repositories on this machine.
 
-Owns: an environment in which git neither asks nor reads this user's hooks, and its errors in one line.
+Owns: an environment in which git neither asks nor runs this user's hooks, and its errors in one line.
 Leaves to others: what is committed and pushed (`repository.py`), the agents' checkouts (`raibid.worker`).
 """
 
@@ -37,7 +37,8 @@ def git(*args: str, at: Path, env: Mapping[str, str] | None = None) -> str:
 def run_git(*args: str, at: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run git in a directory; both outputs. Raises RepositoryError as `git` does."""
     clean = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-    command = ["git", "-C", str(at), *args]
+    # A hook of the user's guards their own commits and pushes, not these. It is no setting of the receiving side.
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(at), *args]
     try:
         done = subprocess.run(
             command,

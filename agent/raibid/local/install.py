@@ -3,6 +3,8 @@
 Owns: which package manager, the exact commands (said before they run), the sentence when nothing can be done.
 Leaves to others: starting what was found. Nothing is piped into a shell; packages come signed from the system's own
 package manager.
+
+The pool is Linux only: agents use pipe2, pidfd and cgroups.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -21,11 +24,18 @@ _MANAGERS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     # `update` first: a fresh container image has no package lists at all.
     "apt-get": (("apt-get", "update", "-qq"), ("apt-get", "install", "-qq", "-y", "redis-server")),
     "dnf": (("dnf", "install", "-y", "-q", "redis"),),
-    "brew": (("brew", "install", "--quiet", "redis"),),
 }
-_REMEDY: Final = (
-    "install it (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)"
-)
+_REMEDY: Final = "install it (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis)"
+
+
+def require_linux(system: str = sys.platform) -> None:
+    """Return on Linux.
+
+    Raises:
+        InstallError: this is another system.
+    """
+    if system != "linux":
+        raise InstallError(f"the pool runs on Linux only, and this is {system}: use a Linux machine, VM or container")
 
 
 def ensure_redis_server(say: Callable[[str], None]) -> str:
@@ -54,9 +64,9 @@ def install_commands() -> list[list[str]]:
     """
     manager = next((m for m in _MANAGERS if shutil.which(m)), None)
     if manager is None:
-        raise InstallError(f"redis-server is missing and this machine has no apt-get, dnf or brew: {_REMEDY}")
+        raise InstallError(f"redis-server is missing and this machine has neither apt-get nor dnf: {_REMEDY}")
     prefix: list[str] = []
-    if manager != "brew" and os.geteuid() != 0:
+    if os.geteuid() != 0:
         if not _passwordless_sudo():
             raise InstallError(f"redis-server is missing and installing it needs root: {_REMEDY}, then again")
         prefix = ["sudo", "-n"]
@@ -78,7 +88,8 @@ def toolchain() -> dict[str, str]:
     if (cargo / "bin").is_dir():
         # rustup's own folder: a non-login shell often has not got it on PATH.
         path = f"{path}{os.pathsep}{cargo / 'bin'}"
-    return {**shared, "PATH": path, Env.PASS_ENV: ",".join(shared)}
+    passed = [*shared, *filter(None, [os.environ.get(Env.PASS_ENV)])]
+    return {**shared, "PATH": path, Env.PASS_ENV: ",".join(passed)}
 
 
 def _passwordless_sudo() -> bool:

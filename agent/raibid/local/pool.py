@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -26,11 +28,13 @@ from raibid.local.redis_server import RedisServer
 from raibid.local.state import StateDir, write_private
 
 _START_BUDGET: Final = 60.0  # seconds; imports on a cold, slow disk took 9 of them
-_PING_SECONDS: Final = "5"
+_PING_SECONDS: Final = 5
 """A quiet log says so this often: that is when `raibid up` tells what the job waits for."""
 _API_GRACE: Final = 15.0
 _SCALER_GRACE: Final = 75.0
 """More than the scaler gives its agents (60 s), so that a build can be handed back and not be killed."""
+_FOR_AGENTS: Final = (Env.SECRETS_DIR, Env.GIT_CREDENTIALS_FILE, Env.MEMORY_LIMIT)
+"""What this process's environment says to the agents; the rest of RAIBID_* may be another pool's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +45,28 @@ class PoolOptions:
     warm: int = 0  #: agents kept waiting for jobs
     poll: float = POLL_SECONDS
     port: int = 0  #: of the API; 0: any free one
+    secrets: Path | None = None  #: a file per secret that pipelines may name; None: as the environment says
+    memory: str = ""  #: ceiling of a step, such as 4G; "": as the environment says
 
 
 class Pool:
-    """Redis, API and scaler as one context: entered when all answer, left when nothing of it runs any more."""
+    """Redis, API and scaler. Nothing of it runs any more when its context is left, however far `start` came.
 
-    def __init__(self, state: StateDir, options: PoolOptions, say: Callable[[str], None]) -> None:
+    What `held` covers is not interrupted: between a process's start and its entry in the list of those to end.
+    """
+
+    def __init__(
+        self,
+        state: StateDir,
+        options: PoolOptions,
+        say: Callable[[str], None],
+        held: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._state = state
         self._options = options
         self._say = say
+        self._held = held
+        self._endings = ExitStack()
         self._redis = RedisServer(state.redis, acl_file=state.acl_file)
         self._port = options.port
         self._traces = Traces(state.path / "processes.json")
@@ -62,17 +79,15 @@ class Pool:
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stop()
-            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        """Agents (by the scaler, which lets them release their jobs), scaler, API, Redis: who is needed ends last."""
+        if self._redis.started:
+            self._say("ending: agents, scaler, API, Redis")
+        self._endings.close()  # each of them, even if another one fails
 
     @property
     def scaler_says(self) -> str:
@@ -91,19 +106,28 @@ class Pool:
             if not part.alive:
                 raise PartError(part.obituary())
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Return when all parts answer.
+
+        Raises:
+            PartError: one did not start. LocalError: something it needs is missing.
+        """
         if left := self._traces.end():
             self._say(f"ended what the last pool left running: {', '.join(left)}")
+        self._endings.callback(self._traces.clear)
         write_private(self._state.acl_file, acl_file(self._state.passwords()))
-        self._redis.start()
-        self._traces.add("Redis", self._redis.pid or 0)
+        with self._held():
+            self._endings.callback(self._redis.stop)
+            self._redis.start()
+            self._traces.add("Redis", self._redis.pid or 0)
         self._set_window()
         self._say(f"Redis answers at 127.0.0.1:{self._redis.port} (appendfsync always)")
         self._start_api()
         self._say(f"API answers at {self.url}")
         self._start_scaler()
-        warm = f", {self._options.warm} of them warm" if self._options.warm else ""
-        self._say(f"scaler runs: up to {self._options.max_agents} agents{warm}, poll {self._options.poll:g} s")
+        self._say(
+            f"scaler runs: --max {self._options.max_agents} --warm {self._options.warm}, poll {self._options.poll:g} s"
+        )
 
     def _set_window(self) -> None:
         """As many jobs in the stream as agents may run, so that priorities decide about all the others."""
@@ -122,7 +146,7 @@ class Pool:
         port_file = self._state.path / "api.port"
         port_file.unlink(missing_ok=True)
         command = ["api", "--host", "127.0.0.1", "--port", str(self._options.port), "--port-file", str(port_file)]
-        self._api = self._part("api", command, self._api_env())
+        self._api = self._part("api", command, self._api_env(), _API_GRACE)
         self._api.await_ready(port_file.exists, _START_BUDGET)
         self._port = int(port_file.read_text(encoding="ascii"))
         self._api.await_ready(self._api_ready, _START_BUDGET)
@@ -136,14 +160,16 @@ class Pool:
             "--redis-password-file", str(self._state.redis_password(AclUser.KEDA)),
             "--log-dir", str(self._state.logs / "agents"),
         ]  # fmt: skip
-        self._scaler = self._part("scaler", command, self._agent_env())
+        self._scaler = self._part("scaler", command, self._agent_env(), _SCALER_GRACE)
         log, start = self._scaler.log, self._scaler.log.stat().st_size
         self._scaler.await_ready(lambda: log.stat().st_size > start, _START_BUDGET)
 
-    def _part(self, name: str, command: list[str], env: dict[str, str]) -> Part:
+    def _part(self, name: str, command: list[str], env: dict[str, str], grace: float) -> Part:
         log = self._state.logs / f"{name}.log"
-        part = Part(name, [sys.executable, "-m", "raibid.cli", *command], env=env, log=log)
-        self._traces.add(name, part.pid)
+        with self._held():
+            part = Part(name, [sys.executable, "-m", "raibid.cli", *command], env=env, log=log)
+            self._endings.callback(part.end, grace)
+            self._traces.add(name, part.pid)
         return part
 
     def _api_ready(self) -> bool:
@@ -151,15 +177,6 @@ class Pool:
             return requests.get(f"{self.url}/readyz", timeout=5.0).ok
         except requests.RequestException:
             return False  # not listening yet; `await_ready` has the deadline
-
-    def _stop(self) -> None:
-        """Agents (by the scaler, which lets them release their jobs), scaler, API, Redis: who is needed ends last."""
-        if self._scaler:
-            self._scaler.end(_SCALER_GRACE)
-        if self._api:
-            self._api.end(_API_GRACE)
-        self._redis.stop()
-        self._traces.clear()
 
     def _env(self, user: str) -> dict[str, str]:
         """This process's environment without any other pool's settings, and how `user` reaches this Redis."""
@@ -177,7 +194,7 @@ class Pool:
     def _api_env(self) -> dict[str, str]:
         return {
             **self._env(AclUser.API),
-            "RAIBID_PING_SECONDS": _PING_SECONDS,
+            Env.PING_SECONDS: str(_PING_SECONDS),
             Env.WEBHOOK_SECRETS_FILE: str(self._state.webhook_secret),
             Env.READ_TOKENS_FILE: str(self._state.read_token),
             Env.WRITE_TOKENS_FILE: str(self._state.write_token),
@@ -185,8 +202,12 @@ class Pool:
         }
 
     def _agent_env(self) -> dict[str, str]:
+        secrets, memory = self._options.secrets, self._options.memory
         return {
             **self._env(AclUser.AGENT),
+            **{name: os.environ[name] for name in _FOR_AGENTS if name in os.environ},
+            **({Env.SECRETS_DIR: str(secrets)} if secrets else {}),
+            **({Env.MEMORY_LIMIT: memory} if memory else {}),
             Env.API_URL: self.url,
             Env.WORKSPACE: str(self._state.workspaces),
             **toolchain(),

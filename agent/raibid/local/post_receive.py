@@ -95,7 +95,10 @@ def deliver(url: str, secret: str, body: bytes) -> Answer:
         reply = requests.post(f"{url}/webhook/gitea", data=body, headers=headers, timeout=_TIMEOUT)
     except requests.RequestException as error:
         raise LocalError(f"the pool's API at {url} does not answer; is `raibid up` running?") from error
-    answer = msgspec.json.decode(reply.content or b"{}", type=Answer)
+    try:
+        answer = msgspec.json.decode(reply.content or b"{}", type=Answer)
+    except msgspec.MsgspecError as error:
+        raise LocalError(f"{url} does not answer like the pool's API ({reply.status_code}): {error}") from error
     if not reply.ok:
         raise LocalError(f"the pool's API refused the push: {answer.error} ({reply.status_code}); {answer.remedy}")
     return answer
@@ -109,15 +112,21 @@ def main() -> None:
         card = state.card()
         if card is None:
             raise StateError("no pool runs here: the push is stored but not built; start it with `raibid up`")
-        for update in ref_updates(sys.stdin):
-            body = msgspec.json.encode(payload(bare, name, update))
-            answer = deliver(card.url, read_secret(state.webhook_secret), body)
-            told = f"job {answer.id}" if answer.id else f"not built: {answer.skipped}"
-            sys.stdout.write(f"raibid: {told} ({update.ref})\n")
+        secret = read_secret(state.webhook_secret)
     except (LocalError, OSError) as error:
-        # The push itself has happened: a hook that fails now changes nothing, so it only says so.
         sys.stdout.write(f"raibid: {error}\n")
         sys.exit(1)
+    for update in ref_updates(sys.stdin):
+        sys.stdout.write(f"raibid: {_told(card.url, secret, bare, name, update)} ({update.ref})\n")
+
+
+def _told(url: str, secret: str, bare: Path, name: str, update: RefUpdate) -> str:
+    """Deliver one update; what the pusher is told. Its refusal is no reason not to deliver the others."""
+    try:
+        answer = deliver(url, secret, msgspec.json.encode(payload(bare, name, update)))
+    except LocalError as error:
+        return str(error)  # no failure of the hook: the push itself has happened
+    return f"job {answer.id}" if answer.id else f"not built: {answer.skipped}"
 
 
 def _commits(bare: Path, update: RefUpdate) -> tuple[list[dict[str, Any]], int]:

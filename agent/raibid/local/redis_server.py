@@ -24,10 +24,16 @@ from redis.retry import Retry
 from raibid.local.errors import PartError
 
 _START_BUDGET: Final = 30.0
+_PORTS: Final = 5
+"""Free ports tried: another process may take one between the look and the bind."""
 
 
 class RedisServerError(PartError):
     """redis-server is missing, or did not start; the message says what to do."""
+
+
+class PortTakenError(RedisServerError):
+    """Another process listens on its port."""
 
 
 def free_port() -> int:
@@ -43,7 +49,7 @@ def find_redis_server() -> str:
     found = shutil.which("redis-server")
     if not found:
         raise RedisServerError(
-            "redis-server is not on PATH: install it (apt-get install redis-server; brew or dnf install redis)"
+            "redis-server is not on PATH: install it (apt-get install redis-server, or dnf install redis)"
         )
     return found
 
@@ -62,6 +68,7 @@ class RedisServer:
     ) -> None:
         self.directory = directory
         self.port = port or free_port()
+        self._port_is_known = bool(port)
         self._acl_file = acl_file
         self._config = dict(config or {})
         self._env = dict(env or {})
@@ -90,6 +97,19 @@ class RedisServer:
     def start(self) -> Self:
         """Start and return when it answers. Raises RedisServerError with the log's end."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        tries = 1 if self._port_is_known else _PORTS
+        for left in reversed(range(tries)):
+            try:
+                self._launch()
+                break
+            except PortTakenError:
+                if not left:
+                    raise
+                self.port = free_port()
+        self._port_is_known = True  # a restart is where its clients look for it
+        return self
+
+    def _launch(self) -> None:
         settings = {
             "port": str(self.port),
             "bind": "127.0.0.1",
@@ -116,7 +136,6 @@ class RedisServer:
             start_new_session=True,  # Ctrl-C is for the pool's main process, which then ends this one last
         )
         self._await_answer()
-        return self
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _START_BUDGET
@@ -124,7 +143,9 @@ class RedisServer:
         try:
             while time.monotonic() < deadline:
                 if self._process is None or self._process.poll() is not None:
-                    raise RedisServerError(f"redis-server did not start:\n{self._last_lines()}")
+                    last = self._last_lines()
+                    kind = PortTakenError if "Address already in use" in last else RedisServerError
+                    raise kind(f"redis-server did not start:\n{last}")
                 try:
                     probe.ping()
                     return

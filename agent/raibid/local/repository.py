@@ -54,6 +54,7 @@ class Pushed:
     """What came of a push: the commit, and the job the hook said it became ("" if it said none)."""
 
     sha: str
+    new: bool  #: false: the repository had it already, and no hook ran
     job_id: str
     said: str  #: what the hook printed
 
@@ -70,7 +71,7 @@ def serve_sample(state: StateDir, sample: str) -> Served:
         git("remote", "add", "origin", str(served.bare), at=checkout)
         git("add", "--all", at=checkout)
     message = f"The sample {sample} repository" if fresh else "Build once more"
-    git("commit", "--quiet", "--no-verify", "--no-gpg-sign", "--allow-empty", "-m", message, at=checkout, env=_AUTHOR)
+    git("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "-m", message, at=checkout, env=_AUTHOR)
     return served
 
 
@@ -117,13 +118,12 @@ def push(served: Served) -> Pushed:
         RepositoryError: git refused the push.
     """
     sha = git("rev-parse", "HEAD", at=served.checkout)
-    # --no-verify: the user's own pre-push hook guards pushes to their forge, not this copy.
-    done = run_git(
-        "push", "--no-verify", "--force", str(served.bare), f"HEAD:refs/heads/{served.branch}", at=served.checkout
-    )
+    target = f"HEAD:refs/heads/{served.branch}"
+    done = run_git("push", "--porcelain", "--force", str(served.bare), target, at=served.checkout)
+    new = not any(line.startswith("=") for line in done.stdout.splitlines())  # "=": up to date
     said = [line.removeprefix("remote: ").rstrip() for line in done.stderr.splitlines() if line.startswith("remote: ")]
     found = JOB_LINE.search(done.stderr)
-    return Pushed(sha, found.group(1) if found else "", "\n".join(said))
+    return Pushed(sha, new, found.group(1) if found else "", "\n".join(said))
 
 
 def _served(state: StateDir, checkout: Path) -> Served:
@@ -145,8 +145,9 @@ def _bare(state: StateDir, name: str) -> Path:
     bare = state.repositories / f"{name}.git"
     if not (bare / "HEAD").exists():
         bare.mkdir(parents=True, exist_ok=True)
-        git("init", "--quiet", "--bare", "--initial-branch=main", at=bare)
+        git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", at=bare)
     git("config", "receive.shallowUpdate", "true", at=bare)  # a shallow clone of the user's may be pushed, too
+    git("config", "core.hooksPath", "hooks", at=bare)  # whatever the user's own git config says (husky, pre-commit)
     hook = bare / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(

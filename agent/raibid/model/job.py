@@ -129,7 +129,7 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: str  #: success, failed, skipped, timeout, cancelled
     seconds: float = 0.0
     exit_code: int | None = None  #: negative: killed by that signal
-    peak_rss: int = 0  #: bytes, largest process of the step
+    peak_rss: int = 0  #: bytes, largest process of the step; 0: not known, below the agent's own size
     reason: str = ""
 
 

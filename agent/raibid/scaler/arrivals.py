@@ -70,7 +70,8 @@ def parse_arrivals(notation: str, *, seed: int = 0) -> Arrivals:
     try:
         return from_lines(path.read_text(encoding="utf-8"), source=notation)
     except (OSError, UnicodeDecodeError) as error:
-        raise ArrivalsError(f"{notation!r} is no pattern and no readable file ({error}); use {NOTATION}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ArrivalsError(f"{notation!r} is no pattern and no readable file ({why}); use {NOTATION}") from error
 
 
 def _timestamp(word: str, where: str) -> float:

@@ -11,5 +11,9 @@ class ScaledJobError(ScalerError):
     """A file that cannot be read as a ScaledJob; the message says file, document, path and what was expected."""
 
 
+class UnreadableFileError(ScaledJobError):
+    """The manifest's file is not there, or not to be read."""
+
+
 class ArrivalsError(ScalerError):
     """An arrival pattern that cannot be read."""

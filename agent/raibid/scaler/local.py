@@ -148,7 +148,7 @@ class LocalScaler:
         self._reap()
         if not self._agents:
             return
-        self._tell("stopping", f"{self.running} agents get {self._grace:g} s to release their jobs")
+        self._tell("stopping", f"agents get {self._grace:g} s to release their jobs")
         for agent in self._agents:
             agent.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from raibid.scaler.arithmetic import Scaling, Strategy
-from raibid.scaler.errors import ScaledJobError
+from raibid.scaler.errors import ScaledJobError, UnreadableFileError
 
 API_VERSION: Final = "keda.sh/v1alpha1"
 KIND: Final = "ScaledJob"
@@ -112,6 +112,11 @@ class Metadata(_Manifest, frozen=True):
     namespace: str = ""
     annotations: dict[str, Any] = {}
 
+    @property
+    def full_name(self) -> str:
+        """`namespace/name`, or the name alone where the manifest leaves the namespace to whoever applies it."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 class ScaledJob(_Manifest, frozen=True):
     """One manifest. `kind` and `api_version` are what it says, which the doctor judges."""
@@ -154,7 +159,9 @@ def read_scaled_jobs(path: Path) -> tuple[ScaledJob, ...]:
     """The ScaledJobs of a file. Raises ScaledJobError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ScaledJobError(f"{path}: {error}") from error
     return parse_scaled_jobs(text, source=str(path))
 

@@ -7,6 +7,7 @@ Leaves to others: the build (`build.py`), starting agents (`raibid.scaler`, KEDA
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sys
 import time
@@ -15,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from raibid.contract import ExitCode
-from raibid.ledger import Claim, Ledger, LedgerError, LedgerUnavailableError, StaleTokenError
+from raibid.ledger import Claim, Ledger, LedgerError, LedgerFullError, LedgerUnavailableError, StaleTokenError
 from raibid.worker.config import AgentConfig
 from raibid.worker.lease import Lease
 from raibid.worker.stop import Stop, StopReason, signals
@@ -33,7 +34,7 @@ def main(config: AgentConfig, ledger: Ledger | None = None) -> int:
     """The agent as a process: SIGTERM and SIGINT hand the job back; operational messages go to stderr.
 
     Returns the exit code: 0 when the agent did its part, whatever became of the build; UNAVAILABLE when it could
-    not reach Redis for as long as its patience lasts.
+    not reach Redis for as long as its patience lasts; FAILED when the ledger refused to be told how the build ended.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with Stop() as stop, signals(stop):  # before the claim: a job is never taken by an agent that cannot let go
@@ -61,8 +62,8 @@ def run_agent(
     beat = partial(ledger.beat, claim.job.id, claim.token)
     with Lease(beat, ledger.timing, stop, since=since, clock=clock):
         verdict = _build(ledger, claim, config, stop, get)
-        _tell(ledger, claim, verdict, stop)
-    return ExitCode.OK
+        told = _tell(ledger, claim, verdict, stop, clock)
+    return ExitCode.OK if told else ExitCode.FAILED
 
 
 def _claim(ledger: Ledger, config: AgentConfig, stop: Stop, clock: Callable[[], float]) -> tuple[Claim, float] | None:
@@ -92,8 +93,13 @@ def _build(ledger: Ledger, claim: Claim, config: AgentConfig, stop: Stop, get: C
     return build(claim.job, config, ledger.logs.writer(claim.job.id, claim.token), stop, get=get or checkout)
 
 
-def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop) -> None:
-    """Tell the ledger, again and again while it is away, until the lease is over: then another agent has the job."""
+def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop, clock: Callable[[], float]) -> bool:
+    """Tell the ledger; False: it would not be told, so the lease has to end and another agent to try.
+
+    A ledger that is away or full is told again and again until the lease is lost. Any other refusal, and any at all
+    after a SIGTERM, is borne for a lease: heartbeats that are answered would else renew it for ever.
+    """
+    give_up_at = math.inf
     while stop.reason is not StopReason.STALE:
         try:
             _say(ledger, claim, verdict)
@@ -101,9 +107,15 @@ def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop) -> None:
             _log.warning("job %s: another agent has it", claim.job.id)
         except LedgerError as error:
             _log.warning("job %s: %s not said: %s", claim.job.id, verdict.ending, error)
+            passing = isinstance(error, LedgerUnavailableError | LedgerFullError)
+            if not passing or stop.reason is StopReason.TERMINATED:
+                give_up_at = min(give_up_at, clock() + ledger.timing.lease)
+            if clock() >= give_up_at:
+                return False
             time.sleep(_WAIT_SECONDS / 4)  # between two tries; not `stop.wait`, which a SIGTERM ends for good
             continue
-        return
+        break
+    return True
 
 
 def _say(ledger: Ledger, claim: Claim, verdict: Verdict) -> None:

@@ -1,20 +1,20 @@
 """Which clone URLs an agent follows, and how URLs are shown.
 
-Owns: the allow-list of schemes, the refusal of anything git or ssh could read as an option, scrubbing.
-Leaves to others: which hosts a repository may be on (`raibid.forge.enrolment`, network policies).
+Owns: whether an agent follows URLs into its own file system, scrubbing.
+Leaves to others: what a clone URL is (`raibid.forge.names`: a job need not have come through the API, so it is asked
+again), which hosts a repository may be on (`raibid.forge.enrolment`, network policies).
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
+from raibid.forge import PayloadError, names
 from raibid.worker.errors import JobFaultError
 
-_NETWORK: Final = frozenset({"https", "http", "ssh"})
-_SCP_LIKE: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9.-]*:(?![/-]{2}|-)\S+")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_EXPECTED: Final = "give https://host/path without credentials, ssh://user@host/path or user@host:path"
 _REF: Final = re.compile(r"refs/(?!.*(\.\.|//|@\{))[^\s~^:?*\[\\\x00-\x1f\x7f]+")
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -28,24 +28,18 @@ def checked_url(url: str, *, allow_files: bool) -> str:
     """The URL itself.
 
     Raises:
-        JobFaultError: no scheme git may follow here, a password, or something that could be read as an option.
+        JobFaultError: no scheme git may follow here, credentials, or something that could be read as an option.
     """
-    if not url or url.startswith("-") or not url.isprintable() or " " in url:
-        raise JobFaultError(f"clone URL {scrub(url)[:200]!r} is refused: empty, an option, or with unprintable parts")
-    if _SCP_LIKE.fullmatch(url):
-        return url
-    parts = urlsplit(url)
-    if url.startswith("/") or parts.scheme == "file":
+    is_path = url.startswith("/")
+    if is_path or url.startswith("file:"):
         if not allow_files:
             raise JobFaultError("clone URL is refused: this agent does not clone from its own file system")
-        return url
-    if parts.scheme not in _NETWORK or "::" in url.partition("//")[0]:
-        raise JobFaultError(f"clone URL {scrub(url)[:200]!r} is refused: use https, http or ssh")
-    if not parts.hostname or parts.hostname.startswith("-") or (parts.username or "").startswith("-"):
-        raise JobFaultError(f"clone URL {scrub(url)[:200]!r} is refused: no usable host")
-    if parts.password is not None:
-        raise JobFaultError("clone URL is refused: it carries a password; credentials belong in the agent's file")
-    return url
+        if is_path:
+            return url
+    try:
+        return names.clone_url(url)
+    except PayloadError:  # its own words may quote a part of the URL that is a secret
+        raise JobFaultError(f"clone URL {scrub(url)[:200]!r} is refused: {_EXPECTED}") from None
 
 
 def checked_ref(ref: str) -> str:

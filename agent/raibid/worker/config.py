@@ -6,7 +6,6 @@ Leaves to others: the ledger's own settings (`raibid.ledger.connection`).
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import secrets
@@ -30,7 +29,7 @@ class AgentConfig:
 
     name: str
     workspace: Path  #: each job gets a directory of its own in it
-    patience: float = LEASE_SECONDS + 15  #: seconds without a job until the agent gives up; inf: a warm agent
+    patience: float = LEASE_SECONDS + 15  #: seconds without a job until the agent gives up
     grace: float = 10.0  #: seconds from SIGTERM to SIGKILL
     checkout_timeout: float = 600.0
     secrets_dir: Path | None = None
@@ -42,10 +41,10 @@ class AgentConfig:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ, *, warm: bool = False) -> Self:
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Settings as `contract.Env` names them.
 
-        An agent without a job waits a lease and half as long again: whoever is dead by then, its job was offered.
+        An agent without a job waits a lease and 15 s: the job of an agent that died before it came is offered by then.
 
         Raises:
             ValueError: a value cannot be read; the message names the variable.
@@ -53,8 +52,8 @@ class AgentConfig:
         lease = float(env.get(Env.LEASE_SECONDS, LEASE_SECONDS))
         return cls(
             name=env.get(Env.AGENT_NAME) or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
-            workspace=Path(env.get(Env.WORKSPACE) or Path(tempfile.gettempdir()) / "raibid"),
-            patience=math.inf if warm else lease + 15,
+            workspace=Path(env.get(Env.WORKSPACE) or Path(tempfile.gettempdir()) / f"raibid-{os.getuid()}"),
+            patience=lease + 15,
             secrets_dir=_path(env, Env.SECRETS_DIR),
             git_credentials_file=_path(env, Env.GIT_CREDENTIALS_FILE),
             allow_file_repos=env.get(Env.ALLOW_FILE_REPOS, "").lower() in _TRUE,

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, Protocol
 
 from raibid.contract import LOG_CAP_BYTES, LOG_CHUNK_BYTES, LOG_FLUSH_SECONDS
 from raibid.ledger import LedgerError, LedgerFullError, LedgerUnavailableError, StaleTokenError
-from raibid.worker.errors import WorkspaceFullError
+from raibid.worker.errors import InfrastructureError, WorkspaceFullError
 from raibid.worker.workspace import disk_error
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class JobLog:
         """Send what is left, for at most `timeout` seconds. Returns how many bytes never reached the ledger."""
         with self._changed:
             if self._over and not self._closing:
-                self._store_tail()
+                self._lost += self._store_tail()
             self._closing = True
             self._give_up_at = self._clock() + timeout
             self._changed.notify_all()
@@ -114,14 +114,19 @@ class JobLog:
         self._written += len(text)
         self._changed.notify_all()
 
-    def _store_tail(self) -> None:
+    def _store_tail(self) -> int:
+        """Add the end of a log that is over its cap; how many bytes are lost nevertheless."""
         tail = bytes(self._tail[-TAIL_BYTES:])
         while tail and _continues(tail[0]):
             tail = tail[1:]
         dropped = self._over - len(tail)
-        self._lost += dropped
         note = f"\n... {dropped} bytes dropped: the log is over its cap ...\n".encode() if dropped else b""
-        self._store(note + tail)
+        try:
+            self._store(note + tail)
+        except InfrastructureError as error:
+            _log.warning("the end of the log is lost: %s", error)
+            return self._over
+        return dropped
 
     # --- the sender's thread ------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Output:
         self._masker = Masker(self._needles)
         self._text = TextCleaner()
         self._lock = threading.Lock()
+        self._in_line = False  # what was shown last has no line end
 
     def begin(self, step: str) -> None:
         """Open a step: its name, its header (Buildkite's syntax for a group of lines)."""
@@ -45,25 +46,29 @@ class Output:
     def write(self, data: bytes) -> None:
         """Take bytes of a process, cut anywhere."""
         with self._lock:
-            if shown := self._text.feed(self._masker.feed(data)):
-                self._sink.write(shown)
+            self._show(self._text.feed(self._masker.feed(data)))
+
+    def silence(self) -> None:
+        """The process says nothing for a while: show its unfinished line, but nothing that may become a secret."""
+        with self._lock:
+            self._show(self._text.unfinished())
 
     def say(self, *lines: str) -> None:
         """Lines of the agent's own, each starting a new line."""
-        last = self.settle()
-        if last and not last.endswith(b"\n"):
-            self._sink.write(b"\n")
+        self.settle()
         text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
-        self.write(text)
+        self.write(b"\n" + text if self._in_line else text)
         self.settle()
 
-    def settle(self) -> bytes:
-        """Pass on what is held back; returns it."""
+    def settle(self) -> None:
+        """Pass on what is held back."""
         with self._lock:
-            rest = self._text.feed(self._masker.flush()) + self._text.flush()
-            if rest:
-                self._sink.write(rest)
-            return rest
+            self._show(self._text.feed(self._masker.flush()) + self._text.flush())
+
+    def _show(self, text: bytes) -> None:
+        if text:
+            self._sink.write(text)
+            self._in_line = not text.endswith(b"\n")
 
     def masked(self, text: str) -> str:
         """A text on its own, such as a reason, without secrets."""

@@ -28,7 +28,7 @@ from raibid.worker.errors import JobFaultError, WorkspaceFullError
 from raibid.worker.memory import ceiling, writable_cgroup
 from raibid.worker.output import Output, Sink
 from raibid.worker.stop import Stop
-from raibid.worker.workspace import disk_free, is_full, workspace
+from raibid.worker.workspace import Room, is_full, room_left, workspace
 
 NOTHING_TO_RUN: Final = f"nothing to run: no {PIPELINE_FILE} and no Cargo.toml"
 _TOOLS: Final = ("cargo-nextest", "cargo-audit")
@@ -52,7 +52,7 @@ class Place:
     env: Mapping[str, str]  #: what every step sees, whatever the pipeline says
     spec: JobSpec  #: branch, event and changed files, for the steps' filters
     config: AgentConfig
-    disk_free: Callable[[Path], int] = field(default=disk_free)
+    room_left: Callable[[Path], Room] = field(default=room_left)
 
 
 def read_pipeline(checkout: Path, env: Mapping[str, str], file: Path | None = None) -> Pipeline:
@@ -152,6 +152,10 @@ class _Run:
         limit = ceiling(self._place.config.memory_limit, self._cgroup)
         if limit.note:
             self._output.say(limit.note)
+        used_up = f"the pipeline's timeout of {self._pipeline.timeout:g} s is used up"
+        timeout, too_long = left, used_up
+        if step.timeout is not None and step.timeout < left:
+            timeout, too_long = step.timeout, f"timed out after {step.timeout:g} s"
         command = steps.Command(
             argv=steps.shell(limit.prelude + step.run),
             cwd=self._place.checkout,
@@ -162,19 +166,20 @@ class _Run:
                 **self._secrets,
                 "RAIBID_STEP": step.name,
             },
-            timeout=left if step.timeout is None else min(left, step.timeout),
+            timeout=timeout,
             grace=self._place.config.grace,
             ceiling=limit,
         )
-        ended = steps.run(command, self._output.write, self._stop)
-        report = step_report(step.name, ended, command.timeout)
+        ended = steps.run(command, self._output.write, self._stop, silence=self._output.silence)
+        report = step_report(step.name, ended, too_long)
         self._output.say(
             f"{report.outcome} in {report.seconds:.1f} s" + (f": {report.reason}" if report.reason else "")
         )
         if report.outcome in _FAILING:
             self._output.say("^^^ +++")
-        if report.outcome == "failed" and is_full(self._place.disk_free(self._place.checkout)):
-            raise WorkspaceFullError(f"workspace full: step {step.name} failed with less than 1 MiB of disk left")
+        room = self._place.room_left(self._place.checkout)
+        if report.outcome == "failed" and is_full(room, ended.last_words):
+            raise WorkspaceFullError(f"workspace full: step {step.name} failed with {room.free >> 10} KiB of disk left")
         return report
 
     def _result(self, reports: list[StepReport], failed: StepReport | None, seconds: float) -> Result:
@@ -194,11 +199,11 @@ class _Run:
         return Result(outcome, report)
 
 
-def step_report(name: str, ended: steps.Ended, timeout: float) -> StepReport:
-    """What a command's end means for its step."""
+def step_report(name: str, ended: steps.Ended, too_long: str) -> StepReport:
+    """What a command's end means for its step; `too_long`: the reason if its time was over."""
     outcome, reason = "success", ""
     if ended.cause == steps.TIMEOUT:
-        outcome, reason = "timeout", f"timed out after {timeout:.0f} s"
+        outcome, reason = "timeout", too_long
     elif ended.cause:
         outcome, reason = "cancelled", ended.cause
     elif ended.out_of_memory:

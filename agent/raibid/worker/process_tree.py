@@ -45,7 +45,14 @@ class ProcessTree:
         self.leader = 0  #: the caller's own child, whose exit status is the caller's to read
 
     def alive(self) -> list[psutil.Process]:
-        """The tree's processes; the dead that nobody waited for are reaped on the way."""
+        """The tree's processes; the dead that nobody waited for are reaped on the way.
+
+        One empty look proves nothing: /proc is not read at one instant, and a process that gets a new parent
+        meanwhile is found below neither.
+        """
+        return self._look() or self._look()
+
+    def _look(self) -> list[psutil.Process]:
         found = [p for p in psutil.Process().children(recursive=True) if p not in self._before]
         return [process for process in found if not self._gone(process)]
 

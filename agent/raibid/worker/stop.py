@@ -71,11 +71,11 @@ class Stop:
 
 
 @contextmanager
-def signals(stop: Stop) -> Iterator[None]:
+def signals(stop: Stop, reason: StopReason = StopReason.TERMINATED) -> Iterator[None]:
     """SIGTERM and SIGINT end the build instead of the process. In the main thread only."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.request(StopReason.TERMINATED)
+        stop.request(reason)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

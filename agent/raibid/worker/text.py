@@ -28,6 +28,7 @@ class TextCleaner:
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._held = ""  # of the current line; may end in \r
         self._open = False  # a piece of the current line is out
+        self._redrawn = False  # the current line has had a \r
 
     def feed(self, data: bytes) -> bytes:
         """The text that is settled by now."""
@@ -35,6 +36,7 @@ class TextCleaner:
         cut = text.rfind("\n") + 1
         if cut:
             self._open = False
+        self._redrawn = b"\r" in data[data.rfind(b"\n") + 1 :] or (self._redrawn and not cut)
         out, rest = text[:cut], text[cut:]
         if len(rest) > _HELD:
             visible = rest.rstrip("\r")
@@ -42,10 +44,17 @@ class TextCleaner:
         self._held = rest
         return out.encode()
 
+    def unfinished(self) -> bytes:
+        """An unfinished line so far, such as a prompt, to be shown now. Not a progress bar: it would fill the log."""
+        if self._redrawn or not self._held:
+            return b""
+        text, self._held, self._open = self._held, "", True
+        return text.encode()
+
     def flush(self) -> bytes:
         """The rest of an unfinished line."""
         text = self._settle(self._decode(b"", True)).rstrip("\r")
-        self._held, self._open = "", False
+        self._held, self._open, self._redrawn = "", False, False
         return text.encode()
 
     def _settle(self, new: str) -> str:

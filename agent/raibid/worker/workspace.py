@@ -19,12 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from raibid.contract import Env
 from raibid.worker.errors import InfrastructureError, WorkspaceFullError
 
 _log = logging.getLogger(__name__)
 _PREFIX: Final = "raibid-"  # nothing else in the parent directory is ever touched
 FULL_BELOW: Final = 1024 * 1024
 """Less room than this after a failed step and the disk is the culprit: not even a small object file fits."""
+TIGHT_BELOW: Final = 64 * FULL_BELOW
+"""With less than this a step that says so is believed: a linker removes what did not fit, so room is free again."""
+_NO_SPACE: Final = (b"no space left on device", b"disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,13 @@ def workspace(parent: Path, name: str) -> Iterator[Workspace]:
     """
     with ExitStack() as held:
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            parent.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+            _check_owner(parent)
             with ExitStack() as alone:
-                _hold(parent, alone, wait=True)  # nobody takes a directory that is just being made for abandoned
-                abandoned = [path for path in parent.glob(f"{_PREFIX}*") if _hold(path, held)]
+                _lock(parent, alone, fcntl.LOCK_EX)  # nobody takes a directory that is just being made for abandoned
+                abandoned = [path for path in parent.glob(f"{_PREFIX}*") if _is_abandoned(path, held)]
                 place = Workspace(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{name}-", dir=parent)))
-                _hold(place.root, held)
+                _lock(place.root, held, fcntl.LOCK_EX)
             for path in abandoned:
                 remove(path)
             for directory in (place.checkout, place.home, place.tmp):
@@ -81,15 +86,35 @@ def workspace(parent: Path, name: str) -> Iterator[Workspace]:
             remove(place.root)
 
 
-def _hold(directory: Path, held: ExitStack, *, wait: bool = False) -> bool:
-    """Lock a directory until `held` ends, or this process does, however it does. False: somebody else has it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _check_owner(parent: Path) -> None:
+    """In a directory like /tmp anybody may have made the parent first, and would then own the builds in it."""
+    found = parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+        raise InfrastructureError(
+            f"workspace {parent}: a link, or another user's (uid {found.st_uid}); set {Env.WORKSPACE} to a directory"
+        )
+
+
+def _lock(directory: Path, held: ExitStack, operation: int) -> None:
+    """Lock a directory until `held` ends, or this process does, however it does."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
+        fcntl.flock(descriptor, operation)
+    except OSError:
         os.close(descriptor)
-        return False
+        raise
     held.callback(os.close, descriptor)
+
+
+def _is_abandoned(directory: Path, held: ExitStack) -> bool:
+    """Whether nobody works there any more; if so, it is locked like one's own.
+
+    False as well for what cannot be opened: its owner has just removed it, or it is not an agent's.
+    """
+    try:
+        _lock(directory, held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
     return True
 
 
@@ -101,6 +126,8 @@ def remove(path: Path) -> None:
         except PermissionError:
             _make_writable(path)
             shutil.rmtree(path)
+    except FileNotFoundError:
+        return  # its owner was faster
     except OSError as error:
         _log.warning("workspace %s is not removed: %s", path, error.strerror)
 
@@ -115,14 +142,28 @@ def _make_writable(path: Path) -> None:
                 directory.chmod(stat.S_IRWXU)
 
 
-def disk_free(path: Path) -> int:
-    """Bytes that may still be written below `path`."""
-    return shutil.disk_usage(path).free
+@dataclass(frozen=True)
+class Room:
+    """What a file system still takes."""
+
+    free: int  #: bytes
+    more_files: bool = True  #: whether it has an inode left
 
 
-def is_full(free: int) -> bool:
-    """Whether a step that failed with this many bytes free failed for want of room."""
-    return free < FULL_BELOW
+def room_left(path: Path) -> Room:
+    """The room below `path`. A file system that does not count inodes (btrfs: none in all) has always one more."""
+    disk = os.statvfs(path)
+    return Room(free=disk.f_bavail * disk.f_frsize, more_files=disk.f_favail > 0 or disk.f_files == 0)
+
+
+def is_full(room: Room, last_words: bytes) -> bool:
+    """Whether a step that failed and left this room failed for want of more.
+
+    What a step says is not enough, because its tests may print it too.
+    """
+    said = any(words in last_words.lower() for words in _NO_SPACE)
+    tight = room.free < TIGHT_BELOW or not room.more_files
+    return room.free < FULL_BELOW or (said and tight)
 
 
 def disk_error(error: OSError) -> InfrastructureError:
