@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, budget: float = 30.0) -> T:
+def until(condition: Callable[[], T], what: str = "the condition holds", budget: float = 30.0) -> T:
     """The condition's first true answer; fails with `what` after `budget` seconds."""
     deadline = time.monotonic() + budget
     while not (answer := condition()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from raibid.ledger import Claim, Ledger, NewJob
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobSpec, JobStatus
 from raibid.store import open_store
+
+from tests.waiting import until
 
 SECRET = b"webhook-secret-of-the-tests"
 READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
@@ -93,16 +94,6 @@ def served(settings: Settings, ledger: Ledger) -> Iterator[Api]:
         for each in (api.anonymous, api.reader, api.writer):
             each.close()
         api.stop()
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """The condition's first true value; fails after a deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("did not come true in time")
 
 
 @pytest.fixture

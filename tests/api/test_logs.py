@@ -16,8 +16,9 @@ from raibid.ledger import Claim, Ledger, LogChunk
 from raibid.model.job import Job, JobStatus
 from raibid.model.job_id import new_job_id
 
-from tests.api.conftest import Api, enqueue, served, until, write
+from tests.api.conftest import Api, enqueue, served, write
 from tests.api.event_stream import CHUNKS, WHOLE, Event, events, log_of, received
+from tests.waiting import until
 
 
 def test_the_data_of_all_events_joined_is_the_log_exactly(api: Api, claim: Claim) -> None:

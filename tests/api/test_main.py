@@ -16,7 +16,8 @@ from raibid.contract import Env
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 
-from tests.api.conftest import READ, enqueue, until
+from tests.api.conftest import READ, enqueue
+from tests.waiting import until
 
 PROGRAM = """
 import sys

@@ -18,7 +18,8 @@ from raibid.forge import sign
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 
-from tests.api.conftest import PUSH, SECRET, Api, payload, served, talk, until
+from tests.api.conftest import PUSH, SECRET, Api, payload, served, talk
+from tests.waiting import until
 
 FIXTURES = Path(__file__).parents[1] / "forge" / "fixtures"
 

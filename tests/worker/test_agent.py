@@ -20,14 +20,8 @@ from raibid.worker.config import AgentConfig
 from raibid.worker.errors import InfrastructureError
 from raibid.worker.stop import Stop, StopReason
 
+from tests.waiting import until
 from tests.worker.conftest import Built, Fresh, Repository, log_of, pipeline, record
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.01)
 
 
 def enqueue(ledger: Ledger, spec: JobSpec) -> str:
@@ -151,7 +145,7 @@ def test_infrastructure_failures_end_as_a_dead_letter(
         run_agent(quick, config, stop=Stop(), get=no_forge)
         return record(ledger, job_id).status is JobStatus.DEAD
 
-    eventually(retried)
+    until(retried)
     assert record(ledger, job_id).attempt == 3
 
 
@@ -161,7 +155,7 @@ def test_a_cancelled_job_is_killed_and_finished_as_cancelled(
     repository.push(pipeline("echo started; sleep 1000"))
     job_id = enqueue(quick, repository.spec())
     running = Background(quick, config, stop)
-    eventually(lambda: "started" in log_of(quick, job_id))
+    until(lambda: "started" in log_of(quick, job_id))
 
     quick.cancel(job_id, "somebody")
 
@@ -178,7 +172,7 @@ def test_sigterm_hands_the_job_back_with_its_attempt(
     repository.push(pipeline("echo started; sleep 1000"))
     job_id = enqueue(quick, repository.spec())
     running = Background(quick, config, stop)
-    eventually(lambda: "started" in log_of(quick, job_id))
+    until(lambda: "started" in log_of(quick, job_id))
 
     stop.request(StopReason.TERMINATED)
 
@@ -193,7 +187,7 @@ def test_a_stale_agent_kills_its_build_and_writes_nothing(
     repository.push(pipeline(f"echo started; sleep 1000; touch {tmp_path}/survived"))
     job_id = enqueue(quick, repository.spec())
     running = Background(quick, config, stop)
-    eventually(lambda: "started" in log_of(quick, job_id))
+    until(lambda: "started" in log_of(quick, job_id))
 
     quick.client.hset(quick.keys.job + job_id, "token", "another agent's")
     before = record(quick, job_id)

@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,14 +17,8 @@ from raibid.ledger import Ledger, NewJob
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
 
+from tests.waiting import until
 from tests.worker.conftest import Repository, log_of, pipeline, record
-
-
-def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -44,7 +37,7 @@ def agent(ledger: Ledger, redis_server: RedisServer, tmp_path: Path) -> Iterator
 
 
 def test_sigterm_ends_an_agent_without_a_job(agent: subprocess.Popen[bytes], ledger: Ledger) -> None:
-    eventually(lambda: psutil.Process(agent.pid).num_threads() and connected(agent))
+    until(lambda: psutil.Process(agent.pid).num_threads() and connected(agent))
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(20) == 0
 
@@ -58,7 +51,7 @@ def test_sigterm_in_a_build_hands_the_job_back_and_leaves_nothing(
 ) -> None:
     repository.push(pipeline("echo started; sleep 1000"))
     job_id = ledger.enqueue([NewJob(spec=repository.spec(), dedupe=uuid.uuid4().hex)])[0].id
-    eventually(lambda: "started" in log_of(ledger, job_id))
+    until(lambda: "started" in log_of(ledger, job_id))
 
     agent.send_signal(signal.SIGTERM)
 
