@@ -55,6 +55,15 @@ def test_every_id_has_a_date(text: str) -> None:
         assert 1970 <= created_at(text).year <= 3084
 
 
+def test_ids_of_a_process_rise_even_within_a_millisecond_and_when_the_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = [new_job_id() for _ in range(1000)]
+    monkeypatch.setattr("time.time", lambda: 1.0)
+    ids.append(new_job_id())
+    assert ids == sorted(set(ids))
+
+
 def test_ids_of_the_same_millisecond_differ() -> None:
     assert len({new_job_id(1.0) for _ in range(1000)}) == 1000
 

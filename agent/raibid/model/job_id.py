@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -17,11 +18,19 @@ _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _ID: Final = re.compile(f"0[{_ALPHABET}]{{15}}")
 """The first character is 0 until the year 3084; later times are no ids of ours, and past 9999 no dates either."""
 
+_rising: Final = threading.Lock()
+_latest = 0
+
 
 def new_job_id(now: float | None = None) -> str:
-    """A new id, of now or of a Unix time."""
+    """A new id, of now or of a Unix time. Those of now rise within a process, also within a millisecond."""
+    global _latest
     milliseconds = int((time.time() if now is None else now) * 1000)
-    return _text((milliseconds & (2**48 - 1)) << 30 | secrets.randbits(30))
+    number = (milliseconds & (2**48 - 1)) << 30 | secrets.randbits(30)
+    if now is None:
+        with _rising:  # lists are in the order of ids, and jobs that came in order are to be listed so
+            number = _latest = max(number, _latest + 1)
+    return _text(number)
 
 
 def is_job_id(text: str) -> bool:
