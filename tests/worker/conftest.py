@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import os
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -54,6 +55,28 @@ class Repository:
     def spec(self, sha: str = "", **changes: object) -> JobSpec:
         values = {"repo": "dev/crate", "clone_url": str(self.bare), "ref": "refs/heads/main", "sha": sha, **changes}
         return JobSpec(**values)  # type: ignore[arg-type]
+
+
+def enqueue(ledger: Ledger, spec: JobSpec) -> str:
+    return ledger.enqueue([NewJob(spec=spec, dedupe=uuid.uuid4().hex)])[0].id
+
+
+class Background:
+    """An agent in a thread, so that the test can do something to its job meanwhile."""
+
+    def __init__(self, ledger: Ledger, config: AgentConfig, stop: Stop, run: Callable[..., int] = run_agent) -> None:
+        self.exit_code: int | None = None
+        self._run_agent = run
+        self._thread = threading.Thread(target=self._run, args=(ledger, config, stop))
+        self._thread.start()
+
+    def _run(self, ledger: Ledger, config: AgentConfig, stop: Stop) -> None:
+        self.exit_code = self._run_agent(ledger, config, stop=stop)
+
+    def join(self) -> int | None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        return self.exit_code
 
 
 @pytest.fixture
