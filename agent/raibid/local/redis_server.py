@@ -1,7 +1,7 @@
 """A private redis-server process: durable as the pool needs it, on loopback, in a directory of its own.
 
 Owns: its configuration, start, readiness, end.
-Leaves to others: installing redis-server (`install.py`), ACL users (`raibid.ledger.acl`).
+Leaves to others: installing redis-server (`install.py`), ACL users (`raibid.contract.redis_acl`).
 """
 
 from __future__ import annotations

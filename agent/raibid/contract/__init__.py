@@ -171,6 +171,17 @@ class Env:
     """Names of further variables of the agent that steps may see, comma-separated."""
 
 
+class Secrets:
+    """Names of the Kubernetes Secrets that pods mount."""
+
+    REDIS_ACL: Final = "redis-acl"
+    REDIS_API: Final = "raibid-api-redis"
+    REDIS_AGENT: Final = "ci-agent-redis"
+    REDIS_KEDA: Final = "ci-redis"
+    API: Final = "raibid-api"
+    """Keys: webhook-secrets, read-tokens, write-tokens (one per line each)."""
+
+
 class AclUser:
     """Users of the ledger's Redis."""
 

@@ -1,0 +1,83 @@
+"""Every version of everything this program installs, and why it is that one.
+
+Owns: tags of images, versions of charts, of k3s and of tools. A digest is never written here: it
+comes from stack config.
+Leaves to others: where they are used (each system's file).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One thing at one version."""
+
+    where: str
+    """Image repository, chart location or release project."""
+    version: str
+    why: str
+
+    @property
+    def reference(self) -> str:
+        """`where:version`, as an image is named."""
+        return f"{self.where}:{self.version}"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Helm chart that Flux installs."""
+
+    repository: str
+    """`oci://…/chart` (OCIRepository) or `https://…` (HelmRepository)."""
+    name: str
+    version: str
+    why: str
+
+
+KUBERNETES_MINOR: Final = "1.36"
+K3S: Final = Pin("k3s-io/k3s", "v1.36.4+k3s1", "Flux 2.9 supports Kubernetes 1.34 to 1.36; 1.37 is outside its window")
+FLUX: Final = "2.9.6"
+
+IMAGES: Final = {
+    "redis": Pin(
+        "docker.io/library/redis", "8.2.3", "official image: Bitnami's are frozen; its arm64 build runs on 64 KiB pages"
+    ),
+    "gitea": Pin(
+        "docker.io/gitea/gitea", "1.27.0-rootless", "rootless, multi-arch; 1.27 moved ALLOWED_HOST_LIST to [security]"
+    ),
+    "postgres": Pin("docker.io/library/postgres", "17.6-alpine3.22", "official image; 17 is supported until 2029"),
+    "registry": Pin("docker.io/library/registry", "3.0.0", "Gitea is no pull-through cache; the official image is"),
+    "flux-operator": Pin(
+        "ghcr.io/controlplaneio-fluxcd/flux-operator", "v0.58.1", "the FluxInstance API of the CRDs tested against"
+    ),
+}
+
+CHARTS: Final = {
+    "flux-operator": Chart(
+        "oci://ghcr.io/controlplaneio-fluxcd/charts/flux-operator", "flux-operator", "0.58.1", "as its image"
+    ),
+    "keda": Chart(
+        "https://kedacore.github.io/charts", "keda", "2.21.0", "2.20.0/1 refuse good ScaledJobs; no public OCI chart"
+    ),
+    "cert-manager": Chart(
+        "oci://quay.io/jetstack/charts/cert-manager", "cert-manager", "v1.21.1", "the CRDs tested against"
+    ),
+    "trust-manager": Chart(
+        "oci://quay.io/jetstack/charts/trust-manager", "trust-manager", "v0.20.2", "CA bundle in every namespace"
+    ),
+    "kube-prometheus-stack": Chart(
+        "oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack",
+        "kube-prometheus-stack",
+        "86.2.0",
+        "the operator of the CRDs tested against",
+    ),
+    "nvidia-device-plugin": Chart(
+        "https://nvidia.github.io/k8s-device-plugin",
+        "nvidia-device-plugin",
+        "0.19.0",
+        "before 0.17.4 GB10's unified memory ends it",
+    ),
+}

@@ -1,0 +1,131 @@
+"""The shapes that several systems share: labels, hardened pods, StatefulSets on kept storage.
+
+Owns: one spelling of security contexts, resources, probes and labels.
+Leaves to others: what is particular to a system (its own file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from components.budget import Workload
+from components.manifest_tree import Manifest
+from components.units import cores_text, size_text
+
+RETAIN_CLASS: Final = "local-path-retain"
+"""StorageClass of everything that must survive its claim: k3s' own deletes the data with it."""
+
+
+def labels(system: str, component: str = "") -> dict[str, str]:
+    """Recommended labels of an object of `system`."""
+    return {
+        "app.kubernetes.io/name": system,
+        "app.kubernetes.io/part-of": "raibid",
+        **({"app.kubernetes.io/component": component} if component else {}),
+    }
+
+
+def metadata(name: str, namespace: str | None, system: str, **annotations: str) -> dict[str, Any]:
+    """Name, namespace, labels; annotations as keywords with their full names in a `**{...}`."""
+    return {
+        "name": name,
+        **({"namespace": namespace} if namespace else {}),
+        "labels": labels(system),
+        **({"annotations": annotations} if annotations else {}),
+    }
+
+
+def resources(workload: Workload) -> dict[str, Any]:
+    """Requests and limits of one replica: memory is never over-committed, CPU is limited only where it is said."""
+    limits = {"memory": size_text(workload.memory_limit or workload.memory)}
+    if workload.cpu_limit:
+        limits = {"cpu": cores_text(workload.cpu_limit), **limits}
+    return {"requests": {"cpu": cores_text(workload.cpu), "memory": size_text(workload.memory)}, "limits": limits}
+
+
+def pod_security(user: int) -> dict[str, Any]:
+    """Pod-level: a numbered user, its group on volumes, the runtime's seccomp profile."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": user,
+        "runAsGroup": user,
+        "fsGroup": user,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+CONTAINER_SECURITY: Final[Mapping[str, Any]] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def stateful_set(
+    workload: Workload,
+    *,
+    system: str,
+    user: int,
+    containers: Sequence[Manifest],
+    volumes: Sequence[Manifest],
+    disk: str,
+) -> Manifest:
+    """One replica on a volume of its own (`data`) that outlives the set; Flux never prunes it."""
+    selector = labels(system, workload.name)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(
+            workload.name, workload.namespace, system, **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+        ),
+        "spec": {
+            "serviceName": workload.name,
+            "replicas": workload.replicas,
+            "selector": {"matchLabels": selector},
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+            "template": {
+                "metadata": {"labels": selector},
+                "spec": {
+                    "automountServiceAccountToken": False,
+                    "securityContext": pod_security(user),
+                    "containers": list(containers),
+                    "volumes": list(volumes),
+                },
+            },
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": "data"},
+                    "spec": {
+                        "accessModes": ["ReadWriteOnce"],
+                        "storageClassName": RETAIN_CLASS,
+                        "resources": {"requests": {"storage": disk}},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def service(name: str, namespace: str, system: str, ports: Mapping[str, int], *, component: str = "") -> Manifest:
+    """A ClusterIP Service; `ports`: name → port, the same name being the container's port."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(name, namespace, system),
+        "spec": {
+            "selector": labels(system, component or name),
+            "ports": [{"name": port, "port": number, "targetPort": port} for port, number in ports.items()],
+        },
+    }
+
+
+def config_map(name: str, namespace: str, system: str, data: Mapping[str, str], **annotations: str) -> Manifest:
+    """A ConfigMap of files."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(name, namespace, system, **annotations),
+        "data": dict(data),
+    }
