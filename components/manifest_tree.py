@@ -166,7 +166,7 @@ def _string(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _string)
-_Dumper.add_multi_representer(Mapping, lambda dumper, value: dumper.represent_dict(value.items()))
+_Dumper.add_multi_representer(dict, lambda dumper, value: dumper.represent_dict(value.items()))
 _Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
 
 

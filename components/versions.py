@@ -81,3 +81,18 @@ CHARTS: Final = {
         "before 0.17.4 GB10's unified memory ends it",
     ),
 }
+
+BUILD: Final = {
+    "rust": Pin("docker.io/library/rust", "1.95.0-slim-bookworm", "stable; slim, for the toolchain alone is 0.7 GB"),
+    "debian": Pin("docker.io/library/debian", "12.12-slim", "what the rust image is made of: one Python for both"),
+    "uv": Pin("ghcr.io/astral-sh/uv", "0.13.8", "the one that wrote uv.lock (.ci/uv.txt)"),
+    "buildkit": Pin("docker.io/moby/buildkit", "v0.34.2-rootless", "only its buildctl: images are built elsewhere"),
+}
+"""Images that agent/Dockerfile starts from."""
+
+CRATES: Final = {
+    "cargo-nextest": Pin("crates.io", "0.9.151", "asks for Rust 1.91"),
+    "cargo-audit": Pin("crates.io", "0.22.2", "asks for Rust 1.88"),
+    "cargo-deny": Pin("crates.io", "0.20.2", "asks for Rust 1.88"),
+}
+"""What agent/Dockerfile compiles."""

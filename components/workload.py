@@ -1,7 +1,7 @@
 """The shapes that several systems share: labels, hardened pods, StatefulSets on kept storage.
 
-Owns: one spelling of security contexts, resources, probes and labels.
-Leaves to others: what is particular to a system (its own file).
+Owns: one spelling of security contexts, resources and labels.
+Leaves to others: what is particular to a system (its own file), who may talk to whom (`network`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from typing import Any, Final
 
 from components.budget import Workload
 from components.manifest_tree import Manifest
+from components.settings import Settings
 from components.units import cores_text, size_text
 
 RETAIN_CLASS: Final = "local-path-retain"
 """StorageClass of everything that must survive its claim: k3s' own deletes the data with it."""
+
+
+ROTATION: Final = "raibid.dev/rotation"
+"""Annotation of a pod template: the generations of the secrets it reads at its start."""
 
 
 def labels(system: str, component: str = "") -> dict[str, str]:
@@ -24,6 +29,11 @@ def labels(system: str, component: str = "") -> dict[str, str]:
         "app.kubernetes.io/part-of": "raibid",
         **({"app.kubernetes.io/component": component} if component else {}),
     }
+
+
+def generations(settings: Settings, *secret_labels: str) -> str:
+    """Value of a `ROTATION` annotation: "g0-0"; with a letter in front, as an annotation must not be a number."""
+    return "g" + "-".join(str(settings.rotation.get(label, 0)) for label in secret_labels)
 
 
 def metadata(name: str, namespace: str | None, system: str, **annotations: str) -> dict[str, Any]:
@@ -71,8 +81,13 @@ def stateful_set(
     containers: Sequence[Manifest],
     volumes: Sequence[Manifest],
     disk: str,
+    priority: str = "",
+    rotation: str = "",
 ) -> Manifest:
-    """One replica on a volume of its own (`data`) that outlives the set; Flux never prunes it."""
+    """One replica on a volume of its own (`data`) that outlives the set; Flux never prunes it.
+
+    `rotation` names the placeholder of its secrets' generations: it changes with them and so starts the pod anew.
+    """
     selector = labels(system, workload.name)
     return {
         "apiVersion": "apps/v1",
@@ -86,9 +101,11 @@ def stateful_set(
             "selector": {"matchLabels": selector},
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             "template": {
-                "metadata": {"labels": selector},
+                "metadata": {"labels": selector, **({"annotations": {ROTATION: rotation}} if rotation else {})},
                 "spec": {
                     "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    **({"priorityClassName": priority} if priority else {}),
                     "securityContext": pod_security(user),
                     "containers": list(containers),
                     "volumes": list(volumes),
