@@ -51,7 +51,7 @@ has(variables.pod.volumes) ? variables.pod.volumes : []
 # Flux replaces `${…}` in the text of the file; a block scalar and a pattern without quotes survive whatever it holds.
 _EXPRESSIONS: Final[Mapping[str, str]] = {
     "image-exact": """\
-variables.containers.all(c, c.image.matches('(:[0-9A-Za-z_][0-9A-Za-z_.-]*|@sha256:[0-9a-f]+)$')
+variables.containers.all(c, c.image.matches('(:[0-9A-Za-z_][0-9A-Za-z_.-]*|@sha256:[0-9a-f]{64})$')
   && !c.image.endsWith(':latest'))
 """,
     "image-allowed": f"""\

@@ -15,21 +15,15 @@ from typing import Final
 import pulumi_kubernetes as k8s
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
+from components.flux_objects import NAMESPACE as FLUX
+from components.flux_objects import SOPS_AGE, WATCHED
+from components.namespaces import FLUX_OWNED, POD_SECURITY, pod_security_labels
 from components.settings import Settings
 
-NAMESPACES: Final[Mapping[str, str]] = {
-    "infrastructure": "restricted",
-    "ci": "restricted",
-    "monitoring": "privileged",  # node-exporter reads the host's /proc and /sys
-    "flux-system": "restricted",
-}
-"""Namespace → its Pod Security level."""
-
-SOPS_AGE: Final = "sops-age"
+NAMESPACES: Final = tuple(name for name in POD_SECURITY if name not in FLUX_OWNED)
+"""They precede Flux."""
 GIT_CREDENTIAL: Final = "fleet-git"
 RECEIVER_TOKEN: Final = "webhook-token"  # noqa: S105  (a name)
-_WATCHED: Final = {"reconcile.fluxcd.io/watch": "Enabled"}
-"""Flux reconciles at once when such a Secret changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,32 +73,21 @@ class Cluster(ComponentResource):
         namespaces = [
             k8s.core.v1.Namespace(
                 f"{name}-namespace-{namespace}",
-                metadata={"name": namespace, "labels": namespace_labels(namespace)},
+                metadata={"name": namespace, "labels": pod_security_labels(namespace)},
                 # A namespace takes its volumes' claims with it.
                 opts=ResourceOptions.merge(child, ResourceOptions(protect=True)),
             )
             for namespace in NAMESPACES
         ]
-        self.objects = ResourceOptions(
-            provider=self.provider, depends_on=namespaces, deleted_with=args.deleted_with
-        )
+        self.objects = ResourceOptions(provider=self.provider, depends_on=namespaces, deleted_with=args.deleted_with)
         for secret in live_secrets(args):
             k8s.core.v1.Secret(
                 f"{name}-secret-{secret.name}",
-                metadata={"name": secret.name, "namespace": "flux-system", "labels": _WATCHED},
+                metadata={"name": secret.name, "namespace": FLUX, "labels": dict(WATCHED)},
                 string_data={key: Output.secret(value) for key, value in secret.data.items()},
                 opts=ResourceOptions.merge(child, ResourceOptions(depends_on=namespaces)),
             )
         self.register_outputs({"namespaces": list(NAMESPACES)})
-
-
-def namespace_labels(namespace: str) -> dict[str, str]:
-    """Labels of a namespace that Pulumi owns: Pod Security at its level, warnings one step stricter."""
-    return {
-        "app.kubernetes.io/part-of": "raibid",
-        "pod-security.kubernetes.io/enforce": NAMESPACES[namespace],
-        "pod-security.kubernetes.io/warn": "restricted",
-    }
 
 
 def live_secrets(args: ClusterArgs) -> list[LiveSecret]:

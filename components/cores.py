@@ -7,7 +7,7 @@ Leaves to others: reading the machine (the preflight script of `k3s`), who gets 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Final
 

@@ -59,9 +59,9 @@ class DivergedError(FleetError):
         self.files = dict(sorted(files.items()))
         told = "".join(f"\n  {path}: {reason}" for path, reason in self.files.items())
         super().__init__(
-            f"{len(self.files)} path(s) of the Flux repository are not as this stack left them; nothing was pushed:{told}",
-            "take the change into stack config (or move the file) and revert it in the repository, or set fleet.overwrite "
-            "to true for one `up`: this stack then takes these paths back",
+            f"{len(self.files)} path(s) of the repository are not as this stack left them; nothing was pushed:{told}",
+            "take the change into stack config (or move the file) and revert it in the repository, or set "
+            "fleet.overwrite to true for one `up`: this stack then takes these paths back",
         )
 
 

@@ -21,7 +21,6 @@ from urllib.parse import quote
 from components.fleet_errors import CredentialsError, FleetError, GitError, UnreachableError
 
 _TIMEOUT_SECONDS: Final = 300
-_NOBODY: Final = "0" * 40
 # git asks "Username for 'https://…': ", then "Password for 'https://user@…': "; the answers lie in private files
 # beside the script, because arguments and environment of a process can be read by others.
 _ASKPASS: Final = """\
@@ -31,7 +30,11 @@ Username*) exec cat "${0%/*}/username" ;;
 *) exec cat "${0%/*}/password" ;;
 esac
 """
-_MOVED: Final = re.compile(rb"\[rejected\]|cannot lock ref|failed to update ref|reference already exists|stale info")
+# What push says when somebody else pushed first: before it sent anything, or while it did.
+_MOVED: Final = re.compile(
+    rb"\[rejected\] \((fetch first|non-fast-forward|already exists)\)"
+    rb"|\((failed to update ref|cannot lock ref|incorrect old value provided|reference already exists)"
+)
 _COMPLAINTS: Final[Sequence[tuple[str, type[FleetError], str]]] = (
     (
         r"Authentication failed|could not read (Username|Password)|terminal prompts disabled|returned error: 40[13]"
@@ -66,18 +69,18 @@ class Remote:
         self._url = url
         self._hidden = [secret for secret in (password, quote(password, safe="")) if secret]
         self._repository = scratch / "repository.git"
+        self._commits = 0
         self._environment = _environment(scratch, username, password)
         self._run("init", "--quiet", "--bare", str(self._repository), bare=False)
 
-    def tips(self, *refs: str) -> dict[str, str]:
-        """Which of these refs the remote has, and where they point."""
-        listed = self._run("ls-remote", "--quiet", self._url, *refs).decode().splitlines()
-        found = dict(reversed(line.split("\t", 1)) for line in listed)
-        return {ref: found[ref] for ref in refs if ref in found}
-
-    def fetch(self, *commits: str) -> None:
-        """Bring these tips here, without their history."""
-        self._run("fetch", "--quiet", "--no-tags", "--depth=1", self._url, *commits)
+    def fetch(self, *refs: str) -> dict[str, str]:
+        """Bring the tips of these refs here, without their history: ref → commit, of those that there are."""
+        listed = self._run("ls-remote", "--quiet", self._url, *refs).decode().split()[1::2]
+        found = [ref for ref in refs if ref in listed]
+        if not found:
+            return {}
+        self._run("fetch", "--quiet", "--no-tags", "--depth=1", self._url, *(f"+{ref}:{ref}" for ref in found))
+        return {ref: self._run("rev-parse", "--verify", ref).decode().strip() for ref in found}
 
     def descends(self, commit: str, ancestor: str) -> bool:
         """Whether `ancestor` is in the history of `commit`; that history is fetched only for this question."""
@@ -114,9 +117,10 @@ class Remote:
         self, parent: str | None, writes: Mapping[str, bytes], deletes: Iterable[str], message: str, now: datetime
     ) -> str:
         """A commit of these changes on top of `parent`, here only; its id."""
-        text = message.encode()
+        self._commits += 1
+        ref, text = f"refs/emission/{self._commits}", message.encode()
         parts = [
-            b"commit refs/heads/emission\n",
+            f"commit {ref}\n".encode(),
             f"committer raibid-ci <raibid-ci@localhost> {int(now.timestamp())} +0000\n".encode(),
             b"data %d\n%b\n" % (len(text), text),
             *([f"from {parent}\n".encode()] if parent else []),
@@ -124,8 +128,8 @@ class Remote:
             *(b"M 100644 inline %b\ndata %d\n%b\n" % (p.encode(), len(data), data) for p, data in writes.items()),
             b"done\n",
         ]
-        self._run("fast-import", "--quiet", "--done", "--force", input_=b"".join(parts))
-        return self._run("rev-parse", "refs/heads/emission").decode().strip()
+        self._run("fast-import", "--quiet", "--done", input_=b"".join(parts))
+        return self._run("rev-parse", "--verify", ref).decode().strip()
 
     def push(self, *updates: str) -> bool:
         """Update refs of the remote, all or none; False when somebody else was faster. Never by force.
@@ -136,9 +140,7 @@ class Remote:
         answer = self._git("push", "--porcelain", "--atomic", self._url, *updates)
         if answer.returncode == 0:
             return True
-        if b"[remote rejected]" not in answer.stdout and _MOVED.search(answer.stdout + answer.stderr):
-            return False
-        if _MOVED.search(answer.stdout.replace(b"[remote rejected]", b"")):
+        if _MOVED.search(answer.stdout + answer.stderr):
             return False
         raise self._error(answer)
 
@@ -189,11 +191,8 @@ def _environment(scratch: Path, username: str, password: str) -> dict[str, str]:
         if not name.startswith("GIT_") or name.startswith(("GIT_SSL_", "GIT_SSH"))
     }
     script = scratch / "askpass"
-    for name, text, mode in (
-        ("username", username, 0o600),
-        ("password", password, 0o600),
-        ("askpass", _ASKPASS, 0o700),
-    ):
+    files = (("username", username, 0o600), ("password", password, 0o600), ("askpass", _ASKPASS, 0o700))
+    for name, text, mode in files:
         descriptor = os.open(scratch / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)

@@ -74,7 +74,7 @@ def read_records(contents: Mapping[str, bytes]) -> dict[str, Record]:
     Raises:
         RecordError: a record that nobody of us wrote.
     """
-    records = {}
+    records: dict[str, Record] = {}
     for path, data in contents.items():
         match = _RECORD.fullmatch(path)
         if match is None:
@@ -176,9 +176,7 @@ class _Planning:
                 self.writes[path] = sealed
                 anew += present is not None and not self.request.identity
         if anew:
-            self.notices.append(
-                f"{anew} Secrets were encrypted anew: without the age key nobody can see that they are the same"
-            )
+            self.notices.append(f"{anew} Secrets were encrypted anew: only the age key shows whether they are the same")
 
     def _unavailable(self) -> None:
         for path in self.request.unavailable:
@@ -195,7 +193,8 @@ class _Planning:
     def _deletes(self) -> list[str]:
         """Paths of an earlier emission that this one no longer has."""
         deletes = []
-        for path in self.mine.keys() - self.record.keys() - self.request.seeds.keys() - set(self.request.unavailable):
+        asked = self.request
+        for path in self.mine.keys() - {*asked.files, *asked.secrets, *asked.unavailable, *asked.seeds}:
             if path not in self.snapshot.modes or any(path in record for record in self.others.values()):
                 continue
             reason = self._trespass(path, self.snapshot.file(path))
@@ -225,9 +224,7 @@ class _Planning:
         for environment, record in self.others.items():
             shared = sum(1 for path in self.writes if path in record and path in self.record)
             if shared:
-                self.notices.append(
-                    f"{shared} changed files are of environment {environment} too, whose Flux applies them"
-                )
+                self.notices.append(f"{shared} changed files are of environment {environment} too")
 
 
 def _digest(data: bytes) -> str:

@@ -49,10 +49,8 @@ def push(request: PushRequest, *, clock: Callable[[], datetime] = _utc_now) -> P
 def _attempt(request: PushRequest, remote: Remote, now: datetime) -> PushResult | None:
     """One try on what the remote has now; None when it had moved on by the end."""
     branch, trace = f"refs/heads/{request.branch}", f"refs/raibid/{request.environment}"
-    tips = remote.tips(branch, trace)
+    tips = remote.fetch(branch, trace)
     head, last = tips.get(branch), tips.get(trace)
-    if tips:
-        remote.fetch(*tips)
     rewritten = last is not None and (head is None or not remote.descends(head, last))
     if rewritten and not request.overwrite:
         raise HistoryError(

@@ -133,7 +133,9 @@ def steps(builder: Builder, target: str, image: Image, order: Order, directory: 
             asked = ("--opt", f"target={target}", "--opt", f"platform={platforms}")
             epoch = ("--opt", f"build-arg:SOURCE_DATE_EPOCH={EPOCH}")
             said = ("--output", output, "--metadata-file", str(metadata))
-            return (Step(("buildctl", "build", "--frontend", "dockerfile.v0", *local, *asked, *epoch, *said), metadata),)
+            return (
+                Step(("buildctl", "build", "--frontend", "dockerfile.v0", *local, *asked, *epoch, *said), metadata),
+            )
         case "buildah" | "podman":
             where = f"docker://{name}" if order.push else f"oci-archive:{archive}"
             asked = ("--target", target, "--platform", platforms, "--timestamp", str(EPOCH), "--manifest", name)

@@ -128,8 +128,14 @@ def _patched(files: Mapping[str, bytes], directory: str, patch: Manifest, built:
         except PatchError as error:
             raise KustomizeError(f"{where}: {error}") from error
         if patched is not None:
-            result.append(replace(item, manifest=patched))
+            result.append(replace(item, manifest=_tidied(patched)))
     return result
+
+
+def _tidied(manifest: Mapping[str, Any]) -> Manifest:
+    """As kustomize leaves it: no empty labels or annotations."""
+    metadata = {k: v for k, v in manifest["metadata"].items() if v or k not in ("labels", "annotations")}
+    return {**manifest, "metadata": metadata}
 
 
 def _identity(manifest: Manifest) -> Manifest:

@@ -62,16 +62,14 @@ def _merged_list(old: Sequence[Any], new: Sequence[Any], keys: tuple[str, ...]) 
     def identity(item: Any) -> Any:
         return next((item[key] for key in keys if isinstance(item, Mapping) and key in item), item)
 
-    changes = {identity(item): item for item in new}
-    gone = {name for name, item in changes.items() if isinstance(item, Mapping) and item.get("$patch") == "delete"}
-    kept = [
-        _merged(item, changes[identity(item)], keyed=True) if identity(item) in changes else item
-        for item in old
-        if identity(item) not in gone
-    ]
-    known = {identity(item) for item in old}
-    # kustomize puts what a patch adds before what was there.
-    return [item for name, item in changes.items() if name not in known and name not in gone] + kept
+    before = {identity(item): item for item in old}
+    merged = []
+    for item in new:
+        found = before.pop(identity(item), None)
+        if not (isinstance(item, Mapping) and item.get("$patch") == "delete"):
+            merged.append(_merged(found, item, keyed=True) if isinstance(found, Mapping) else item)
+    # kustomize takes the patch's order first, then what the patch does not name.
+    return merged + list(before.values())
 
 
 def json_patch(target: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,25 +7,38 @@ agents (`scaled_job`), the namespace and its quota (`namespaces`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import AclUser, Secrets
 from raibid.contract.redis_acl import acl_file
 
+from components import priority
 from components.budget import Budget, Footprint, Workload
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
+from components.network import from_peers, network_policy, pods
 from components.settings import Settings
 from components.units import GI, size_text
 from components.versions import IMAGES
-from components.workload import CONTAINER_SECURITY, config_map, metadata, resources, service, stateful_set
+from components.workload import (
+    CONFIG,
+    CONTAINER_SECURITY,
+    ROTATION,
+    config_map,
+    fingerprint,
+    generations,
+    resources,
+    service,
+    stateful_set,
+)
 
 NAME: Final = "redis"
 NAMESPACE: Final = "infrastructure"
 ADDRESS: Final = "redis.infrastructure.svc.cluster.local:6379"
 DIRECTORY: Final = "infrastructure/data/redis"
+USERS: Final = (AclUser.API, AclUser.AGENT, AclUser.KEDA)
+PORT: Final = 6379
 _USER: Final = 999  # redis in the official image
 
 CONF: Final = """\
@@ -41,6 +54,7 @@ dir /data
 # The root file system is read-only.
 pidfile /data/redis.pid
 """
+_FILES: Final = {"redis.conf": CONF}
 
 
 def password_label(user: str) -> str:
@@ -61,8 +75,8 @@ def manifests(settings: Settings) -> Tree:
         {
             DIRECTORY: [
                 _stateful_set(footprint(settings).of("redis")),
-                service("redis", NAMESPACE, NAME, {"redis": 6379}),
-                config_map("redis", NAMESPACE, NAME, {"redis.conf": CONF}),
+                service("redis", NAMESPACE, NAME, {"redis": PORT}),
+                config_map("redis", NAMESPACE, NAME, _FILES),
                 SecretManifest(NAMESPACE, Secrets.REDIS_ACL, _acl),
                 _network_policy(),
             ]
@@ -72,12 +86,15 @@ def manifests(settings: Settings) -> Tree:
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     """Values of this environment for `${…}` in the files above."""
-    return {"redis_disk": size_text(footprint(settings).of("redis").disk)}
+    return {
+        "redis_disk": size_text(footprint(settings).of("redis").disk),
+        # Redis reads its users at its start.
+        "redis_rotation": generations(settings, *map(password_label, USERS)),
+    }
 
 
 def _acl(derive: Derive) -> dict[str, str]:
-    users = (AclUser.API, AclUser.AGENT, AclUser.KEDA)
-    return {"users.acl": acl_file({user: derive(password_label(user)) for user in users})}
+    return {"users.acl": acl_file({user: derive(password_label(user)) for user in USERS})}
 
 
 def _stateful_set(workload: Workload) -> Manifest:
@@ -88,7 +105,7 @@ def _stateful_set(workload: Workload) -> Manifest:
         "name": "redis",
         "image": IMAGES["redis"].reference,
         "args": ["/etc/redis/redis.conf"],
-        "ports": [{"name": "redis", "containerPort": 6379}],
+        "ports": [{"name": "redis", "containerPort": PORT}],
         "resources": resources(workload),
         "securityContext": dict(CONTAINER_SECURITY),
         "readinessProbe": ping,
@@ -104,26 +121,20 @@ def _stateful_set(workload: Workload) -> Manifest:
         {"name": "acl", "secret": {"secretName": Secrets.REDIS_ACL}},
     ]
     return stateful_set(
-        workload, system=NAME, user=_USER, containers=[container], volumes=volumes, disk="${redis_disk}"
+        workload,
+        system=NAME,
+        user=_USER,
+        containers=[container],
+        volumes=volumes,
+        disk="${redis_disk}",
+        priority=priority.DATA,
+        annotations={CONFIG: fingerprint(_FILES), ROTATION: "${redis_rotation}"},
     )
 
 
 def _network_policy() -> Manifest:
-    def namespace(name: str, **pods: Any) -> Mapping[str, Any]:
-        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}, **pods}
-
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata("redis", NAMESPACE, NAME),
-        "spec": {
-            "podSelector": {"matchLabels": {"app.kubernetes.io/name": NAME}},
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                {"from": [namespace("ci"), namespace("keda")], "ports": [{"port": 6379, "protocol": "TCP"}]},
-            ],
-        },
-    }
+    callers = (pods("ci"), pods("keda"))
+    return network_policy(NAME, NAMESPACE, NAME, ingress=(from_peers(*callers, ports=(PORT,)),))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from components import redis
+from pulumi import ComponentResource
+
+from components import (
+    admission,
+    api,
+    cert_manager,
+    dns,
+    fleet_docs,
+    flux,
+    keda,
+    monitoring,
+    namespaces,
+    notifications,
+    nvidia,
+    priority,
+    redis,
+    registry_cache,
+    scaled_job,
+    sops,
+    storage,
+)
 from components.budget import Budget, Footprint, budget
+from components.k3s_config import host_files
 from components.manifest_tree import Emission, Tree, emit
 from components.settings import Settings
 
@@ -35,19 +56,52 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the table: a system, and when a stack has it."""
+    """A row of the table: a system, its component, and when a stack has it."""
 
     system: System
-    wanted: Callable[[Settings], bool] = lambda settings: True
+    component: Callable[[str, Any], ComponentResource] | None
+    """None: Pulumi itself keeps it in the cluster, so `__main__.py` makes it behind the cluster's provider."""
+    args: Callable[..., Any] | None
+    wanted: Callable[[Settings], bool] = lambda _: True
 
 
-TABLE: Final[tuple[Entry, ...]] = (Entry(redis),)
+TABLE: Final[tuple[Entry, ...]] = (
+    Entry(namespaces, namespaces.Namespaces, namespaces.NamespacesArgs),
+    Entry(storage, storage.Storage, storage.StorageArgs),
+    Entry(priority, priority.Priority, priority.PriorityArgs),
+    Entry(dns, dns.Dns, dns.DnsArgs),
+    Entry(flux, None, None),
+    Entry(cert_manager, cert_manager.CertManager, cert_manager.CertManagerArgs, lambda s: s.systems.cert_manager),
+    Entry(keda, keda.Keda, keda.KedaArgs),
+    Entry(monitoring, monitoring.Monitoring, monitoring.MonitoringArgs, lambda s: s.systems.monitoring),
+    Entry(nvidia, nvidia.Nvidia, nvidia.NvidiaArgs, nvidia.wanted),
+    Entry(admission, admission.Admission, admission.AdmissionArgs),
+    Entry(redis, redis.Redis, redis.RedisArgs),
+    Entry(
+        registry_cache,
+        registry_cache.RegistryCache,
+        registry_cache.RegistryCacheArgs,
+        lambda s: s.systems.registry_cache,
+    ),
+    Entry(
+        notifications, notifications.Notifications, notifications.NotificationsArgs, lambda s: s.systems.notifications
+    ),
+    Entry(scaled_job, scaled_job.ScaledJob, scaled_job.ScaledJobArgs),
+    Entry(api, api.Api, api.ApiArgs),
+)
+"""One row each, in the order in which the cluster gets them."""
+
 SYSTEMS: Final[tuple[System, ...]] = tuple(entry.system for entry in TABLE)
+
+
+def entries(settings: Settings) -> tuple[Entry, ...]:
+    """The rows that this stack has."""
+    return tuple(entry for entry in TABLE if entry.wanted(settings))
 
 
 def enabled(settings: Settings) -> tuple[System, ...]:
     """The systems that this stack has, in the table's order."""
-    return tuple(entry.system for entry in TABLE if entry.wanted(settings))
+    return tuple(entry.system for entry in entries(settings))
 
 
 def budget_of(settings: Settings) -> Budget:
@@ -68,7 +122,21 @@ def variables(settings: Settings) -> dict[str, str]:
 def emission(settings: Settings) -> Emission:
     """The whole Flux repository of a stack.
 
+    The base holds all systems, so that it is the same bytes for every environment; `clusters/<env>` names those that
+    this one has.
+
     Raises:
         PathConflictError: two systems claim one path.
+        BudgetError: the systems and one agent do not fit the nodes.
     """
-    return emit([system.manifests(settings) for system in SYSTEMS])
+    proved = budget_of(settings)
+    present = [path for system in enabled(settings) for path in system.manifests(settings).directories]
+    return emit(
+        [
+            *(system.manifests(settings) for system in SYSTEMS),
+            flux.cluster_tree(settings, variables(settings), present),
+            fleet_docs.tree(settings),
+            sops.tree(settings),
+            host_files(settings, proved.kubelet),
+        ]
+    )

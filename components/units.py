@@ -29,10 +29,10 @@ def millicores(value: object) -> int:
     """
     match = _CORES.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if match is None:
-        raise ValueError(f"{value!r} is not a quantity of cores; write 2, 1.5 or 1500m")
+        raise ValueError("is not a quantity of cores; write 2, 1.5 or 1500m")
     number = Decimal(match[1]) * (1 if match[2] else 1000)
     if number != int(number):
-        raise ValueError(f"{value!r} is finer than a millicore")
+        raise ValueError("is finer than a millicore; write whole millicores: 1500m")
     return int(number)
 
 
@@ -44,7 +44,7 @@ def size(value: object) -> int:
     """
     match = _QUANTITY.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if match is None:
-        raise ValueError(f"{value!r} is not a size; write 16Gi, 512Mi or 100G")
+        raise ValueError("is not a size; write 16Gi, 512Mi or 100G")
     return int(Decimal(match[1]) * (_BINARY | _DECIMAL)[match[2] or ""])
 
 

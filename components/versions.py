@@ -39,6 +39,9 @@ class Chart:
 
 KUBERNETES_MINOR: Final = "1.36"
 K3S: Final = Pin("k3s-io/k3s", "v1.36.4+k3s1", "Flux 2.9 supports Kubernetes 1.34 to 1.36; 1.37 is outside its window")
+K3S_RELEASES: Final = Pin(
+    "https://github.com/k3s-io/k3s/releases/download", K3S.version, "the binaries beside their sha256sum-<arch>.txt"
+)
 FLUX: Final = "2.9.6"
 
 IMAGES: Final = {

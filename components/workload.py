@@ -6,6 +6,7 @@ Leaves to others: what is particular to a system (its own file), who may talk to
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ RETAIN_CLASS: Final = "local-path-retain"
 
 ROTATION: Final = "raibid.dev/rotation"
 """Annotation of a pod template: the generations of the secrets it reads at its start."""
+CONFIG: Final = "raibid.dev/config"
+"""Annotation of a pod template: which bytes of its ConfigMap it reads at its start."""
 
 
 def labels(system: str, component: str = "") -> dict[str, str]:
@@ -34,6 +37,12 @@ def labels(system: str, component: str = "") -> dict[str, str]:
 def generations(settings: Settings, *secret_labels: str) -> str:
     """Value of a `ROTATION` annotation: "g0-0"; with a letter in front, as an annotation must not be a number."""
     return "g" + "-".join(str(settings.rotation.get(label, 0)) for label in secret_labels)
+
+
+def fingerprint(files: Mapping[str, str]) -> str:
+    """Value of a `CONFIG` annotation."""
+    text = "".join(f"{len(name)} {name} {len(body)} {body}" for name, body in sorted(files.items()))
+    return f"sha256-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def metadata(name: str, namespace: str | None, system: str, **annotations: str) -> dict[str, Any]:
@@ -82,11 +91,11 @@ def stateful_set(
     volumes: Sequence[Manifest],
     disk: str,
     priority: str = "",
-    rotation: str = "",
+    annotations: Mapping[str, str] | None = None,
 ) -> Manifest:
     """One replica on a volume of its own (`data`) that outlives the set; Flux never prunes it.
 
-    `rotation` names the placeholder of its secrets' generations: it changes with them and so starts the pod anew.
+    `annotations` of the pod: what changes with its files, and so starts it anew.
     """
     selector = labels(system, workload.name)
     return {
@@ -101,7 +110,7 @@ def stateful_set(
             "selector": {"matchLabels": selector},
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             "template": {
-                "metadata": {"labels": selector, **({"annotations": {ROTATION: rotation}} if rotation else {})},
+                "metadata": {"labels": selector, **({"annotations": dict(annotations)} if annotations else {})},
                 "spec": {
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,

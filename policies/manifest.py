@@ -70,7 +70,5 @@ def annotation(manifest: Manifest, key: str) -> str:
 
 def title(manifest: Manifest) -> str:
     """The object for people: `StatefulSet infrastructure/redis`."""
-    space = namespace(manifest)
-    return (
-        f"{manifest.get('kind', '?')} {space}/{name(manifest)}" if space else f"{manifest.get('kind')} {name(manifest)}"
-    )
+    full_name = "/".join(part for part in (namespace(manifest), name(manifest)) if part)
+    return f"{manifest.get('kind', '?')} {full_name}".rstrip()

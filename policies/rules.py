@@ -15,7 +15,7 @@ from typing import Final
 from policies.manifest import Manifest, annotation, containers, group, namespace, pod_spec, section
 from policies.rule import AGENTS, Bounds, Rule
 
-_EXACT: Final = re.compile(r".+(:(?!latest$)[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
+_EXACT: Final = re.compile(r"[^:@]+(:(?!latest$)\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})")
 _SOCKETS: Final = ("docker.sock", "containerd.sock", "crio.sock")
 KEEP: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
 

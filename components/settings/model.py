@@ -188,3 +188,8 @@ class Settings(Model):
     """Download ("k3s-arm64") → SHA-256 that must hold beside the publisher's own."""
     rotation: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Secret's label → generation; raising it gives that secret a new value."""
+
+    @classmethod
+    def sections(cls) -> frozenset[str]:
+        """Top-level keys whose value is an object or a list: the engine hands them over as JSON."""
+        return frozenset(str(field.alias) for field in cls.model_fields.values()) - {"environment", "domain", "profile"}

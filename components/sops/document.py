@@ -122,9 +122,7 @@ def _read(data: bytes) -> _File:
     ):
         raise NotEncryptedError("no age recipients in its `sops` section; other kinds of keys are not supported here")
     if not all(isinstance(section.get(key), str) for key in ("mac", "lastmodified", "encrypted_regex")):
-        raise NotEncryptedError(
-            "its `sops` section lacks mac, lastmodified or encrypted_regex; restore it from history"
-        )
+        raise NotEncryptedError("its `sops` section lacks mac, lastmodified or encrypted_regex; restore it")
     body = {key: value for key, value in whole.items() if key != "sops"}
     return _File(text[: start.start()], body, section)
 
@@ -146,7 +144,7 @@ def _open(file: _File, data_key: bytes) -> Manifest:
         ) from error
     if not hmac.compare_digest(written, total.text):
         raise TamperedError(
-            "the MAC does not fit: a value was added, removed or changed; restore it from Git's history"
+            "the MAC does not fit: values were added, removed or swapped; restore it from Git's history"
         )
     return dict(manifest)
 

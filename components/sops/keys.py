@@ -1,14 +1,14 @@
 """The data key of a file, wrapped by age for each recipient.
 
 Owns: age keys as text, wrapping and unwrapping.
-Leaves to others: where keys are kept (stack secrets, `docs/secrets.md`), what is encrypted with the data key (`cipher`).
+Leaves to others: where keys are kept (stack secrets, `docs/secrets.md`), what the data key encrypts (`cipher`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]
 from pyrage import x25519
 
 from components.sops.errors import IdentityError, LostKeyError, NotEncryptedError, RecipientError
@@ -25,9 +25,7 @@ def read_identities(text: str) -> list[x25519.Identity]:
         keys = [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except pyrage.IdentityError:
         # The line itself may be a damaged key: it is not repeated.
-        raise IdentityError(
-            "age key: a line is no key; it must read AGE-SECRET-KEY-1…, as age-keygen writes it"
-        ) from None
+        raise IdentityError("age key: a line is no key; age-keygen writes AGE-SECRET-KEY-1…") from None
     if not keys:
         raise IdentityError("age key: empty; give the file that age-keygen wrote (AGE-SECRET-KEY-1…)")
     return keys
@@ -51,9 +49,7 @@ def wrap(data_key: bytes, recipients: Sequence[str]) -> list[dict[str, str]]:
         try:
             key = x25519.Recipient.from_str(recipient)
         except pyrage.RecipientError:
-            raise RecipientError(
-                f"{recipient}: no age public key; it must read age1…, as age-keygen -y prints it"
-            ) from None
+            raise RecipientError(f"{recipient}: no age public key; age-keygen -y prints age1…") from None
         entries.append({"enc": pyrage.encrypt(data_key, [key], armored=True).decode(), "recipient": recipient})
     return entries
 

@@ -178,7 +178,9 @@ def test_a_checkout_that_changed_since_the_preview_is_refused(machine: Machine) 
     assert machine.calls() == []
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"context": 1}', '{"context": "x", "images": {}, "platforms": [], "token": "t"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"context": 1}', '{"context": "x", "images": {}, "platforms": [], "token": "t"}']
+)
 def test_an_order_that_is_none_is_refused_without_repeating_it(machine: Machine, text: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "components", "image"], input=text, cwd=ROOT, capture_output=True, text=True, check=False
@@ -206,7 +208,10 @@ def test_a_builder_that_stays_silent_is_none(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_advice_names_only_digests_that_are_not_pinned() -> None:
     new, old = f"sha256:{'1' * 64}", f"sha256:{'0' * 64}"
-    images = {"agent": Image(repository="a", digest=old), "api": Image(repository="b", digest=new)}
+    images = {
+        "agent": Image(repository="registry.test/ci/a", digest=old),
+        "api": Image(repository="registry.test/ci/b", digest=new),
+    }
     assert advice(images, {"agent": new, "api": new}).endswith(f"images.agent.digest {new}")
     assert advice(images, {"agent": old, "api": new}) == ""
 

@@ -49,7 +49,8 @@ def test_an_edit_of_the_documentation_or_of_bytecode_changes_nothing(checkout: P
 
 
 @pytest.mark.parametrize(
-    "path", ["agent/Dockerfile", "agent/entrypoint.py", "agent/raibid/__init__.py", "agent/raibid/ledger/claim.lua", "uv.lock"]
+    "path",
+    ["agent/Dockerfile", "agent/entrypoint.py", "agent/raibid/__init__.py", "agent/raibid/ledger/claim.lua", "uv.lock"],
 )
 def test_an_edit_of_what_is_built_changes_the_hash(checkout: Path, path: str) -> None:
     before = build_context(checkout).hash

@@ -106,7 +106,9 @@ def test_no_secret_and_no_argument_passes_through_the_build() -> None:
 
 def test_no_script_is_fetched_and_piped_into_a_shell() -> None:
     assert not [rest for _, name, rest in EVERYTHING if name == "ADD" and "://" in rest]
-    assert not [rest for _, name, rest in EVERYTHING if name == "RUN" and re.search(r"\b(curl|wget)\b|\|\s*(ba)?sh", rest)]
+    assert not [
+        rest for _, name, rest in EVERYTHING if name == "RUN" and re.search(r"\b(curl|wget)\b|\|\s*(ba)?sh", rest)
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
@@ -122,7 +124,9 @@ def test_every_source_of_a_copy_exists(stage: Stage) -> None:
 
 def test_every_file_of_the_context_is_copied_by_some_stage() -> None:
     sources = {source for stage in STAGES.values() for origin, names in copied(stage) if not origin for source in names}
-    unused = {path for path in build_context(ROOT).files if not any(path == s or path.startswith(f"{s}/") for s in sources)}
+    unused = {
+        path for path in build_context(ROOT).files if not any(path == s or path.startswith(f"{s}/") for s in sources)
+    }
     assert unused == {"agent/Dockerfile"}
 
 

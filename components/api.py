@@ -1,0 +1,240 @@
+"""raibid-api: takes webhooks, answers people and agents, repairs and archives the queue.
+
+Owns: its Deployment, its Service, its tokens and webhook secret, the volume with archive and artifacts.
+Leaves to others: what it does (`raibid.api`), the image (`agent_image`), the webhook at the forge (`gitea`), which
+repositories are built (the enrolment file, which belongs to operators).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pulumi import ComponentResource, ResourceOptions
+from raibid.contract import STREAM, AclUser, Env, Secrets
+
+from components import priority, redis
+from components.budget import Budget, Footprint, Workload
+from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
+from components.network import DNS, from_peers, network_policy, pods, to_peers
+from components.scaled_job import STORE, STORE_CLAIM, USER
+from components.settings import Settings
+from components.units import GI, MI, size_text
+from components.workload import (
+    CONFIG,
+    CONTAINER_SECURITY,
+    RETAIN_CLASS,
+    ROTATION,
+    config_map,
+    fingerprint,
+    generations,
+    labels,
+    metadata,
+    pod_security,
+    resources,
+    service,
+)
+
+NAME: Final = "raibid-api"
+NAMESPACE: Final = "ci"
+DIRECTORY: Final = "apps/base/raibid-api"
+IMAGE: Final = "raibid-api"
+"""Stands for the image that `clusters/<env>` names: repository, tag or digest."""
+PORT: Final = 8460
+URL: Final = f"http://raibid-api.ci.svc.cluster.local:{PORT}"
+ENROLMENT: Final = "raibid-enrolment"
+"""ConfigMap with the operators' file; seeded once as `clusters/<env>/apps/enrolment.yaml`."""
+_SECRETS: Final = "/run/secrets/raibid"
+_REDIS_SECRET: Final = "/run/secrets/redis"  # noqa: S105
+_CONFIG: Final = "/etc/raibid"
+
+WEBHOOK_LABEL: Final = "api/webhook"
+READ_LABEL: Final = "api/read-token"
+WRITE_LABEL: Final = "api/write-token"
+
+
+def footprint(settings: Settings) -> Footprint:
+    """One process; its volume holds every job's record, log and artifacts: a twentieth of the disk, at most 50 GiB."""
+    disk = min(50 * GI, settings.nodes[0].disk // 20 // GI * GI)
+    return Footprint(NAME, (Workload(name=NAME, namespace=NAMESPACE, cpu=250, memory=512 * MI, disk=disk),))
+
+
+def manifests(settings: Settings) -> Tree:
+    """Files of the Flux repository."""
+    return Tree(
+        NAME,
+        {
+            DIRECTORY: [
+                _deployment(footprint(settings).of(NAME)),
+                service(NAME, NAMESPACE, NAME, {"http": PORT}, component=NAME),
+                config_map(NAME, NAMESPACE, NAME, _environment()),
+                _service_account(),
+                _store(),
+                _disruption_budget(),
+                _network_policy(),
+                SecretManifest(NAMESPACE, Secrets.API, _tokens),
+                SecretManifest(NAMESPACE, Secrets.REDIS_API, _redis_password),
+            ]
+        },
+    )
+
+
+def variables(settings: Settings, budget: Budget) -> dict[str, str]:
+    """Values of this environment for `${…}` in the files above."""
+    secrets = (WEBHOOK_LABEL, READ_LABEL, WRITE_LABEL, redis.password_label(AclUser.API))
+    return {
+        "raibid_api_disk": size_text(footprint(settings).of(NAME).disk),
+        "raibid_api_rotation": generations(settings, *secrets),
+    }
+
+
+def enrolment(settings: Settings) -> Manifest:
+    """What is built of which repository, as it is seeded: everything whose webhook is signed."""
+    return config_map(ENROLMENT, NAMESPACE, NAME, {"enrolment.yaml": "default: {}\n"})
+
+
+def _environment() -> Mapping[str, str]:
+    return {
+        Env.REDIS_URL: f"redis://{redis.ADDRESS}/0",
+        Env.REDIS_USERNAME: AclUser.API,
+        Env.REDIS_PASSWORD_FILE: f"{_REDIS_SECRET}/password",
+        Env.STREAM: STREAM,
+        Env.STORE: f"file://{STORE}",
+        Env.PUBLIC_URL: URL,
+        Env.WEBHOOK_SECRETS_FILE: f"{_SECRETS}/webhook-secrets",
+        Env.READ_TOKENS_FILE: f"{_SECRETS}/read-tokens",
+        Env.WRITE_TOKENS_FILE: f"{_SECRETS}/write-tokens",
+        Env.ENROLMENT_FILE: f"{_CONFIG}/enrolment.yaml",
+    }
+
+
+def _deployment(workload: Workload) -> Manifest:
+    container = {
+        "name": "api",
+        "image": IMAGE,
+        "args": ["api", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104  (the pod's own addresses)
+        "envFrom": [{"configMapRef": {"name": NAME}}],
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "resources": resources(workload),
+        "securityContext": dict(CONTAINER_SECURITY),
+        # The first start reads the store's index; from then on a process that does not answer is started again.
+        "startupProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 2, "failureThreshold": 30},
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10, "timeoutSeconds": 3},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 5, "timeoutSeconds": 3},
+        "volumeMounts": [
+            {"name": "store", "mountPath": STORE},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (the pod's own)
+            {"name": "tokens", "mountPath": _SECRETS, "readOnly": True},
+            {"name": "redis", "mountPath": _REDIS_SECRET, "readOnly": True},
+            {"name": "enrolment", "mountPath": _CONFIG, "readOnly": True},
+        ],
+    }
+    selector = labels(NAME, NAME)
+    annotations = {CONFIG: fingerprint(_environment()), ROTATION: "${raibid_api_rotation}"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(NAME, NAMESPACE, NAME),
+        "spec": {
+            "replicas": workload.replicas,
+            # Two at once would both archive; the queue and Gitea's own retries bridge the seconds in between.
+            "strategy": {"type": "Recreate"},
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": selector, "annotations": annotations},
+                "spec": {
+                    "serviceAccountName": NAME,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "priorityClassName": priority.SERVICES,
+                    "securityContext": pod_security(USER),
+                    "containers": [container],
+                    "volumes": _volumes(),
+                },
+            },
+        },
+    }
+
+
+def _volumes() -> list[Manifest]:
+    return [
+        {"name": "store", "persistentVolumeClaim": {"claimName": STORE_CLAIM}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        {"name": "tokens", "secret": {"secretName": Secrets.API, "defaultMode": 0o440}},
+        {"name": "redis", "secret": {"secretName": Secrets.REDIS_API, "defaultMode": 0o440}},
+        {"name": "enrolment", "configMap": {"name": ENROLMENT}},
+    ]
+
+
+def _service_account() -> Manifest:
+    # The API asks nothing of Kubernetes, so there is no Role: the least privilege is none.
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(NAME, NAMESPACE, NAME),
+        "automountServiceAccountToken": False,
+    }
+
+
+def _store() -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(STORE_CLAIM, NAMESPACE, NAME, **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": RETAIN_CLASS,
+            "resources": {"requests": {"storage": "${raibid_api_disk}"}},
+        },
+    }
+
+
+def _disruption_budget() -> Manifest:
+    # maxUnavailable, not minAvailable: with one replica the latter would block every drain of its node for ever.
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(NAME, NAMESPACE, NAME),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels(NAME, NAME)}},
+    }
+
+
+def _network_policy() -> Manifest:
+    callers = (pods("infrastructure", "gitea"), pods(NAMESPACE), pods("monitoring"))
+    return network_policy(
+        NAME,
+        NAMESPACE,
+        NAME,
+        ingress=(from_peers(*callers, ports=(PORT,)),),
+        egress=(DNS, to_peers(pods(redis.NAMESPACE, "redis"), ports=(6379,))),
+    )
+
+
+def _tokens(derive: Derive) -> Mapping[str, str]:
+    return {
+        "webhook-secrets": f"{derive(WEBHOOK_LABEL)}\n",
+        "read-tokens": f"{derive(READ_LABEL)}\n",
+        "write-tokens": f"{derive(WRITE_LABEL)}\n",
+    }
+
+
+def _redis_password(derive: Derive) -> Mapping[str, str]:
+    return {"username": AclUser.API, "password": derive(redis.password_label(AclUser.API))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiArgs:
+    """What the component needs."""
+
+    settings: Settings
+
+
+class Api(ComponentResource):
+    """The API in the stack's graph: Flux owns its objects, the stack shows which of its files change."""
+
+    def __init__(self, name: str, args: ApiArgs, opts: ResourceOptions | None = None) -> None:
+        files = emit([manifests(args.settings)]).digests()
+        super().__init__("raibid:components:Api", name, {"files": files}, opts)
+        self.register_outputs({"url": URL})

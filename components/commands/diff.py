@@ -1,0 +1,67 @@
+"""`components diff`: what a change does to a stack, against any revision of this repository.
+
+Owns: which revision, unified diffs and the budget on the terminal, the JSON.
+Leaves to others: rendering (`revision`), comparing (`tree_diff`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from components import revision
+from components.commands.terminal import PLAIN, CommandError, Output, line, table
+from components.tree_diff import SIGNS, TreeDiff, compare
+
+ROOT: Final = Path(__file__).parents[2]
+_STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def diff(*, base: str, stack: str = "dgx-spark", output: Output = PLAIN) -> int:
+    """Compare the Flux repository and the budget of the work tree with those of a revision, each rendered by its own code.
+
+    For example:
+      python -m components diff --base origin/main
+      python -m components diff --base HEAD~1 --stack local --json
+
+    Parameters
+    ----------
+    base
+        Any revision that git knows.
+    stack
+        Whose settings: Pulumi.<stack>.yaml.
+    """
+    change = against(base, stack)
+    if output.json:
+        output.emit(asdict(change))
+    else:
+        _show(change)
+    return 0
+
+
+def against(base: str, stack: str) -> TreeDiff:
+    """The work tree's stack against a revision's; without the program or the stack there, everything is new.
+
+    Raises:
+        CommandError: the work tree has no such stack. RevisionError: one of the two cannot be rendered.
+    """
+    if not revision.knows(ROOT, stack):
+        raise CommandError(f"there is no Pulumi.{stack}.yaml here", "name another with --stack")
+    with revision.checkout(ROOT, base) as old:
+        there = revision.knows(old, stack)
+        before = revision.render(old, stack) if there else revision.EMPTY
+    notes = () if there else (f"{base} has no stack {stack}: everything is new",)
+    return compare(stack, base, before, revision.render(ROOT, stack), notes)
+
+
+def _show(change: TreeDiff) -> None:
+    for note in change.notes:
+        line(note, "yellow")
+    for file in change.changes:
+        line(f"{SIGNS[file.kind]} {file.path}", "bold")
+        for text in file.diff.splitlines():
+            line(f"    {text}", _STYLES.get(text[:1], ""))
+    if not change.changes:
+        line("no file of the Flux repository changes")
+    table(["budget", "before", "after"], [(f.name, f.before or "–", f.after or "–") for f in change.figures])

@@ -1,0 +1,188 @@
+"""The order in which Flux applies the repository, and what of it one environment has.
+
+Owns: the stages (Flux Kustomizations), which directories of the base belong to which, the overlays in `clusters/<env>`
+with their images, the two seeded folders.
+Leaves to others: what the base says (each system's file), Flux itself and the values of `cluster-vars` (`flux`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from components import api, scaled_job
+from components.flux_objects import CLUSTER_VARS, kustomization
+from components.manifest_tree import Manifest, to_yaml
+from components.manifest_tree import kustomization as directory_list
+from components.settings import Image, Settings
+from components.versions import IMAGES
+from components.workload import config_map
+
+RECONCILER: Final = "apps-reconciler"
+"""Service account that applies developers' commits; it may write to `ci` only (`flux`)."""
+APPS: Final = "apps"
+
+_SUBSTITUTED: Final = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": CLUSTER_VARS}]}}
+_KEPT: Final = {"deletionPolicy": "Orphan"}
+"""Removing the stage from Git leaves what it applied: a slip of the pen must not delete the pool's data."""
+_KEDA_IS_READY: Final[Mapping[str, Any]] = {
+    # Not `wait`: a claim that waits for its first consumer counts as unfinished, and the first agent comes only after
+    # this stage.
+    "wait": False,
+    "healthChecks": [
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledJob",
+            "name": scaled_job.NAME,
+            "namespace": scaled_job.NAMESPACE,
+        }
+    ],
+    "healthCheckExprs": [
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledJob",
+            "current": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')",
+            "failed": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'False')",
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One Flux Kustomization: what it applies, how long one attempt may take."""
+
+    name: str
+    overlay: str
+    """Its directory in `clusters/<env>`."""
+    base: str
+    """Directory of the base: every system's directory at or below it belongs to this stage."""
+    timeout: str
+    images: tuple[str, ...] = ()
+    """Images of `versions` that its manifests name: where a digest of the stack's config goes."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Flux reports a failed health check only at the end of the timeout: short ones are what makes a rollback of an
+# application possible in two minutes (spec/gitops.md 5.5); charts get the time that their images take.
+STAGES: Final = (
+    Stage(
+        name="infra-namespaces",
+        overlay="infrastructure/namespaces",
+        base="infrastructure/namespaces",
+        timeout="2m",
+        spec=_KEPT,
+    ),
+    Stage(
+        name="infra-controllers",
+        overlay="infrastructure/controllers",
+        base="infrastructure/controllers",
+        timeout="15m",
+    ),
+    Stage(name="infra-policies", overlay="infrastructure/policies", base="infrastructure/policies", timeout="2m"),
+    Stage(
+        name="infra-data",
+        overlay="infrastructure/data",
+        base="infrastructure/data",
+        timeout="5m",
+        images=("redis", "registry"),
+        spec=_KEPT,
+    ),
+    Stage(name="infra-configs", overlay="infrastructure/configs", base="infrastructure/configs", timeout="5m"),
+    Stage(
+        name="ci-agents",
+        overlay="infrastructure/ci-agents",
+        base="infrastructure/keda/ci-agent",
+        timeout="2m",
+        spec=_KEDA_IS_READY,
+    ),
+    Stage(name="raibid", overlay="apps", base="apps/base", timeout="90s"),
+)
+
+
+def present(directories: Collection[str]) -> list[tuple[Stage, list[str]]]:
+    """The stages that have anything to apply, each with its directories of the base."""
+    found = [(stage, sorted(path for path in directories if _within(path, stage.base))) for stage in STAGES]
+    return [(stage, paths) for stage, paths in found if paths]
+
+
+def chains(environment: str, directories: Collection[str]) -> dict[str, list[Manifest]]:
+    """`infrastructure` and `apps` → their Flux Kustomizations: each stage waits for the one before it."""
+    infrastructure: list[Manifest] = []
+    applications: list[Manifest] = []
+    before: list[str] = []
+    for stage, _ in present(directories):
+        target = applications if stage.overlay == "apps" else infrastructure
+        path = f"clusters/{environment}/{stage.overlay}"
+        target.append(
+            kustomization(stage.name, path, depends_on=before, timeout=stage.timeout, **{**_SUBSTITUTED, **stage.spec})
+        )
+        before = [stage.name]
+    applications.append(_developers(environment, [item["metadata"]["name"] for item in infrastructure]))
+    return {"infrastructure": infrastructure, "apps": applications}
+
+
+def _developers(environment: str, infrastructure: Iterable[str]) -> Manifest:
+    """What developers commit under `apps/<env>`: no values of the cluster, no rights but in `ci`."""
+    last = [name for name in infrastructure if name.startswith("infra-")][-1:]
+    return kustomization(APPS, f"apps/{environment}", depends_on=last, timeout="90s", serviceAccountName=RECONCILER)
+
+
+def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]:
+    """`kustomization.yaml` of every stage of an environment, by path."""
+    root = f"clusters/{settings.environment}"
+    files = {}
+    for stage, paths in present(directories):
+        directory = f"{root}/{stage.overlay}"
+        resources = [posixpath.relpath(path, directory) for path in paths]
+        if stage.name == "raibid":
+            resources.append("enrolment.yaml")
+        images = _images(settings, stage)
+        entry = directory_list(resources, **({"images": images} if images else {}))
+        files[f"{directory}/kustomization.yaml"] = to_yaml(entry).decode()
+    return files
+
+
+def seeds(settings: Settings) -> dict[str, str]:
+    """Files written once: the enrolment, which belongs to operators, and the developers' own folder."""
+    environment = settings.environment
+    about = config_map(
+        "apps",
+        "ci",
+        APPS,
+        {"about": f"Manifests under apps/{environment} are applied to the namespace ci; list them beside this file.\n"},
+    )
+    return {
+        f"clusters/{environment}/apps/enrolment.yaml": _ENROLMENT_NOTE + to_yaml(api.enrolment(settings)).decode(),
+        f"apps/{environment}/configmap.yaml": to_yaml(about).decode(),
+        f"apps/{environment}/kustomization.yaml": to_yaml(directory_list(["configmap.yaml"])).decode(),
+    }
+
+
+_ENROLMENT_NOTE: Final = """\
+# Yours: written once, then never touched again by the program.
+# What is built of which repository; `raibid` reads it when the API starts, so after a change:
+#   kubectl -n ci rollout restart deployment/raibid-api
+"""
+
+
+def _images(settings: Settings, stage: Stage) -> list[Manifest]:
+    """kustomize's `images`: our own, and digests beside the tags that `versions` pins."""
+    pinned = [
+        {"name": IMAGES[name].where, "digest": settings.digests[name]}
+        for name in stage.images
+        if name in settings.digests
+    ]
+    own = {"ci-agents": (scaled_job.IMAGE, settings.images.agent), "raibid": (api.IMAGE, settings.images.api)}
+    return [*pinned, *([_own_image(*own[stage.name])] if stage.name in own else [])]
+
+
+def _own_image(name: str, image: Image) -> Manifest:
+    version = {"digest": image.digest} if image.digest else {"newTag": image.tag}
+    return {"name": name, "newName": image.repository, **version}
+
+
+def _within(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base}/")

@@ -1,0 +1,57 @@
+"""Flux tells Gitea, Gitea tells Flux."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components import notifications
+from components.manifest_tree import SecretManifest
+from components.settings import load_stack
+
+SETTINGS = load_stack("dgx-spark")
+
+
+def of_kind(kind: str) -> list[Mapping[str, Any]]:
+    items = notifications.manifests(SETTINGS).directories[notifications.DIRECTORY]
+    return [item for item in items if not isinstance(item, SecretManifest) and item["kind"] == kind]
+
+
+def test_the_receivers_path_is_known_before_the_receiver_is() -> None:
+    """sha256("t" + "fleet" + "flux-system"), as sha256sum says it."""
+    assert notifications.receiver_path("t") == (
+        "/hook/096ebb62b5e5403392b4e0b2de8e1dfbcd77bd587ff043bf882a5afd1429b08e"
+    )
+
+
+def test_the_receiver_listens_for_gitea_and_wakes_only_the_source() -> None:
+    (receiver,) = of_kind("Receiver")
+    assert receiver["metadata"]["name"] == notifications.RECEIVER
+    assert receiver["metadata"]["namespace"] == "flux-system"
+    assert receiver["spec"]["type"] == "github"
+    assert [resource["kind"] for resource in receiver["spec"]["resources"]] == ["GitRepository"]
+
+
+def test_an_alert_names_its_namespace_and_all_objects_of_a_kind() -> None:
+    for alert in of_kind("Alert"):
+        for source in alert["spec"]["eventSources"]:
+            assert source["namespace"] == alert["metadata"]["name"]
+            assert source["name"] == "*"
+
+
+def test_every_alert_has_its_provider_and_that_one_its_token() -> None:
+    (provider,) = of_kind("Provider")
+    assert provider["spec"]["secretRef"] == {"name": "gitea-token"}
+    assert {alert["spec"]["providerRef"]["name"] for alert in of_kind("Alert")} == {provider["metadata"]["name"]}
+
+
+def test_no_program_that_does_not_exist_yet_is_notified() -> None:
+    assert {provider["spec"]["type"] for provider in of_kind("Provider")} == {"gitea"}
+
+
+def test_the_repository_is_the_one_that_flux_reads() -> None:
+    elsewhere = SETTINGS.model_copy(
+        update={"fleet": SETTINGS.fleet.model_copy(update={"url": "https://git.example/o/f.git"})}
+    )
+    assert notifications.repository(SETTINGS).endswith("/raibid/fleet")
+    assert notifications.repository(elsewhere) == "https://git.example/o/f"
