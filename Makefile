@@ -10,13 +10,20 @@ UV := $(if $(shell uv --version 2>/dev/null),uv,$(TOOLS)/bin/uv)
 RUN := $(UV) run --frozen
 ARGS ?=
 N ?= 300
+S ?= local
 WORKERS ?= 2
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
 
 up: env ## the pool on this machine; a sample is pushed and built (ARGS=--once: exit with the build's result)
-	@$(RUN) raibid up $(ARGS)
+	@$(RUN) python -m components up --stack local && $(RUN) raibid up $(ARGS)
+
+preview: env ## what `pulumi up` would do (S=stack); fetches the Pulumi CLI if it is missing
+	@$(RUN) python -m components preview --stack $(S)
+
+render: env ## the Flux repository of stack S, as files in build/fleet/S
+	@$(RUN) python -m components render --stack $(S) --out build/fleet/$(S)
 
 test: check ## everything CI runs: check, then all tests
 	$(RUN) pytest -n $(WORKERS)
@@ -45,4 +52,4 @@ $(TOOLS)/bin/uv: .ci/uv.txt
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .ci/uv.txt
 	@touch $@
 
-.PHONY: help up test check format chaos bench clean env
+.PHONY: help up preview render test check format chaos bench clean env

@@ -9,34 +9,51 @@ import pulumi
 
 from components import checkout, systems
 from components.agent_image import AgentImage, AgentImageArgs
+from components.bootstrap import Bootstrap, BootstrapArgs
+from components.flux import Flux, FluxArgs
 from components.flux_repo import FluxRepo, FluxRepoArgs
 from components.image_context import build_context
+from components.k3s import TOKEN_LABEL, K3s, K3sArgs
+from components.secret_values import derived
 from components.settings import from_pulumi
 
 settings, secrets = from_pulumi()
 emission = systems.emission(settings)
+python = checkout.interpreter()
 
-for entry in systems.entries(settings):
-    if entry.component and entry.args:
-        entry.component(entry.system.NAME, entry.args(settings=settings))
+for system, component, args in systems.flux_owned(settings):
+    component(system.NAME, args(settings=settings))
 
-image = AgentImage(
-    "agent-image",
-    AgentImageArgs(settings=settings, context=build_context(checkout.ROOT), program=checkout.interpreter()),
+context = build_context(checkout.ROOT)
+image = AgentImage("agent-image", AgentImageArgs(settings=settings, context=context, program=python))
+
+k3s = first = None
+if settings.cluster.kind == "k3s":
+    token = derived(secrets.seed, settings, TOKEN_LABEL) if secrets.seed else None
+    kubelet = systems.budget_of(settings).kubelet
+    ssh = secrets.ssh_private_key
+    k3s = K3s("k3s", K3sArgs(settings=settings, kubelet=kubelet, ssh_private_key=ssh, token=token))
+if settings.cluster.kind != "embedded":
+    kubeconfig = k3s.kubeconfig if k3s else secrets.kubeconfig
+    first_args = BootstrapArgs(settings=settings, secrets=secrets, kubeconfig=kubeconfig, machine=k3s, program=python)
+    first = Bootstrap("bootstrap", first_args)
+
+fleet_args = FluxRepoArgs(
+    settings=settings,
+    emission=emission,
+    stack=pulumi.get_stack(),
+    version=checkout.version(),
+    program=python,
+    url=first.repository if first else settings.fleet.url,
+    username=first.username if first else "",
+    seed=secrets.seed,
+    age_key=secrets.age_key,
+    git_password=first.password if first else secrets.git_password,
 )
-fleet = FluxRepo(
-    "fleet",
-    FluxRepoArgs(
-        settings=settings,
-        emission=emission,
-        stack=pulumi.get_stack(),
-        version=checkout.version(),
-        program=checkout.interpreter(),
-        seed=secrets.seed,
-        age_key=secrets.age_key,
-        git_password=secrets.git_password,
-    ),
-)
+fleet = FluxRepo("fleet", fleet_args)
+if first:
+    after_push = pulumi.ResourceOptions.merge(first.objects, pulumi.ResourceOptions(depends_on=[fleet]))
+    Flux("flux", FluxArgs(settings=settings, objects=after_push))
 
 pulumi.export("fleet", {"digest": emission.digest(), "revision": fleet.revision, "missing": fleet.missing})
 pulumi.export("images", {"agent": image.agent, "api": image.api, "context": image.context_hash})

@@ -45,6 +45,7 @@ COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
         "components.commands.preview:preview",
         "Preview a stack; fetches the Pulumi CLI if it is missing.",
     ),
+    (_DO, "image", "components.commands.image:image", "Build and push the pool's images; what `up` runs."),
     (_DO, "push", "components.commands.push:push", "Push a tree to Git; what `up` runs, with the tree on stdin."),
     (_DO, "rotate", "components.commands.rotate:rotate", "Re-encrypt the tree's Secrets for new recipients."),
     (_DO, "gitea-setup", "components.commands.gitea_setup:gitea_setup", "Make Gitea's organisation, repository, hook."),

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pulumi import ComponentResource, ResourceOptions
 
 from components.budget import Budget, Footprint
+from components.gitea_config import host
 from components.manifest_tree import Manifest, Tree, emit
 from components.settings import Settings
 from components.versions import IMAGES as PINNED
@@ -186,9 +187,10 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
 
 
 def images_pattern(settings: Settings) -> str:
-    """What an image may begin with: a pinned repository, or where the stack pushes its own images."""
+    """What an image may begin with: a pinned repository, the pool's own registry, where the stack pushes its images."""
     pinned = sorted(f"{pin.where}[:@]" for pin in PINNED.values())
-    own = sorted({image.repository.rpartition("/")[0] + "/" for image in (settings.images.agent, settings.images.api)})
+    pushed = {image.repository.rpartition("/")[0] + "/" for image in (settings.images.agent, settings.images.api)}
+    own = sorted({f"{host(settings)}(:[0-9]+)?/", *pushed})
     # [.] rather than an escape: a backslash would need another one in CEL, and YAML may quote either.
     return "|".join(text.replace(".", "[.]") for text in (*pinned, *own))
 

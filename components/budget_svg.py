@@ -6,6 +6,8 @@ Leaves to others: the numbers (`budget`), where the picture is shown (docs/image
 
 from __future__ import annotations
 
+import colorsys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
@@ -23,12 +25,13 @@ _LEGEND_COLUMNS: Final = 4
 _UNITS: Final[dict[Resource, str]] = {"cpu": "cores", "memory": "GiB", "disk": "GiB"}
 _TITLES: Final[dict[Resource, str]] = {"cpu": "CPU", "memory": "Memory", "disk": "Disk"}
 
-# Reserved in greys and browns, systems in a round of hues of one lightness, agents in the one green: the eye finds the
-# agents first. All keep a contrast of 3:1 with white and with #0d1117.
-_RESERVED: Final = ("#7d8590", "#9a6700", "#bc4c00", "#8250df")
-_SYSTEMS: Final = ("#0969da", "#1b7c83", "#bf3989", "#6e7781", "#a475f9", "#953800", "#218bff", "#57606a")
-_AGENTS: Final = ("#2da44e", "#1a7f37")
+# Greys and browns for what is reserved, one green for agents, so that the eye finds them first; systems share the
+# other hues at one lightness. White numbers are readable on all of them, and all of them on white and on #0d1117.
+_RESERVED: Final = ("#6e7781", "#9a6700", "#bc4c00", "#57606a")
+_AGENTS: Final = ("#1a7f37", "#2da44e")
 _UNUSED: Final = "none"
+_HUES: Final = (180, 240)
+"""First hue and how far round they go: from teal over blue and red to yellow."""
 
 _STYLE: Final = """\
   <style>
@@ -70,14 +73,21 @@ def draw(stack: str, budget: Budget) -> str:
 def _colours(ledgers: Sequence[Ledger]) -> dict[str, str]:
     """Name of a line → its colour, in the order in which the lines appear."""
     chosen: dict[str, str] = {}
-    palettes = {"reserved": _RESERVED, "system": _SYSTEMS, "agents": _AGENTS, "unused": (_UNUSED,)}
-    used = dict.fromkeys(palettes, 0)
+    fixed = {"reserved": _RESERVED, "agents": _AGENTS, "unused": (_UNUSED,)}
+    used: Counter[str] = Counter()
     for line in sorted((line for ledger in ledgers for line in ledger.lines), key=lambda line: line.kind == "unused"):
         if line.name not in chosen:
-            palette = palettes[line.kind]
-            chosen[line.name] = palette[used[line.kind] % len(palette)]
+            palette, index = fixed.get(line.kind), used[line.kind]
+            chosen[line.name] = palette[index % len(palette)] if palette else _hue(index)
             used[line.kind] += 1
     return chosen
+
+
+def _hue(index: int) -> str:
+    """The colour of the n-th system: each far from those before it (golden section); greens are left to the agents."""
+    degrees = (_HUES[0] + index * 0.618 * _HUES[1] % _HUES[1]) % 360
+    red, green, blue = colorsys.hls_to_rgb(degrees / 360, 0.42, 0.6)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def _bar(ledger: Ledger, resource: Resource, y: int, colours: dict[str, str]) -> Iterator[str]:

@@ -36,6 +36,9 @@ def headline(budget: Budget) -> str:
         parts.append(f"{agents.warm} of them warm")
     if budget.gpu_leases:
         parts.append(f"{budget.gpu_leases} GPU leases")
+    models = sum(line.amount.memory for node in budget.ledgers for line in node.lines if line.name == "inference")
+    if models:
+        parts.append(f"{size_text(models)} left for models")
     return "; ".join(parts)
 
 
@@ -97,7 +100,7 @@ def profiles_table(budgets: Mapping[str, Budget | str]) -> Table:
 
 
 def _remark(proved: Budget) -> str:
-    return "exclusive performance cores" if any(node.static_cpus for node in proved.kubelet.values()) else ""
+    return "exclusive cores" if any(node.static_cpus for node in proved.kubelet.values()) else ""
 
 
 def unused(proved: Budget) -> Amount:

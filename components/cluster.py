@@ -18,12 +18,16 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from components.flux_objects import NAMESPACE as FLUX
 from components.flux_objects import SOPS_AGE, WATCHED
 from components.namespaces import FLUX_OWNED, POD_SECURITY, pod_security_labels
-from components.settings import Settings
+from components.secret_values import derived
+from components.settings import Settings, StackSecrets
 
 NAMESPACES: Final = tuple(name for name in POD_SECURITY if name not in FLUX_OWNED)
 """They precede Flux."""
 GIT_CREDENTIAL: Final = "fleet-git"
+GIT_USER: Final = "flux"
+GIT_LABEL: Final = "gitea/flux"
 RECEIVER_TOKEN: Final = "webhook-token"  # noqa: S105  (a name)
+RECEIVER_LABEL: Final = "flux/receiver"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +45,7 @@ class ClusterArgs:
     settings: Settings
     kubeconfig: Input[str] | None
     """Its text, secret; None: the machine's own (KUBECONFIG, ~/.kube/config)."""
-    age_key: Input[str] | None
-    git_password: Input[str] | None
-    receiver_token: Input[str] | None
+    secrets: StackSecrets
     deleted_with: Resource | None = None
     """What takes every object with it when it goes: then nothing is asked of a cluster that is gone."""
 
@@ -80,7 +82,7 @@ class Cluster(ComponentResource):
             for namespace in NAMESPACES
         ]
         self.objects = ResourceOptions(provider=self.provider, depends_on=namespaces, deleted_with=args.deleted_with)
-        for secret in live_secrets(args):
+        for secret in live_secrets(args.settings, args.secrets):
             k8s.core.v1.Secret(
                 f"{name}-secret-{secret.name}",
                 metadata={"name": secret.name, "namespace": FLUX, "labels": dict(WATCHED)},
@@ -90,12 +92,17 @@ class Cluster(ComponentResource):
         self.register_outputs({"namespaces": list(NAMESPACES)})
 
 
-def live_secrets(args: ClusterArgs) -> list[LiveSecret]:
-    """The Secrets whose value is there; one without a key is left out, not created empty."""
-    wanted: list[tuple[str, dict[str, Input[str]], Input[str] | None, str]] = [
-        (SOPS_AGE, {}, args.age_key, "age.agekey"),
-        (GIT_CREDENTIAL, {"username": "flux"}, args.git_password, "password"),
-        (RECEIVER_TOKEN, {}, args.receiver_token, "token"),
+def live_secrets(settings: Settings, secrets: StackSecrets) -> list[LiveSecret]:
+    """The Secrets whose value is there; one without it is left out, not created empty."""
+
+    def password(label: str) -> Output[str] | None:
+        return derived(secrets.seed, settings, label) if secrets.seed else None
+
+    git = secrets.git_password if settings.fleet.url else password(GIT_LABEL)
+    wanted: list[tuple[str, dict[str, Input[str]], Output[str] | None, str]] = [
+        (SOPS_AGE, {}, secrets.age_key, "age.agekey"),
+        (GIT_CREDENTIAL, {"username": GIT_USER}, git, "password"),
+        (RECEIVER_TOKEN, {}, password(RECEIVER_LABEL), "token"),
     ]
     return [
         LiveSecret(name=name, data={**plain, key: value}) for name, plain, value, key in wanted if value is not None

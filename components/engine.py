@@ -11,13 +11,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from components.workspace import Workspace
-
-_PLUGIN: Final = "command"
 
 
 class EngineError(Exception):
@@ -34,6 +31,7 @@ class Engine:
 
     program: str
     workspace: Workspace
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def has_stack(self) -> bool:
         """Whether the stack's state is there."""
@@ -79,7 +77,7 @@ class Engine:
         return subprocess.run(
             [self.program, *arguments],
             cwd=self.workspace.path,
-            env=environment(self.workspace),
+            env=environment(self.workspace, self.env),
             input=stdin,
             capture_output=capture,
             text=True,
@@ -87,10 +85,14 @@ class Engine:
         )
 
 
+def cli(env: Mapping[str, str] = os.environ) -> str | None:
+    """Path of `pulumi`."""
+    return shutil.which("pulumi", path=env.get("PATH"))
+
+
 def find(env: Mapping[str, str] = os.environ) -> str | None:
     """Path of `pulumi`, when it can run a stack without a cluster: its command plugin must be there too."""
-    program = shutil.which("pulumi", path=env.get("PATH"))
-    return program if program and has_plugin(_PLUGIN, env) else None
+    return cli(env) if has_plugin("command", env) else None
 
 
 def has_plugin(name: str, env: Mapping[str, str] = os.environ) -> bool:

@@ -33,7 +33,7 @@ esac
 # What push says when somebody else pushed first: before it sent anything, or while it did.
 _MOVED: Final = re.compile(
     rb"\[rejected\] \((fetch first|non-fast-forward|already exists)\)"
-    rb"|\((failed to update ref|cannot lock ref|incorrect old value provided|reference already exists)"
+    rb"|cannot lock ref|failed to update ref|incorrect old value provided|reference already exists"
 )
 _COMPLAINTS: Final[Sequence[tuple[str, type[FleetError], str]]] = (
     (
@@ -58,6 +58,11 @@ _COMPLAINTS: Final[Sequence[tuple[str, type[FleetError], str]]] = (
         UnreachableError,
         "is the host up, and fleet.url right? The repository was not touched: run it again when the host answers",
     ),
+    (
+        r"currently checked out",
+        GitError,
+        "fleet.url is somebody's checkout: give a bare repository instead (git init --bare DIRECTORY)",
+    ),
     (r"dubious ownership", GitError, "the repository belongs to another user: run as that user"),
 )
 
@@ -69,6 +74,7 @@ class Remote:
         self._url = url
         self._hidden = [secret for secret in (password, quote(password, safe="")) if secret]
         self._repository = scratch / "repository.git"
+        self._specs: list[str] = []
         self._commits = 0
         self._environment = _environment(scratch, username, password)
         self._run("init", "--quiet", "--bare", str(self._repository), bare=False)
@@ -79,7 +85,8 @@ class Remote:
         found = [ref for ref in refs if ref in listed]
         if not found:
             return {}
-        self._run("fetch", "--quiet", "--no-tags", "--depth=1", self._url, *(f"+{ref}:{ref}" for ref in found))
+        self._specs = [f"+{ref}:{ref}" for ref in found]
+        self._run("fetch", "--quiet", "--no-tags", "--depth=1", self._url, *self._specs)
         return {ref: self._run("rev-parse", "--verify", ref).decode().strip() for ref in found}
 
     def descends(self, commit: str, ancestor: str) -> bool:
@@ -87,7 +94,7 @@ class Remote:
         if commit == ancestor:
             return True
         if (self._repository / "shallow").exists():
-            self._run("fetch", "--quiet", "--no-tags", "--unshallow", self._url, commit, ancestor)
+            self._run("fetch", "--quiet", "--no-tags", "--unshallow", self._url, *self._specs)
         answer = self._git("merge-base", "--is-ancestor", ancestor, commit)
         if answer.returncode not in (0, 1):
             raise self._error(answer)

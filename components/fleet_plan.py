@@ -153,6 +153,9 @@ class _Planning:
             return ""
         return "edited since the last emission" if path in self.mine else "exists, and this stack did not emit it"
 
+    def _sharers(self, path: str) -> str:
+        return " and ".join(sorted(environment for environment, record in self.others.items() if path in record))
+
     def _left(self, path: str) -> set[str]:
         return {record[path] for record in (self.mine, *self.others.values()) if path in record}
 
@@ -166,8 +169,7 @@ class _Planning:
         anew = 0
         for path, manifest in self.request.secrets.items():
             present = self.snapshot.file(path)
-            trespass = self._trespass(path, present)
-            sealed = seal(sealing, path, manifest, present, trespass)
+            sealed = seal(sealing, path, manifest, present, self._trespass(path, present), self._sharers(path))
             if isinstance(sealed, Refusal):
                 self.refused[path] = sealed.reason
                 continue

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from components import sops
 from components.fleet_errors import SealError
+
+_SHARING: Final = "environments of one repository share seed and recipients, or have a repository each (fleet.url)"
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,11 @@ class Sealing:
 
 
 def seal(
-    sealing: Sealing, path: str, manifest: Mapping[str, Any], present: bytes | None, trespass: str
+    sealing: Sealing, path: str, manifest: Mapping[str, Any], present: bytes | None, trespass: str, sharers: str = ""
 ) -> bytes | Refusal:
     """The bytes of the encrypted file; `trespass`: what somebody did to the path, by its recorded digest.
+
+    `sharers` are other environments that emit the path: their clusters would get our values, or could not open it.
 
     A digest that changed is no trespass when the file still opens to the same Secret: that is what rotating keys does.
 
@@ -48,13 +52,17 @@ def seal(
             return sops.update_keys(present, sealing.identity, sealing.recipients)
         if trespass and not sealing.overwrite:
             return Refusal(trespass)
+        if opened is not None and sharers and not sealing.overwrite:
+            return Refusal(f"holds other values, which environment {sharers} uses too; {_SHARING}")
         return sops.encrypt(manifest, sealing.recipients, now=sealing.now)
     except (sops.TamperedError, sops.NotEncryptedError) as error:
         return Refusal(str(error))
     except sops.LostKeyError as error:
         raise SealError(
             f"{path}: {error}",
-            "add the recovery key to the stack's ageKey for one `up` (pulumi config set --secret ageKey), or set "
+            f"environment {sharers} encrypted it for its own keys; {_SHARING}"
+            if sharers
+            else "add the recovery key to the stack's ageKey for one `up` (pulumi config set --secret ageKey), or set "
             "fleet.overwrite to true: the Secrets are then encrypted anew from the stack's seed",
         ) from error
     except sops.SopsError as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions, log
 from pulumi_command import local
 
 from components.fleet_request import PushResult, push_request
@@ -86,6 +86,7 @@ class FluxRepo(ComponentResource):
         )
         # Its output is derived from a secret stdin and so marked secret; what it says is a commit and paths.
         result = Output.unsecret(command.stdout).apply(PushResult.model_validate_json)
+        result.apply(lambda pushed: [log.warn(notice, self) for notice in pushed.notices])
         self.revision = result.apply(lambda pushed: pushed.revision)
         self.missing = result.apply(lambda pushed: list(pushed.missing))
         self.register_outputs({"revision": self.revision, "missing": self.missing})

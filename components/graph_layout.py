@@ -8,6 +8,7 @@ Same input, same layout: nothing here is random, ties keep the order given (Sugi
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def layout(nodes: Sequence[str], arrows: Sequence[tuple[str, str]]) -> Layout:
         for column, name in enumerate(between, rank[start] + 1):
             columns[column].append(name)
         route = (start, *between, end)
-        for left, right in zip(route, route[1:], strict=False):
+        for left, right in itertools.pairwise(route):
             neighbours[left].append(right)
             neighbours[right].append(left)
         routes[arrow] = route if start == arrow[0] else route[::-1]
@@ -87,7 +88,7 @@ def _ordered(columns: list[list[str]], neighbours: Mapping[str, Sequence[str]]) 
 
     for sweep in range(_SWEEPS):
         there = sweep % 2 == 0
-        pairs = list(zip(columns, columns[1:], strict=False))
+        pairs = list(itertools.pairwise(columns))
         for left, right in pairs if there else reversed(pairs):
             fixed, moved = (left, right) if there else (right, left)
             moved.sort(key=lambda name, side=tuple(fixed): barycentre(name, side))  # type: ignore[misc]

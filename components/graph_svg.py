@@ -6,6 +6,7 @@ Leaves to others: nodes and arrows (`graph`), where they go (`graph_layout`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Final
@@ -91,7 +92,9 @@ def _box(node: Node, centre: Point) -> str:
     lines = [f'<text class="n" x="{centre[0]:g}" y="{centre[1] + (-2 if node.asks else 5):g}" text-anchor="middle">']
     lines[0] += f"{escape(node.name)}</text>"
     if node.asks:
-        lines.append(f'<text class="s" x="{centre[0]:g}" y="{centre[1] + 14:g}" text-anchor="middle">{node.asks}</text>')
+        lines.append(
+            f'<text class="s" x="{centre[0]:g}" y="{centre[1] + 14:g}" text-anchor="middle">{node.asks}</text>'
+        )
     shape = f'<rect x="{x:g}" y="{y:g}" width="{_BOX[0]}" height="{_BOX[1]}" rx="7" fill="{fill}" stroke="{stroke}"/>'
     return "\n".join([shape, *lines])
 
@@ -100,7 +103,7 @@ def _arrows(drawn: Graph, plan: Layout, places: Mapping[str, Point]) -> Iterator
     for arrow in drawn.arrows:
         points = _ends(plan.routes[arrow.source, arrow.target], places)
         path = f"M{points[0][0]:g} {points[0][1]:g}"
-        for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+        for (x1, y1), (x2, y2) in itertools.pairwise(points):
             bend = (x2 - x1) / 2
             path += f"C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
         yield f'<path class="a" d="{path}"/>'

@@ -1,7 +1,7 @@
 """Building and pushing the pool's images with the builder that is there: buildx, buildctl, Buildah or Podman.
 
 Owns: which builder is taken, the exact command lines, the digest out of the builder's own metadata.
-Leaves to others: the context (`image_context`), registry credentials (the builder reads its own file; none passes here).
+Leaves to others: the context (`image_context`), registry credentials (the builder reads its own file).
 """
 
 from __future__ import annotations
@@ -197,8 +197,7 @@ def _run(argv: Sequence[str], *, forgiving: bool) -> None:
         errors="replace",
         env={**os.environ, **_ENVIRONMENT},
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             tail.append(line.rstrip())
             if not forgiving:
                 sys.stderr.write(line)

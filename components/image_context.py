@@ -1,7 +1,7 @@
 """The build context of the pool's images: a tar whose bytes hang on nothing but the files that go into it.
 
 Owns: which files of the checkout `agent/Dockerfile` may see, the tar, its hash.
-Leaves to others: what is built of it (`agent/Dockerfile`), who builds (`image_build`), the stack's graph (`agent_image`).
+Leaves to others: what is built of it (`agent/Dockerfile`), who builds (`image_build`), the graph (`agent_image`).
 """
 
 from __future__ import annotations

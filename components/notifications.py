@@ -14,6 +14,7 @@ from typing import Final
 from pulumi import ComponentResource, ResourceOptions
 
 from components.budget import Budget, Footprint
+from components.flux import git_url
 from components.flux_objects import NAMESPACE, SOURCE
 from components.manifest_tree import Manifest, Tree, emit
 from components.settings import Settings
@@ -34,7 +35,7 @@ WATCHED: Final = {
     "keda": ("HelmRelease",),
     "cert-manager": ("HelmRelease",),
     "monitoring": ("HelmRelease",),
-    "infrastructure": ("HelmRelease",),
+    "kube-system": ("HelmRelease",),
 }
 """Namespace → kinds that raise an alert. Every one by name, because an Alert knows no namespace wildcard: with none it
 watches its own only. One that does not exist in a stack costs nothing."""
@@ -65,8 +66,7 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
 
 def repository(settings: Settings) -> str:
     """The fleet's repository as the provider wants it: without `.git`."""
-    own = f"http://gitea-http.infrastructure.svc.cluster.local:3000/{settings.gitea.organisation}/{settings.fleet.name}"
-    return (settings.fleet.url or own).removesuffix(".git")
+    return git_url(settings).removesuffix(".git")
 
 
 def _provider() -> Manifest:

@@ -69,9 +69,9 @@ def _values(workload: Workload) -> Mapping[str, Any]:
         "runtimeClassName": RUNTIME_CLASS,
         "config": {"map": {"default": _CONFIG}, "default": "default"},
         "resources": resources(workload),
+        # On other nodes the runtime class has no handler. The chart's own affinity takes this label as well as those
+        # that a discovery daemon would set.
         "nodeSelector": {NODE_LABEL: "true"},
-        # The chart's own affinity wants labels that only a discovery daemon sets.
-        "affinity": None,
     }
 
 

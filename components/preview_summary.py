@@ -21,6 +21,7 @@ LIMIT: Final = 64_000
 """Characters of a comment: Gitea takes more, GitHub 65,536; what is cut is said."""
 _QUIET: Final = frozenset({"same", "read", "refresh"})
 _LINES_PER_FILE: Final = 120
+_FIGURES_IN_THE_OPEN: Final = 16
 _SHOWN_PROPERTIES: Final = 6
 _VERBS: Final = {
     "create": "create", "update": "update", "delete": "**delete**", "replace": "**replace**",
@@ -127,7 +128,11 @@ def _budget(diff: TreeDiff) -> Iterator[str]:
     ]
     moved = any(figure.before != figure.after for figure in diff.figures)
     title = "#### Budget" if moved else "#### Budget: unchanged"
-    yield "\n".join([title, "", "| | before | after |", "|---|---|---|", *rows])
+    heading = ["", "| | before | after |", "|---|---|---|"]
+    yield "\n".join([title, *heading, *rows[:_FIGURES_IN_THE_OPEN]])
+    if more := rows[_FIGURES_IN_THE_OPEN:]:
+        table = "\n".join([*heading, *more])
+        yield f"<details><summary>{len(more)} more figures</summary>\n{table}\n\n</details>"
 
 
 def _resources(preview: Preview) -> Iterator[str]:

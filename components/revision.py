@@ -110,5 +110,6 @@ def _run(root: Path, *arguments: str, failing: tuple[int, ...] = ()) -> str:
     )
     if done.returncode and (done.returncode not in failing or not done.stdout):
         said = done.stderr.strip().removeprefix("components: ")
-        raise RevisionError(f"`components {arguments[0]}` of that revision: {said}", "run it there to see more")
+        hint = "" if "\n  next: " in said else f"run `python -m components {arguments[0]}` there"
+        raise RevisionError(f"`components {arguments[0]}`: {said}", hint)
     return done.stdout

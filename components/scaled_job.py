@@ -33,6 +33,8 @@ USER: Final = 10001  # raibid in the images of agent/Dockerfile
 STORE_CLAIM: Final = "raibid-store"
 STORE: Final = "/var/lib/raibid"
 _REDIS_SECRET: Final = "/run/secrets/redis"  # noqa: S105  (a path)
+_GIT_SECRET: Final = "/run/secrets/git"  # noqa: S105
+_PIPELINE_SECRETS: Final = "/run/secrets/pipelines"
 _WORKSPACE: Final = "/workspace"
 _DEADLINE: Final = 2700
 """Seconds from the pod's start: above the longest build's own timeout of 30 minutes."""
@@ -127,9 +129,16 @@ def _pod() -> Manifest:
             {"name": "scratch", "emptyDir": {"sizeLimit": "${ci_agent_scratch}"}},
             {"name": "cache", "persistentVolumeClaim": {"claimName": "ci-agent-cache"}},
             {"name": "store", "persistentVolumeClaim": {"claimName": STORE_CLAIM}},
-            {"name": "redis", "secret": {"secretName": Secrets.REDIS_AGENT, "defaultMode": 0o440}},
+            _secret_volume("redis", Secrets.REDIS_AGENT),
+            # Made by operators where private repositories or pipelines need them.
+            _secret_volume("git", Secrets.AGENT_GIT, optional=True),
+            _secret_volume("pipelines", Secrets.AGENT_PIPELINES, optional=True),
         ],
     }
+
+
+def _secret_volume(name: str, secret: str, **more: bool) -> Manifest:
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440, **more}}
 
 
 def _container() -> Manifest:
@@ -154,6 +163,8 @@ def _container() -> Manifest:
             # Artifacts only: what else is in the store (records and logs of all jobs) is no build's business.
             {"name": "store", "mountPath": f"{STORE}/artifacts", "subPath": "artifacts"},
             {"name": "redis", "mountPath": _REDIS_SECRET, "readOnly": True},
+            {"name": "git", "mountPath": _GIT_SECRET, "readOnly": True},
+            {"name": "pipelines", "mountPath": _PIPELINE_SECRETS, "readOnly": True},
         ],
     }
 
@@ -166,6 +177,8 @@ def _environment() -> Mapping[str, str]:
         Env.STREAM: STREAM,
         Env.STORE: f"file://{STORE}",
         Env.WORKSPACE: f"{_WORKSPACE}/jobs",
+        Env.GIT_CREDENTIALS_FILE: f"{_GIT_SECRET}/credentials",
+        Env.SECRETS_DIR: _PIPELINE_SECRETS,
     }
 
 

@@ -19,6 +19,7 @@ from components import (
     dns,
     fleet_docs,
     flux,
+    gitea,
     keda,
     monitoring,
     namespaces,
@@ -35,6 +36,8 @@ from components.budget import Budget, Footprint, budget
 from components.k3s_config import host_files
 from components.manifest_tree import Emission, Tree, emit
 from components.settings import Settings
+
+Component = Callable[[str, Any], ComponentResource]
 
 
 class System(Protocol):
@@ -59,9 +62,9 @@ class Entry:
     """A row of the table: a system, its component, and when a stack has it."""
 
     system: System
-    component: Callable[[str, Any], ComponentResource] | None
+    component: Component | None = None
     """None: Pulumi itself keeps it in the cluster, so `__main__.py` makes it behind the cluster's provider."""
-    args: Callable[..., Any] | None
+    args: Callable[..., Any] | None = None
     wanted: Callable[[Settings], bool] = lambda _: True
 
 
@@ -70,7 +73,8 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(storage, storage.Storage, storage.StorageArgs),
     Entry(priority, priority.Priority, priority.PriorityArgs),
     Entry(dns, dns.Dns, dns.DnsArgs),
-    Entry(flux, None, None),
+    Entry(gitea, wanted=lambda s: s.cluster.kind != "embedded"),
+    Entry(flux),
     Entry(cert_manager, cert_manager.CertManager, cert_manager.CertManagerArgs, lambda s: s.systems.cert_manager),
     Entry(keda, keda.Keda, keda.KedaArgs),
     Entry(monitoring, monitoring.Monitoring, monitoring.MonitoringArgs, lambda s: s.systems.monitoring),
@@ -97,6 +101,11 @@ SYSTEMS: Final[tuple[System, ...]] = tuple(entry.system for entry in TABLE)
 def entries(settings: Settings) -> tuple[Entry, ...]:
     """The rows that this stack has."""
     return tuple(entry for entry in TABLE if entry.wanted(settings))
+
+
+def flux_owned(settings: Settings) -> list[tuple[System, Component, Callable[..., Any]]]:
+    """The systems that Flux applies, each with its component and that one's arguments."""
+    return [(row.system, row.component, row.args) for row in entries(settings) if row.component and row.args]
 
 
 def enabled(settings: Settings) -> tuple[System, ...]:

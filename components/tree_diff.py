@@ -7,6 +7,7 @@ Leaves to others: rendering a revision (`revision`), showing (`commands.diff`, `
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -15,8 +16,9 @@ from components.units import cores_text, size_text
 
 Kind = Literal["added", "changed", "removed"]
 SIGNS: Final[Mapping[Kind, str]] = {"added": "+", "changed": "~", "removed": "-"}
-_CORES: Final = frozenset({"cpu", "cpu_limit"})
-_BYTES: Final = frozenset({"memory", "memory_limit", "storage", "disk", "scratch", "cache", "inference_memory"})
+_CORES: Final = re.compile(r"cpu", re.IGNORECASE)
+_BYTES: Final = re.compile(r"memory|storage|disk|scratch|cache", re.IGNORECASE)
+_NOT_FIGURES: Final = frozenset({"version", "stack"})
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,20 @@ def _figures(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Figure]
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """`{"agents": {"cpu": 2000}}` → ("agents.cpu", "2"); a list's items go by their name, where they have one."""
+    """`{"agents": {"cpu": 2000}}` → ("agents.cpu", "2"); a list's items go by their name."""
     for key, item in value.items():
         name = f"{prefix}{key}"
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{name}.")
         elif isinstance(item, list):
-            named = {
-                str(part.get("name", part.get("system", i))): part
-                for i, part in enumerate(item)
-                if isinstance(part, Mapping)
-            }
-            yield from _leaves(named, f"{name}.")
-        elif isinstance(item, int) and not isinstance(item, bool):
+            yield from _leaves(
+                {part["name"]: {k: v for k, v in part.items() if k != "name"} for part in item}, f"{name}."
+            )
+        elif name not in _NOT_FIGURES:
             yield name, _text(key, item)
 
 
-def _text(key: str, value: int) -> str:
-    unit = next((part for part in (key, key.rpartition(".")[2]) if part in _CORES | _BYTES), "")
-    return cores_text(value) if unit in _CORES else size_text(value) if unit in _BYTES else str(value)
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, int):
+        return str(value)
+    return cores_text(value) if _CORES.search(key) else size_text(value) if _BYTES.search(key) else str(value)

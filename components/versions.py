@@ -44,6 +44,10 @@ K3S_RELEASES: Final = Pin(
 )
 FLUX: Final = "2.9.6"
 
+PULUMI: Final = Pin("https://github.com/pulumi/pulumi/releases/download", "v3.272.0", "the SDK of uv.lock")
+"""The CLI that `make preview` fetches where none is on PATH."""
+PULUMI_COMMAND: Final = Pin("pulumi-resource-command", "1.2.1", "the SDK of uv.lock; all that a local stack needs")
+
 IMAGES: Final = {
     "redis": Pin(
         "docker.io/library/redis", "8.2.3", "official image: Bitnami's are frozen; its arm64 build runs on 64 KiB pages"

@@ -6,21 +6,26 @@ Leaves to others: an agent's shape (`agents`), what is made of the result (`shar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from pydantic.alias_generators import to_camel
 
 from components.budget.agents import CACHE_LEAST, SCRATCH_LEAST, SHAPES, Agents, Shape, agents, fitting
 from components.budget.footprint import Footprint
 from components.budget.ledger import Amount, Ledger, Line, Resource, cells, table, total
 from components.budget.shares import KubeletReservation, Limits, Quota, by_node, quotas, reserved_cpus
-from components.settings import Node, Profile, Settings
+from components.settings import Node, Profile, Settings, Systems
 
-_CURE: Final = {
+_SWITCHES: Final = tuple(to_camel(name) for name in Systems.model_fields)
+_CURES: Final = {
     "system": "reserve less (reserved.systemCpu, systemMemory, systemDisk)",
     "kubernetes": "reserve less (reserved.kubeCpu, kubeMemory)",
     "eviction": "evict later (reserved.evictionMemory, evictionDiskPercent)",
     "inference": "leave less for models (reserved.inferenceMemory)",
+    "gitea": "reserve less, give it a smaller volume (gitea.disk, gitea.databaseDisk)",
 }
 _UNITS: Final[dict[Resource, str]] = {"cpu": "cores", "memory": "GiB of memory", "disk": "GiB of disk"}
 
@@ -125,12 +130,19 @@ def _volumes(ledger: Ledger) -> int:
 def _refusal(ledger: Ledger, index: int, short: Sequence[Resource]) -> BudgetError:
     line = ledger.lines[index]
     missing = _missing(total(each.amount for each in ledger.lines[: index + 1]) - ledger.capacity, short)
-    cure = _CURE.get(line.name, f"leave {line.name} out (systems), reserve less, or take a larger node")
     return BudgetError(
         f"node {ledger.node}: {line.name} does not fit, {missing} too much\n\n"
         f"{table(ledger, marked=index, remark=missing)}",
-        cure if line.kind == "system" else f"{cure} or take a larger node",
+        f"{_cure(line)}, or take a larger node",
     )
+
+
+def _cure(line: Line) -> str:
+    """What would make room for a line."""
+    switch = to_camel(line.name.replace("-", "_"))
+    if switch in _SWITCHES:
+        return f"set systems.{switch}: false, reserve less"
+    return _CURES.get(line.name, f"reserve less, leave optional systems out (systems: {', '.join(_SWITCHES)})")
 
 
 def _no_agent(settings: Settings, ledgers: Sequence[Ledger], shape: Shape) -> BudgetError:
@@ -148,10 +160,11 @@ def _no_agent(settings: Settings, ledgers: Sequence[Ledger], shape: Shape) -> Bu
     return BudgetError(
         f"node {ledger.node}: no agent of profile {settings.profile} fits, {missing} too much\n\n"
         f"{table(ledger, marked=len(ledger.lines) - 1, remark=missing)}",
-        f"{cure}reserve less, leave systems out (systems), or take a larger node",
+        f"{cure}reserve less, leave optional systems out (systems: {', '.join(_SWITCHES)}), or take a larger node",
     )
 
 
 def _missing(over: Amount, short: Sequence[Resource]) -> str:
     values = dict(zip(("cpu", "memory", "disk"), cells(over), strict=True))
-    return ", ".join(f"{values[resource]} {_UNITS[resource]}" for resource in short)
+    text = ", ".join(f"{values[resource]} {_UNITS[resource]}" for resource in short)
+    return re.sub(r"^1 cores", "1 core", text)

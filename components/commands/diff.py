@@ -7,19 +7,18 @@ Leaves to others: rendering (`revision`), comparing (`tree_diff`).
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
 from components import revision
+from components.checkout import ROOT
 from components.commands.terminal import PLAIN, CommandError, Output, line, table
 from components.tree_diff import SIGNS, TreeDiff, compare
 
-ROOT: Final = Path(__file__).parents[2]
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def diff(*, base: str, stack: str = "dgx-spark", output: Output = PLAIN) -> int:
-    """Compare the Flux repository and the budget of the work tree with those of a revision, each rendered by its own code.
+    """Compare the work tree with a revision: Flux repository and budget, each rendered by its own code.
 
     For example:
       python -m components diff --base origin/main

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from components.checkout import ROOT
 from components.commands.terminal import PLAIN, Output, line
 from components.image_build import ImageError, Order, advice, build, find_builder
 from components.image_context import Context, build_context
 from components.settings import load_stack
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 def image(*, stack: str = "", output: Output = PLAIN) -> int:

@@ -6,14 +6,20 @@ Leaves to others: the tree (`systems`), writing it (`rendering`), encryption (`s
 
 from __future__ import annotations
 
+import json
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from components.commands.terminal import PLAIN, Flag, Output, line
+from components.commands.terminal import PLAIN, USAGE, CommandError, Flag, Output, line
+from components.fleet_seal import Sealing, seal
+from components.manifest_tree import Emission
 from components.rendering import write_tree
-from components.settings import load_stack
+from components.secret_values import deriver
+from components.settings import Settings, load_stack
 from components.systems import emission
 
 
@@ -42,13 +48,15 @@ def render(
     out
         Where to.
     secrets_from
-        A JSON file with {"seed": "…"}, or - for stdin; without it Secrets stay as they are in `out`, or are missing.
+        A JSON file with {"seed": "…", "ageKey": "…"}, or - for stdin; without it Secrets stay as they are in `out`, or
+        are missing. With ageKey, ciphertext that says the same is kept.
     force
         Replace whatever is in `out`.
     """
     settings = load_stack(stack)
     tree = emission(settings)
-    missing = write_tree(out, tree, {}, force=force)
+    sealed = _sealed(settings, tree, _read(secrets_from), out) if secrets_from else {}
+    missing = write_tree(out, tree, sealed, force=force)
     if output.json:
         output.emit(
             {
@@ -63,5 +71,42 @@ def render(
         return 0
     line(f"{out}: {len(tree.files)} files, {len(tree.secrets) - len(missing)} Secrets, {len(tree.seeds)} seeds")
     for path in missing:
-        line(f"  missing: {path} (no seed: --secrets-from FILE)", "yellow")
+        line(f"  missing: {path} (give a seed: --secrets-from FILE)", "yellow")
     return 0
+
+
+def _read(source: str) -> dict[str, str]:
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        values = json.loads(text)
+    except OSError as error:
+        raise CommandError(f"{source}: {error.strerror}", "name a file, or - for stdin", USAGE) from error
+    except ValueError as error:  # its message would quote what it could not read
+        raise CommandError(f"{source}: not JSON", 'write {"seed": "…", "ageKey": "…"}', USAGE) from error
+    if not isinstance(values, dict) or not isinstance(values.get("seed"), str):
+        raise CommandError(f"{source}: has no seed", 'write {"seed": "…", "ageKey": "…"}', USAGE)
+    return values
+
+
+def _sealed(settings: Settings, tree: Emission, values: dict[str, str], out: Path) -> dict[str, bytes]:
+    """Ciphertext of every Secret; what `out` holds already is kept where ageKey shows that it says the same."""
+    keys = settings.recipients
+    if keys is None:
+        raise CommandError(
+            f"stack {settings.environment} has no recipients to encrypt for",
+            f"python -m components keys --stack {settings.environment}",
+        )
+    derive = deriver(values["seed"], settings.rotation)
+    sealing = Sealing(
+        recipients=(keys.cluster, keys.recovery),
+        identity=values.get("ageKey", ""),
+        overwrite=True,
+        now=datetime.now(UTC),
+    )
+    sealed = {}
+    for path, secret in tree.secrets.items():
+        present = (out / path).read_bytes() if (out / path).exists() else None
+        answer = seal(sealing, path, secret.manifest(derive), present, "")
+        if isinstance(answer, bytes):
+            sealed[path] = answer
+    return sealed

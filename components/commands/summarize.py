@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from components import revision
-from components.commands.diff import ROOT, against
+from components.checkout import ROOT
+from components.commands.diff import against
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, write
 from components.preview_summary import Preview, marker
 from components.preview_summary import summarize as comment_of
@@ -66,12 +67,10 @@ def summarize(
         A file with a token of scope write:issue and read:user.
     """
     told = Preview.read(_read(preview)) if preview else None
+    target = PullRequest(server, repository, pull_request, _token(token_file)) if pull_request else None
     change, violations, good = _judge(base, stack)
     text = comment_of(change, violations, told)
-    done = ""
-    if pull_request:
-        target = PullRequest(server, repository, pull_request, _token(token_file))
-        done = target.upsert_comment(marker(stack), text)
+    done = target.upsert_comment(marker(stack), text) if target else ""
     if output.json:
         output.emit({"markdown": text, "violations": violations, "comment": done or None})
     elif done:

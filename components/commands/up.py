@@ -15,6 +15,7 @@ from components.commands.terminal import PLAIN, CommandError, Flag, Output, line
 from components.settings import load_stack
 from components.workspace import Workspace, prepare
 
+
 def up(
     *,
     stack: str = "local",

@@ -71,7 +71,8 @@ is_wanted() {
 fetch() {
   mkdir -p "$(dirname "$binary")"
   stated=$(curl -fsSL --retry 3 "$RAIBID_DOWNLOAD/$RAIBID_SUMS" | awk -v file="$RAIBID_ASSET" '$2 == file { print $1 }')
-  [ -n "$stated" ] || refuse "$RAIBID_SUMS of k3s $RAIBID_VERSION does not name $RAIBID_ASSET; nothing was changed"
+  [ -n "$stated" ] ||
+    refuse "$RAIBID_SUMS of k3s $RAIBID_VERSION cannot be read or does not name $RAIBID_ASSET; nothing was changed"
   curl -fsSL --retry 3 -o "$next" "$RAIBID_DOWNLOAD/$RAIBID_ASSET" ||
     refuse "cannot download $RAIBID_ASSET of k3s $RAIBID_VERSION; nothing was changed"
   actual=$(sha256 "$next")

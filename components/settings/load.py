@@ -7,6 +7,7 @@ Leaves to others: the shape (`model`), the rules (`rules`), decryption (the engi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -51,14 +52,23 @@ def load_stack(stack: str, directory: Path = HERE) -> Settings:
         raise SettingsError(file.name, [Problem("stack", stack, "has no such file", near(stack, known))])
     content = _read(file)
     schema = _read(directory / "Pulumi.yaml")
-    # `Pulumi.yaml` may not be stated to be this program's: only its defaults are of interest.
     defaults = {key: entry["default"] for key, entry in schema["config"].items() if "default" in entry}
     found = [
-        Problem(key, HIDDEN, "unknown key of a stack's file", f"values go under config: as {PROJECT}:{key}")
+        Problem(
+            key,
+            HIDDEN,
+            "unknown key of a stack's file",
+            f"values go under config: as {PROJECT}:{str(key).rpartition(':')[2]}",
+        )
         for key in content
         if key not in _STACK_FILE
     ]
-    values, secrets, misplaced = _own(content.get("config") or {})
+    config = content.get("config") or {}
+    if not isinstance(config, dict):
+        raise SettingsError(
+            file.name, [Problem("config", HIDDEN, "is no list of keys", f"write {PROJECT}:<key> under it")]
+        )
+    values, secrets, misplaced = _own(config)
     found += misplaced
     for key in secrets - set(SECRET_KEYS):
         found.append(
@@ -85,11 +95,15 @@ def from_pulumi() -> tuple[Settings, StackSecrets]:
         found.append(
             Problem(key, HIDDEN, "is encrypted, but is no secret", f"pulumi config set {key} … without --secret")
         )
-    values = {
-        key: config.get_object(key) if value and key in Settings.sections() else value
-        for key, value in own.items()
-        if key not in closed
-    }
+    values = {}
+    for key, text in own.items():
+        if key in Settings.sections() and key not in closed:
+            try:
+                values[key] = json.loads(text)
+            except ValueError:
+                found.append(Problem(key, HIDDEN, "is no JSON", f"set it with pulumi config set --path '{key}…'"))
+        elif key not in closed:
+            values[key] = text
     settings = _settings(values, stack, f"Pulumi.{stack}.yaml", found)
     secrets = {field: config.get_secret(key) for key, field in SECRET_KEYS.items() if own.get(key)}
     return settings, StackSecrets(**secrets)
@@ -135,8 +149,11 @@ def _settings(values: Mapping[str, Any], stack: str, source: str, found: Sequenc
     """The answer, or everything that is wrong with it."""
     secret = [_in_clear(location) for location in in_clear(values)]
     plain = {key: value for key, value in values.items() if key not in SECRET_KEYS}
-    plain["environment"] = plain.get("environment") or stack
-    plain["recipients"] = plain.get("recipients") or None
+    # Pulumi.yaml's defaults for "unset": a schema without null has no other words for it.
+    if plain.get("environment", "") == "":
+        plain["environment"] = stack
+    if plain.get("recipients") == {}:
+        plain["recipients"] = None
     try:
         settings = Settings.model_validate(plain, by_alias=True, by_name=False)
         wrong = list(rules.problems({name: getattr(settings, name) for name in Settings.model_fields}))

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from raibid.contract import AclUser
+
 from components.settings.model import (
     Cluster,
     Gitea,
@@ -31,8 +33,13 @@ from components.versions import IMAGES
 DOWNLOADS: Final = ("k3s-amd64", "k3s-arm64")
 """What `checksums` may name."""
 
-LABELS: Final = ("redis/", "gitea/", "flux/", "api/", "grafana/", "notifications/")
-"""What a secret's label in `rotation` may start with."""
+LABELS: Final = (
+    *(f"redis/{user}" for user in (AclUser.API, AclUser.AGENT, AclUser.KEDA)),
+    *("gitea/admin", "gitea/database", "gitea/flux", "flux/receiver", "grafana/admin", "notifications/hmac"),
+    *("api/webhook", "api/read-token", "api/write-token"),
+)
+"""What `rotation` may name. k3s' token is not among them: its datastore is encrypted with it, so that another token
+in the file keeps k3s from starting (`k3s token rotate` changes both)."""
 
 _RESERVED_USERS: Final = frozenset({"admin", "api", "assets", "explore", "ghost", "gitea-actions", "login", "user"})
 """Names that Gitea keeps for itself (models/user/user.go), as far as somebody might choose them."""
@@ -237,7 +244,7 @@ def checksums_name_downloads(checksums: dict[str, str]) -> Iterator[Problem]:
 def rotation_names_secrets(rotation: dict[str, int]) -> Iterator[Problem]:
     """A generation of a label that is not derived would rotate nothing."""
     for key, generation in rotation.items():
-        if not key.startswith(LABELS) or key in LABELS:
+        if key not in LABELS:
             yield Problem(f"rotation.{key}", str(generation), "not a label of a secret", near(key, LABELS))
 
 

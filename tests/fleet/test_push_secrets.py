@@ -150,6 +150,27 @@ def test_a_recovery_key_beside_the_new_one_brings_the_secrets_over(
     assert sops.recipients_of(repository.read(SECRET_PATH)) == sops.public_keys(stranger_key)
 
 
+def test_environments_with_the_same_keys_and_values_share_a_secret(repository: Repository, ask_secret: Ask) -> None:
+    push(ask_secret())
+    before = repository.read(SECRET_PATH)
+    push(ask_secret(environment="dev", stack="dev"))
+    assert repository.read(SECRET_PATH) == before
+
+
+def test_another_environments_values_are_not_replaced(repository: Repository, ask_secret: Ask) -> None:
+    push(ask_secret())
+    with pytest.raises(DivergedError, match=r"environment local uses too; .* a repository each \(fleet\.url\)"):
+        push(ask_secret("of dev", environment="dev", stack="dev"))
+
+
+def test_another_environments_keys_are_told_as_such(ask_secret: Ask, stranger_key: str) -> None:
+    push(ask_secret())
+    dev = {"environment": "dev", "identity": stranger_key, "recipients": tuple(sops.public_keys(stranger_key))}
+    with pytest.raises(SealError) as error:
+        push(ask_secret(**dev))
+    assert "environment local encrypted it for its own keys" in error.value.hint
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -89,5 +89,5 @@ def test_written_as_a_directory_it_is_the_same_files(tmp_path: Path) -> None:
 
 def test_a_checkout_without_its_lock_is_refused_by_name(checkout: Path) -> None:
     (checkout / "uv.lock").unlink()
-    with pytest.raises(ContextError, match="uv.lock"):
+    with pytest.raises(ContextError, match=r"uv\.lock"):
         build_context(checkout)

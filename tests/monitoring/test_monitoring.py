@@ -75,16 +75,8 @@ def test_the_apis_metrics_are_those_that_it_exposes() -> None:
     metrics = Metrics(lambda: depth)
     metrics.webhook("gitea", "queued")
     metrics.system_error("archive")
-    metrics.ended(
-        Job(
-            id="j",
-            spec=JobSpec(repo="a/b", clone_url="https://git.example/a/b.git", sha="0" * 40),
-            status=JobStatus.FAILED,
-            created=1,
-            started=2,
-            finished=3,
-        )
-    )
+    spec = JobSpec(repo="a/b", clone_url="https://git.example/a/b.git", ref="refs/heads/main")
+    metrics.ended(Job(id="j", spec=spec, status=JobStatus.FAILED, created=1, started=2, finished=3))
     samples = {
         sample.name for family in text_string_to_metric_families(metrics.text().decode()) for sample in family.samples
     }

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import pulumi
 import pytest
-from pulumi.runtime import Mocks, set_all_config, set_mocks
+from pulumi.runtime import set_all_config
 
-from components.settings import SettingsError, from_pulumi, load_stack
+from components.settings import SettingsError, StackSecrets, from_pulumi, load_stack
 
 CONFIG = {
     "raibid-ci:environment": "",
     "raibid-ci:cluster": json.dumps({"kind": "existing"}),
-    "raibid-ci:nodes": json.dumps([{"name": "one", "cpu": 7.5, "memory": "64Gi", "disk": "500Gi"}]),
+    "raibid-ci:nodes": json.dumps([{"name": "one", "cpu": 16.5, "memory": "64Gi", "disk": "500Gi"}]),
     "raibid-ci:images": json.dumps({"agent": {"repository": "r.example/a"}, "api": {"repository": "r.example/b"}}),
     "raibid-ci:recipients": "{}",
     "raibid-ci:profile": "conservative",
@@ -24,42 +25,39 @@ CONFIG = {
 }
 
 
-class NoResources(Mocks):
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, object]]:
-        raise AssertionError("settings make no resources")
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, object]:
-        raise AssertionError("settings call nothing")
-
-
 @pytest.fixture(autouse=True)
-def _engine() -> Iterator[None]:
-    set_mocks(NoResources(), project="raibid-ci", stack="mocked")
-    yield
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop, as the engine's own process has one: secrets are made of its futures."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    pulumi.runtime.configure(pulumi.runtime.Settings(project="raibid-ci", stack="mocked"))
+    yield loop
     set_all_config({}, [])
+    # Outputs resolve in tasks of their own, also those that nobody asked for.
+    loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def test_values_are_those_of_the_files_reader() -> None:
     set_all_config(CONFIG, ["raibid-ci:seed"])
     settings, _ = from_pulumi()
-    assert (settings.environment, settings.nodes[0].cpu, settings.profile) == ("mocked", 7500, "conservative")
+    assert (settings.environment, settings.nodes[0].cpu, settings.profile) == ("mocked", 16500, "conservative")
     assert settings.gitea == load_stack("dgx-spark").gitea
 
 
-@pulumi.runtime.test
-def test_a_secret_is_an_output_that_is_marked_so() -> pulumi.Output[None]:
+def test_a_secret_is_an_output_that_is_marked_so(loop: asyncio.AbstractEventLoop) -> None:
+    async def read() -> tuple[StackSecrets, str | None, bool]:
+        _, secrets = from_pulumi()
+        assert secrets.seed is not None
+        return secrets, await secrets.seed.future(), await secrets.seed.is_secret()
+
     set_all_config(CONFIG, ["raibid-ci:seed"])
-    _, secrets = from_pulumi()
-    assert secrets.age_key is None
-    assert secrets.kubeconfig is None
-    seed = secrets.seed
-    assert seed is not None
+    secrets, value, is_secret = loop.run_until_complete(read())
+    assert (value, is_secret) == ("hunter2", True)
     assert "hunter2" not in repr(secrets)
-
-    def check(values: list[object]) -> None:
-        assert values == ["hunter2", True]
-
-    return pulumi.Output.all(seed, pulumi.Output.from_input(seed.is_secret())).apply(check)
+    assert secrets.age_key is None, "set, but empty: Pulumi.yaml's default"
+    assert secrets.kubeconfig is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import Settings, SettingsError, load_stack, notices, parse, with_profile
+from components.settings import Problem, Settings, SettingsError, load_stack, notices, parse, with_profile
 
 ROOT = Path(__file__).parent.parent.parent
 STACKS = ["local", "dev", "dgx-spark"]
@@ -45,7 +45,10 @@ def test_a_stack_that_is_not_there_is_told_with_the_nearest_one() -> None:
         (f"config: [{SENTINEL}\n", "not YAML"),
         (f"config: {SENTINEL}\n", "config: (not shown): is no list of keys"),
         ("", "not a stack's file: start it with config:"),
-        ("raibid-ci:profile: balanced\n", "unknown key of a stack's file: values go under config: as raibid-ci:profile"),
+        (
+            "raibid-ci:profile: balanced\n",
+            "unknown key of a stack's file: values go under config: as raibid-ci:profile",
+        ),
     ],
     ids=["duplicate-key", "not-yaml", "not-an-object", "empty", "outside-of-config"],
 )
@@ -102,10 +105,14 @@ keys = st.sampled_from(sorted(str(field.alias) for field in Settings.model_field
 
 @given(st.dictionaries(keys, junk, max_size=4))
 def test_whatever_a_section_holds_is_settings_or_a_settings_error(values: dict[str, object]) -> None:
+    found: tuple[Problem, ...] = ()
     try:
-        assert isinstance(parse({**MINIMAL, **values}, "x"), Settings)
+        settings = parse({**MINIMAL, **values}, "x")
     except SettingsError as error:
-        assert all(problem.path and problem.rule and problem.suggestion for problem in error.problems)
+        found = error.problems
+    else:
+        assert isinstance(settings, Settings)
+    assert all(problem.path and problem.rule and problem.suggestion for problem in found)
 
 
 @given(st.sampled_from(["gitea", "cluster", "fleet", "reserved"]), st.sampled_from(["password", "token", "apiKey"]))

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from components.settings import PROJECT, SECRET_KEYS, Settings, StackSecrets, parse
+from components.settings import PROJECT, SECRET_KEYS, Settings, StackSecrets, load_stack, parse
+from components.settings.problems import keys_of
+from components.settings.rules import LABELS
+from components.systems import emission
 
 ROOT = Path(__file__).parent.parent.parent
 PULUMI = YAML(typ="safe").load(ROOT / "Pulumi.yaml")
@@ -63,8 +66,19 @@ def test_pulumis_defaults_are_those_of_settings() -> None:
 
 
 def test_every_subkey_is_named_in_the_description() -> None:
-    from components.settings.problems import keys_of
-
     for key in ("cluster", "nodes", "reserved", "fleet", "images", "gitea", "systems", "recipients"):
         missing = [name for name in keys_of([key]) if name not in str(SCHEMA[key]["description"])]
         assert not missing, f"{key}: {missing}"
+
+
+def test_every_secret_of_the_tree_can_be_rotated() -> None:
+    asked: set[str] = set()
+
+    def derive(label: str) -> str:
+        asked.add(label)
+        return "x" * 32
+
+    for secret in emission(load_stack("dgx-spark")).secrets.values():
+        secret.manifest(derive)
+    assert asked
+    assert asked <= set(LABELS)

@@ -178,6 +178,10 @@ class Secrets:
     REDIS_API: Final = "raibid-api-redis"
     REDIS_AGENT: Final = "ci-agent-redis"
     REDIS_KEDA: Final = "ci-redis"
+    AGENT_GIT: Final = "ci-agent-git"
+    """The operator's, optional. Key `credentials`: a line per host, the format of git-credential-store."""
+    AGENT_PIPELINES: Final = "ci-agent-secrets"
+    """The operator's, optional. A key per secret that pipelines may ask for by name."""
     API: Final = "raibid-api"
     """Keys: webhook-secrets, read-tokens, write-tokens (one per line each)."""
 

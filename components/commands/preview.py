@@ -1,0 +1,98 @@
+"""`components preview`: what `pulumi up` would do, even on a machine that has no Pulumi yet.
+
+Owns: the ladder: `pulumi` on PATH, the pinned release in the user's cache, `plan`; what is said on the way.
+Leaves to others: fetching (`pulumi_cli`), the private place (`workspace`), running (`engine`), `plan`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from components import engine
+from components.commands.plan import plan
+from components.commands.terminal import Flag, Output
+from components.pulumi_cli import ChecksumError, DownloadError, cache, install
+from components.settings import load_stack
+from components.versions import PULUMI, PULUMI_COMMAND
+from components.workspace import Workspace, prepare
+
+_NEEDS = {"embedded": ("command",), "existing": ("command", "kubernetes"), "k3s": ("command", "kubernetes")}
+
+
+def preview(
+    *, stack: str = "local", diff: Annotated[bool, Flag] = False, offline: Annotated[bool, Flag] = False
+) -> int:
+    """Preview a stack on a private file backend: a first `up`, as it would be from this machine.
+
+    Without `pulumi` on PATH its pinned release is fetched into the user's cache and verified against its published
+    checksums; where that cannot be, `plan` shows the same graph.
+
+    For example:
+      python -m components preview
+      python -m components preview --stack local --diff
+      python -m components preview --stack dgx-spark --offline
+
+    Parameters
+    ----------
+    stack
+        Whose settings: Pulumi.<stack>.yaml.
+    diff
+        Show every property: each file of the Flux repository with its digest.
+    offline
+        Fetch nothing.
+    """
+    kind = load_stack(stack).cluster.kind
+    say = Output().say
+    try:
+        program, env = _found() or _fetched(offline=offline)
+    except ChecksumError:
+        raise
+    except DownloadError as error:
+        say(f"no Pulumi CLI here ({error}): falling back to `plan`, which shows the same graph")
+        return plan(stack=stack)
+    workspace = prepare(stack)
+    pulumi = engine.Engine(program, workspace, env)
+    missing = [name for name in _NEEDS[kind] if not _has_plugin(pulumi, name, offline=offline)]
+    if missing:
+        say(f"no plugin {', '.join(missing)} for Pulumi here: falling back to `plan`, which shows the same graph")
+        return plan(stack=stack)
+    return _preview(pulumi, workspace, diff=diff)
+
+
+def _preview(pulumi: engine.Engine, workspace: Workspace, *, diff: bool) -> int:
+    pulumi.ensure_stack()
+    arguments = ["preview", "--stack", workspace.stack, "--non-interactive", *(["--diff"] if diff else [])]
+    return 1 if pulumi.show(*arguments) else 0
+
+
+def _found() -> tuple[str, dict[str, str]] | None:
+    program = engine.cli()
+    return (program, dict(os.environ)) if program else None
+
+
+def _fetched(*, offline: bool) -> tuple[str, dict[str, str]]:
+    directory = cache()
+    if offline and not directory.exists():
+        raise DownloadError("--offline, and none was fetched before")
+    columns = TextColumn("Pulumi {task.fields[version]}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("fetch", total=None, version=PULUMI.version)
+        program = install(directory, lambda done, total: bar.update(task, completed=done, total=total or None))
+    path = os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)])
+    return str(program), {**os.environ, "PATH": path}
+
+
+def _has_plugin(pulumi: engine.Engine, name: str, *, offline: bool) -> bool:
+    if engine.has_plugin(name, pulumi.env):
+        return True
+    if offline or name != "command":
+        return False
+    try:
+        pulumi.run("plugin", "install", "resource", name, PULUMI_COMMAND.version)
+    except engine.EngineError:
+        return False
+    return engine.has_plugin(name, pulumi.env)

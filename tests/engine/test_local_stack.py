@@ -1,0 +1,184 @@
+"""The stack `local` on the real engine: file backend, bare repository, no cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from components import engine, sops
+from components.image_context import build_context
+from components.rendering import MARKER
+from components.settings import load_stack
+from components.systems import emission
+from tests.engine.conftest import Stack, make_stack
+
+pytestmark = pytest.mark.engine
+
+
+def test_up_emits_the_flux_repository_and_the_image_context(deployed: Stack) -> None:
+    tree = emission(load_stack("local", deployed.workspace.path))
+    present = set(deployed.git("ls-tree", "-r", "--name-only", "main").splitlines())
+    assert {*tree.files, *tree.secrets, *tree.seeds} <= present
+    for path, data in tree.files.items():
+        assert deployed.git("show", f"main:{path}").encode() == data
+    context = (deployed.root / "build/image/context.tar").read_bytes()
+    assert hashlib.sha256(context).hexdigest() == build_context(deployed.root).hash
+
+
+def test_every_emitted_secret_opens_with_the_clusters_key(deployed: Stack) -> None:
+    key = (deployed.workspace.keys / "cluster.agekey").read_text().strip()
+    for path, secret in emission(load_stack("local", deployed.workspace.path)).secrets.items():
+        opened = sops.decrypt(deployed.git("show", f"main:{path}").encode(), key)
+        assert opened["metadata"]["name"] == secret.name
+
+
+def test_a_second_up_changes_nothing(deployed: Stack) -> None:
+    before = deployed.git("rev-parse", "main")
+    deployed.up("--expect-no-changes")
+    assert deployed.git("rev-parse", "main") == before
+
+
+@contextmanager
+def edited(stack: Stack) -> Iterator[None]:
+    """The settings say another profile while the block runs."""
+    text = stack.settings.read_text()
+    stack.settings.write_text(text.replace("profile: balanced", "profile: conservative"))
+    assert stack.settings.read_text() != text
+    stack.refresh()
+    yield
+    stack.settings.write_text(text)
+    stack.refresh()
+
+
+def test_a_preview_of_an_edit_names_its_files_and_touches_nothing(deployed: Stack) -> None:
+    before = deployed.git("rev-parse", "main")
+    with edited(deployed):
+        told = deployed.run("preview", "--diff")
+    changed = {line.split()[1] for line in told.splitlines() if line.strip().startswith("~") and ".yaml" in line}
+    assert {name.strip(':"') for name in changed} == {"clusters/local/cluster-vars.yaml"}
+    assert deployed.git("rev-parse", "main") == before
+
+
+def test_an_edit_of_the_settings_changes_exactly_the_files_that_say_it(deployed: Stack) -> None:
+    before = deployed.git("rev-parse", "main").strip()
+    with edited(deployed):
+        deployed.up()
+        changed = deployed.git("diff", "--name-only", before, "main").splitlines()
+    deployed.up()
+    mine = [path for path in changed if not path.startswith(".raibid/")]  # the push's own record
+    assert mine == ["clusters/local/cluster-vars.yaml"]
+    assert deployed.git("diff", "--stat", before, "main") == "", "taking it back takes every byte back"
+
+
+def test_destroy_leaves_the_history_alone(local: Stack) -> None:
+    local.up()
+    history = local.git("log", "--format=%H %T", "main")
+    local.run("destroy", "--yes", "--skip-preview")
+    assert local.git("log", "--format=%H %T", "main") == history
+
+
+@contextmanager
+def process_arguments() -> Iterator[set[bytes]]:
+    """Command lines of all processes that run while the block does."""
+    seen: set[bytes] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.002):  # a breath: two cores have an engine to run
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(file.read_bytes())
+                except OSError:
+                    continue  # it has ended meanwhile
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def test_no_secret_is_in_previews_logs_arguments_or_state(local: Stack) -> None:
+    keys = local.workspace.keys
+    sentinels = [(keys / name).read_text().strip().encode() for name in ("seed", "cluster.agekey", "recovery.agekey")]
+    with process_arguments() as arguments:
+        told = local.run("preview", "--diff") + local.run("preview", "--json")
+        told += local.up("--show-sames", "--logtostderr", "-v=3")
+    state = b"".join(file.read_bytes() for file in local.workspace.backend.rglob("*") if file.is_file())
+    tree = local.git("log", "-p", "main").encode()
+    assert any(b"components" in line and b"push" in line for line in arguments), "the watcher saw the push"
+    for sentinel in sentinels:
+        assert len(sentinel) >= 64
+        for place in (told.encode(), state, tree, *arguments):
+            assert sentinel not in place
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of an S3 service of its own; its URL as a backend."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="state")
+    yield f"s3://state?endpoint=http://{host}:{port}&s3ForcePathStyle=true"
+    server.stop()
+
+
+def test_state_may_be_kept_in_s3(local: Stack, bucket: str) -> None:
+    env = {**engine.environment(local.workspace, local.pulumi.env), **os.environ, "PULUMI_BACKEND_URL": bucket}
+    env |= {"PULUMI_HOME": local.pulumi.env["PULUMI_HOME"]}
+
+    def pulumi(*arguments: str) -> str:
+        command = [local.pulumi.program, *arguments, "--non-interactive"]
+        done = subprocess.run(command, cwd=local.workspace.path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    pulumi("stack", "init", "local", "--no-select")
+    pulumi("up", "--stack", "local", "--yes", "--skip-preview")
+    pulumi("up", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def components(*arguments: str, home: Path) -> str:
+    env = {**os.environ, "XDG_STATE_HOME": str(home), "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "components", *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_the_engine_the_repository_is_the_same(deployed: Stack) -> None:
+    before = deployed.git("rev-parse", "main").strip()
+    told = components("up", "--no-engine", "--json", home=deployed.workspace.path.parents[2])
+    assert json.loads(told)["revision"] == before
+
+
+def test_what_is_rendered_is_what_was_pushed(deployed: Stack, tmp_path: Path) -> None:
+    out = tmp_path / "rendered"
+    components("render", "--stack", "local", "--out", str(out), home=tmp_path)
+    rendered = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name != MARKER}
+    for path, data in rendered.items():
+        if path != ".sops.yaml":  # it names the recipients of this machine
+            assert deployed.git("show", f"main:{path}").encode() == data
+
+
+def test_a_preview_of_the_real_machine_needs_no_cluster(program: str, tmp_path: Path) -> None:
+    if not engine.has_plugin("kubernetes"):
+        pytest.skip("needs pulumi-resource-kubernetes; `plan` covers the same graph without it")
+    told = make_stack(program, tmp_path, "dgx-spark").run("preview")
+    assert "raibid:components:K3s" in told

@@ -1,0 +1,125 @@
+"""Namespaces: what may run there, how much of it, and whom it may talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from components import cluster, dns, flux, namespaces, systems
+from components.settings import load_stack
+from components.units import millicores, size
+from tests.flux.rendered import Rendered, pods
+
+
+def policies(rendered: Rendered, namespace: str) -> Iterator[Mapping[str, Any]]:
+    for item in rendered.of_kind("NetworkPolicy"):
+        if item.manifest["metadata"]["namespace"] == namespace:
+            yield item.manifest["spec"]
+
+
+def test_every_namespace_of_the_tree_has_borders(rendered: Rendered) -> None:
+    used = {item.manifest["metadata"].get("namespace") for item in rendered.applied}
+    assert used - {None, "kube-system"} <= set(namespaces.POD_SECURITY)
+
+
+def test_a_namespace_has_one_owner() -> None:
+    assert set(cluster.NAMESPACES).isdisjoint(namespaces.FLUX_OWNED)
+    assert set(cluster.NAMESPACES) | set(namespaces.FLUX_OWNED) == set(namespaces.POD_SECURITY)
+
+
+def test_flux_and_pulumi_spell_the_git_credential_alike() -> None:
+    instance = flux.flux_instance(load_stack("dgx-spark"))
+    assert instance["spec"]["sync"]["pullSecret"] == cluster.GIT_CREDENTIAL
+
+
+def test_builds_run_under_the_strictest_pod_security() -> None:
+    assert namespaces.pod_security_labels("ci")["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_what_the_systems_of_a_namespace_request_fits_its_quota(rendered: Rendered) -> None:
+    for item in rendered.of_kind("ResourceQuota"):
+        namespace, hard = item.manifest["metadata"]["namespace"], item.manifest["spec"]["hard"]
+        workloads = [
+            workload
+            for system in systems.enabled(rendered.settings)
+            for workload in system.footprint(rendered.settings).workloads
+            if workload.namespace == namespace
+        ]
+        assert sum(w.cpu * w.replicas for w in workloads) <= millicores(hard["requests.cpu"])
+        assert sum(w.memory * w.replicas for w in workloads) <= size(hard["requests.memory"])
+        assert sum(w.disk * w.replicas for w in workloads) <= size(hard["requests.storage"])
+
+
+def test_agents_at_their_most_fit_the_quota_of_ci(rendered: Rendered) -> None:
+    agents = systems.budget_of(rendered.settings).agents
+    hard = rendered.variables
+    assert (agents.maximum + agents.warm) * agents.cpu <= millicores(hard["namespaces_ci_cpu"])
+    assert agents.maximum + agents.warm <= int(hard["namespaces_ci_pods"])
+
+
+def test_no_quota_counts_cpu_limits(rendered: Rendered) -> None:
+    """With it every container would need one, and an idle machine would be throttled."""
+    assert not any("limits.cpu" in item.manifest["spec"]["hard"] for item in rendered.of_kind("ResourceQuota"))
+
+
+@pytest.mark.parametrize("namespace", [name for name in namespaces.POD_SECURITY if name != "flux-system"])
+def test_nothing_is_reachable_or_reaches_out_unless_a_policy_says_so(rendered: Rendered, namespace: str) -> None:
+    deny = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert deny in list(policies(rendered, namespace))
+
+
+def test_flux_keeps_the_policies_that_it_brings_itself(rendered: Rendered) -> None:
+    assert not [
+        spec for spec in policies(rendered, "flux-system") if spec["podSelector"] == {} and "ingress" not in spec
+    ]
+
+
+def test_every_running_pod_that_we_write_is_named_by_a_policy(rendered: Rendered) -> None:
+    for item in rendered.applied:
+        template = item.manifest.get("spec", {}).get("template") or item.manifest.get("spec", {}).get(
+            "jobTargetRef", {}
+        ).get("template")
+        if template and list(pods(item.manifest)):
+            selectors = [s["podSelector"] for s in policies(rendered, item.manifest["metadata"]["namespace"])]
+            own = template["metadata"]["labels"].items()
+            assert any(s and s["matchLabels"].items() <= own for s in selectors), item.path
+
+
+def test_a_build_reaches_the_outside_but_no_private_address(rendered: Rendered) -> None:
+    egress = next(
+        s["egress"]
+        for s in policies(rendered, "ci")
+        if s["podSelector"].get("matchLabels") == {"app.kubernetes.io/name": "ci-agent"}
+    )
+    blocks = [peer["ipBlock"] for rule in egress for peer in rule["to"] if "ipBlock" in peer]
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0"]
+    assert {"10.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"} <= set(blocks[0]["except"])
+
+
+def test_nobody_may_call_an_agent(rendered: Rendered) -> None:
+    (agents,) = [s for s in policies(rendered, "ci") if "ci-agent" in str(s["podSelector"])]
+    assert "Ingress" in agents["policyTypes"]
+    assert "ingress" not in agents
+
+
+def test_the_pools_names_lead_to_its_services(rendered: Rendered) -> None:
+    text = rendered.one("ConfigMap", "coredns-custom")["data"]["raibid.override"]
+    for name in ("gitea", "redis"):
+        assert f"rewrite name exact {name}.{rendered.settings.domain} {name}" in text
+    assert dns.DIRECTORY.startswith("infrastructure/namespaces/")
+
+
+def test_agents_give_way_to_the_api_and_the_api_to_the_data(rendered: Rendered) -> None:
+    values = {item.manifest["metadata"]["name"]: item.manifest for item in rendered.of_kind("PriorityClass")}
+    order = [values[name]["value"] for name in ("raibid-agents", "raibid-services", "raibid-data")]
+    assert order == sorted(order)
+    assert values["raibid-agents"]["preemptionPolicy"] == "Never"
+    assert max(order) < 1_000_000_000  # above are the system's own
+
+
+def test_the_infrastructure_of_the_real_machine_takes_four_and_a_half_cores() -> None:
+    settings = load_stack("dgx-spark")
+    used = sum(w.cpu * w.replicas for s in systems.enabled(settings) for w in s.footprint(settings).workloads)
+    assert used <= 4500

@@ -1,0 +1,180 @@
+"""Gitea's API as far as the setup uses it, in memory: its codes, its duplicates, what it keeps to itself.
+
+Written down from Gitea 1.26 (routers/api/v1), and compared once with a real one: docs/host.md, Gitea.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, ClassVar
+
+Answer = tuple[int, Any]
+
+
+@dataclass
+class FakeGitea:
+    """A Gitea with one administrator."""
+
+    admin: str = "raibid-admin"
+    passwords: dict[str, str] = field(default_factory=lambda: {"raibid-admin": "admin-sentinel"})
+    organisations: set[str] = field(default_factory=set)
+    repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
+    readers: dict[str, str] = field(default_factory=dict)
+    protections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hooks: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    failing: list[int] = field(default_factory=list)
+    """Statuses that the next requests get instead of an answer."""
+    url: str = ""
+
+    def __enter__(self) -> FakeGitea:
+        handler = type("Bound", (Handler,), {"gitea": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def writes(self) -> list[str]:
+        return [call for call in self.calls if not call.startswith("GET")]
+
+    def user(self, _: dict[str, Any], login: str) -> Answer:
+        return 200, {"login": login, "is_admin": login == self.admin}
+
+    def organisation(self, _: dict[str, Any], name: str) -> Answer:
+        return (200, {"username": name}) if name in self.organisations else (404, {"message": "not found"})
+
+    def add_organisation(self, body: dict[str, Any]) -> Answer:
+        self.organisations.add(body["username"])
+        return 201, body
+
+    def profile(self, _: dict[str, Any], name: str) -> Answer:
+        return (200, {"login": name}) if name in self.passwords else (404, {"message": "not found"})
+
+    def add_user(self, body: dict[str, Any]) -> Answer:
+        if body["username"] in self.passwords:
+            return 422, {"message": f"user already exists [name: {body['username']}]"}
+        self.passwords[body["username"]] = body["password"]
+        return 201, {"login": body["username"]}
+
+    def change_user(self, body: dict[str, Any], name: str) -> Answer:
+        if "login_name" not in body:
+            return 422, {"message": "[LoginName]: Required"}
+        self.passwords[name] = body["password"]
+        return 200, {"login": name}
+
+    def repository(self, _: dict[str, Any], name: str) -> Answer:
+        return (200, self.repositories[name]) if name in self.repositories else (404, {"message": "not found"})
+
+    def add_repository(self, body: dict[str, Any], owner: str) -> Answer:
+        name = f"{owner}/{body['name']}"
+        if name in self.repositories:
+            return 409, {"message": "The repository with the same name already exists."}
+        self.repositories[name] = {"full_name": name, "clone_url": f"http://gitea.example:3000/{name}.git", **body}
+        return 201, self.repositories[name]
+
+    def permission(self, _: dict[str, Any], repository: str, name: str) -> Answer:
+        return 200, {"permission": self.readers.get(name, "none")}
+
+    def add_reader(self, body: dict[str, Any], repository: str, name: str) -> Answer:
+        self.readers[name] = body["permission"]
+        return 204, None
+
+    def protection(self, _: dict[str, Any], repository: str, branch: str) -> Answer:
+        return (200, self.protections[branch]) if branch in self.protections else (404, {"message": "not found"})
+
+    def add_protection(self, body: dict[str, Any], repository: str) -> Answer:
+        self.protections[body["rule_name"]] = body
+        return 201, body
+
+    def change_protection(self, body: dict[str, Any], repository: str, branch: str) -> Answer:
+        self.protections[branch] |= body
+        return 200, self.protections[branch]
+
+    def list_hooks(self, _: dict[str, Any], repository: str) -> Answer:
+        # The secret is in no answer.
+        return 200, [
+            {**hook, "config": {key: hook["config"][key] for key in ("url", "content_type")}} for hook in self.hooks
+        ]
+
+    def add_hook(self, body: dict[str, Any], repository: str) -> Answer:
+        self.hooks.append({"id": max((hook["id"] for hook in self.hooks), default=0) + 1, **body})
+        return 201, self.hooks[-1]
+
+    def change_hook(self, body: dict[str, Any], repository: str, number: str) -> Answer:
+        hook = next(hook for hook in self.hooks if hook["id"] == int(number))
+        hook |= body
+        return 200, hook
+
+    def drop_hook(self, _: dict[str, Any], repository: str, number: str) -> Answer:
+        self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
+        return 204, None
+
+
+ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
+    ("GET", r"/orgs/([^/]+)", FakeGitea.organisation),
+    ("POST", r"/orgs", FakeGitea.add_organisation),
+    ("GET", r"/users/([^/]+)", FakeGitea.profile),
+    ("POST", r"/admin/users", FakeGitea.add_user),
+    ("PATCH", r"/admin/users/([^/]+)", FakeGitea.change_user),
+    ("GET", r"/repos/([^/]+/[^/]+)", FakeGitea.repository),
+    ("POST", r"/orgs/([^/]+)/repos", FakeGitea.add_repository),
+    ("GET", r"/repos/([^/]+/[^/]+)/collaborators/([^/]+)/permission", FakeGitea.permission),
+    ("PUT", r"/repos/([^/]+/[^/]+)/collaborators/([^/]+)", FakeGitea.add_reader),
+    ("GET", r"/repos/([^/]+/[^/]+)/branch_protections/([^/]+)", FakeGitea.protection),
+    ("POST", r"/repos/([^/]+/[^/]+)/branch_protections", FakeGitea.add_protection),
+    ("PATCH", r"/repos/([^/]+/[^/]+)/branch_protections/([^/]+)", FakeGitea.change_protection),
+    ("GET", r"/repos/([^/]+/[^/]+)/hooks", FakeGitea.list_hooks),
+    ("POST", r"/repos/([^/]+/[^/]+)/hooks", FakeGitea.add_hook),
+    ("PATCH", r"/repos/([^/]+/[^/]+)/hooks/(\d+)", FakeGitea.change_hook),
+    ("DELETE", r"/repos/([^/]+/[^/]+)/hooks/(\d+)", FakeGitea.drop_hook),
+]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    protocol_version = "HTTP/1.1"
+    gitea: ClassVar[FakeGitea]
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _serve(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        status, answer = self._answer(body)
+        data = b"" if answer is None else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, body: dict[str, Any]) -> Answer:
+        path = self.path.partition("?")[0].removeprefix("/api/v1")
+        self.gitea.calls.append(f"{self.command} {path}")
+        if self.gitea.failing:
+            return self.gitea.failing.pop(0), {"message": "not now"}
+        credentials = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        login, _, password = credentials.partition(":")
+        if self.gitea.passwords.get(login) != password:
+            return 401, {"message": "invalid username, password or token"}
+        if path == "/user":
+            return self.gitea.user(body, login)
+        for method, pattern, answer in ROUTES:
+            if method == self.command and (match := re.fullmatch(pattern, path)):
+                return answer(self.gitea, body, *match.groups())
+        return 405, {"message": f"the fake knows no {self.command} {path}"}
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
