@@ -16,7 +16,7 @@ WORKERS ?= 2
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
 
-up: env ## the pool on this machine; a sample is pushed and built (ARGS=--once: exit with the build's result)
+up: env ## stack local, then the pool on this machine; a sample is pushed and built (ARGS=--once: exit with its result)
 	@$(RUN) python -m components up --stack local && $(RUN) raibid up $(ARGS)
 
 preview: env ## what `pulumi up` would do (S=stack); fetches the Pulumi CLI if it is missing

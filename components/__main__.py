@@ -49,6 +49,7 @@ COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
     (_DO, "push", "components.commands.push:push", "Push a tree to Git; what `up` runs, with the tree on stdin."),
     (_DO, "rotate", "components.commands.rotate:rotate", "Re-encrypt the tree's Secrets for new recipients."),
     (_DO, "gitea-setup", "components.commands.gitea_setup:gitea_setup", "Make Gitea's organisation, repository, hook."),
+    (_DO, "commit-status", "components.commands.commit_status:commit_status", "Issue the token of Flux's reports."),
 )
 _NAMES: Final = [name for _, name, _, _ in COMMANDS]
 

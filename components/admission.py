@@ -24,6 +24,7 @@ from policies.rule import AGENTS
 from policies.rules import rule
 
 NAME: Final = "admission"
+FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/policies"
 IMAGES: Final = "admission_images"
 """Variable: the regular expression that images begin with."""
@@ -189,8 +190,9 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
 def images_pattern(settings: Settings) -> str:
     """What an image may begin with: a pinned repository, the pool's own registry, where the stack pushes its images."""
     pinned = sorted(f"{pin.where}[:@]" for pin in PINNED.values())
-    pushed = {image.repository.rpartition("/")[0] + "/" for image in (settings.images.agent, settings.images.api)}
-    own = sorted({f"{host(settings)}(:[0-9]+)?/", *pushed})
+    forge = host(settings)
+    pushed = {image.repository.rpartition("/")[0] for image in (settings.images.agent, settings.images.api)}
+    own = sorted({f"{forge}(:[0-9]+)?/", *(f"{place}/" for place in pushed if place.partition("/")[0] != forge)})
     # [.] rather than an escape: a backslash would need another one in CEL, and YAML may quote either.
     return "|".join(text.replace(".", "[.]") for text in (*pinned, *own))
 

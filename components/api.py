@@ -37,6 +37,8 @@ from components.workload import (
 )
 
 NAME: Final = "raibid-api"
+FLOWS: Final = (("redis", "enqueue, read"),)
+"""Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "ci"
 DIRECTORY: Final = "apps/base/raibid-api"
 IMAGE: Final = "raibid-api"

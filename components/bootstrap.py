@@ -1,8 +1,8 @@
 """What must be in the cluster before Flux can work, in order: its first objects, the forge, the repository in it.
 
 Owns: that order, which derived password goes to whom.
-Leaves to others: each of the parts (`cluster`, `gitea`, `gitea_bootstrap`), the push into the repository (`flux_repo`),
-Flux itself (`flux`), which comes after the push.
+Leaves to others: each of the parts (`cluster`, `gitea`, `gitea_bootstrap`, `commit_status`), the push into the
+repository (`flux_repo`), Flux itself (`flux`), which comes after the push.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components import gitea, gitea_bootstrap
+from components import commit_status, gitea, gitea_bootstrap
 from components.cluster import Cluster, ClusterArgs
+from components.commit_status import CommitStatus, CommitStatusArgs
 from components.gitea import Gitea, GiteaArgs
 from components.gitea_bootstrap import GiteaSetup, GiteaSetupArgs
 from components.secret_values import derived
@@ -60,20 +61,39 @@ class Bootstrap(ComponentResource):
         )
         self.repository, self.username, self.password = settings.fleet.url, "", args.secrets.git_password
         if args.secrets.seed and not settings.fleet.url:
-            setup = GiteaSetup(
-                "gitea-setup",
-                GiteaSetupArgs(
-                    settings=settings,
-                    api=forge.api,
-                    passwords=_passwords(args, gitea_bootstrap.LABELS),
-                    after=forge.stateful_sets,
-                    program=args.program,
-                ),
-                child,
-            )
+            setup = _set_up(args, forge, cluster.objects, child)
             self.repository, self.username = setup.repository, settings.gitea.admin
             self.password = derived(args.secrets.seed, settings, gitea.ADMIN_LABEL)
         self.register_outputs({"forge": forge.url, "repository": self.repository})
+
+
+def _set_up(args: BootstrapArgs, forge: Gitea, objects: ResourceOptions, child: ResourceOptions) -> GiteaSetup:
+    """What is in the stack's own Gitea: the repository, and who reports on its commits."""
+    setup = GiteaSetup(
+        "gitea-setup",
+        GiteaSetupArgs(
+            settings=args.settings,
+            api=forge.api,
+            passwords=_passwords(args, gitea_bootstrap.LABELS),
+            after=forge.stateful_sets,
+            program=args.program,
+        ),
+        child,
+    )
+    if args.settings.systems.notifications:
+        CommitStatus(
+            "commit-status",
+            CommitStatusArgs(
+                settings=args.settings,
+                api=forge.api,
+                passwords=_passwords(args, commit_status.LABELS),
+                after=setup,
+                objects=objects,
+                program=args.program,
+            ),
+            child,
+        )
+    return setup
 
 
 def _passwords(args: BootstrapArgs, labels: Sequence[str]) -> dict[str, Output[str]]:

@@ -22,6 +22,7 @@ from components.versions import CHARTS
 from components.workload import metadata, resources
 
 NAME: Final = "cert-manager"
+FLOWS: Final = ()
 NAMESPACE: Final = "cert-manager"
 CONTROLLERS: Final = "infrastructure/controllers/cert-manager"
 CONFIGS: Final = "infrastructure/configs/cert-manager"

@@ -17,6 +17,7 @@ from components.settings import Settings
 from components.workload import config_map
 
 NAME: Final = "dns"
+FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/namespaces/dns"
 _SERVICES: Final = {
     "gitea": "gitea-http.infrastructure.svc.cluster.local",

@@ -13,8 +13,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from components.workspace import Workspace
+
+_LINES: Final = 20
+"""Of what a failed command said."""
 
 
 class EngineError(Exception):
@@ -66,7 +70,9 @@ class Engine:
         done = self._start(arguments, stdin=stdin, capture=True)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
-            raise EngineError(f"pulumi {arguments[0]}: " + "\n".join(said[-10:]))
+            raise EngineError(
+                f"pulumi {arguments[0]}: " + "\n".join(said[-_LINES:]), "--no-engine emits the same tree without it"
+            )
         return done.stdout
 
     def show(self, *arguments: str) -> int:

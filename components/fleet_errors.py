@@ -1,6 +1,9 @@
 """Why a push of the Flux repository did not happen; in each case the remote is as it was.
 
 Every error has a `hint`: what to do. None repeats a password or a secret's value.
+
+Owns: the reasons, a class each.
+Leaves to others: finding them (`fleet_request`, `fleet_git`, `fleet_plan`, `fleet_seal`).
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def seal(
             return sops.update_keys(present, sealing.identity, sealing.recipients)
         if trespass and not sealing.overwrite:
             return Refusal(trespass)
-        if opened is not None and sharers and not sealing.overwrite:
-            return Refusal(f"holds other values, which environment {sharers} uses too; {_SHARING}")
+        if present is not None and sharers and not sealing.overwrite:
+            return Refusal(f"environment {sharers} uses it too, not known to hold the same values; {_SHARING}")
         return sops.encrypt(manifest, sealing.recipients, now=sealing.now)
     except (sops.TamperedError, sops.NotEncryptedError) as error:
         return Refusal(str(error))

@@ -19,12 +19,15 @@ from components import flux_stages
 from components.budget import Budget, Footprint, Workload
 from components.flux_objects import CLUSTER_VARS, NAMESPACE, SOPS_AGE, WATCHED
 from components.manifest_tree import Manifest, Tree, kustomization, to_yaml
+from components.network import INTERNET, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import MI
 from components.versions import CHARTS, FLUX, IMAGES
 from components.workload import metadata, resources
 
 NAME: Final = "flux"
+FLOWS: Final = (("gitea", "pulls the fleet"),)
+"""Whom it talks to, and about what: `components graph` draws it."""
 OPERATOR: Final = "flux-operator"
 GIT_CREDENTIAL: Final = "fleet-git"
 """Secret with Flux's user and password at the forge; Pulumi keeps it (`cluster`)."""
@@ -32,6 +35,8 @@ RIGHTS: Final = "infrastructure/policies/apps-reconciler"
 _TENANT: Final = "ci"
 _REGISTRY: Final = f"{IMAGES[OPERATOR].where.partition('/')[0]}/fluxcd"
 """Flux's own images lie beside the operator's."""
+
+_APP_PORTS: Final = (80, 443, 8080)
 
 _APPLIES: Final = "kustomize-controller"
 _FLAGS: Final = (
@@ -65,8 +70,8 @@ def footprint(settings: Settings) -> Footprint:
 
 
 def manifests(settings: Settings) -> Tree:
-    """Files of the base: what the developers' commits may change."""
-    return Tree(NAME, {RIGHTS: [_service_account(), _role(), _role_binding()]})
+    """Files of the base: what the developers' commits may change, and whom their pods may talk to."""
+    return Tree(NAME, {RIGHTS: [_service_account(), _role(), _role_binding(), _network_policy()]})
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
@@ -206,6 +211,18 @@ def _role_binding() -> Manifest:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": flux_stages.RECONCILER},
         "subjects": [{"kind": "ServiceAccount", "name": flux_stages.RECONCILER, "namespace": NAMESPACE}],
     }
+
+
+def _network_policy() -> Manifest:
+    # Developers may not write policies, and `ci` denies by default: pods that carry this label are let out.
+    return network_policy(
+        flux_stages.APPS,
+        _TENANT,
+        NAME,
+        selects=flux_stages.APP_PODS,
+        ingress=(from_peers(pods(_TENANT), ports=_APP_PORTS),),
+        egress=(to_peers(pods(_TENANT), ports=_APP_PORTS), to_peers(INTERNET, ports=(443,))),
+    )
 
 
 def _text(*objects: Manifest) -> str:

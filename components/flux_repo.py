@@ -86,7 +86,11 @@ class FluxRepo(ComponentResource):
         )
         # Its output is derived from a secret stdin and so marked secret; what it says is a commit and paths.
         result = Output.unsecret(command.stdout).apply(PushResult.model_validate_json)
-        result.apply(lambda pushed: [log.warn(notice, self) for notice in pushed.notices])
+        result.apply(self._tell)
         self.revision = result.apply(lambda pushed: pushed.revision)
         self.missing = result.apply(lambda pushed: list(pushed.missing))
         self.register_outputs({"revision": self.revision, "missing": self.missing})
+
+    def _tell(self, pushed: PushResult) -> None:
+        for notice in pushed.notices:
+            log.warn(notice, self)

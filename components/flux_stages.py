@@ -23,6 +23,8 @@ from components.workload import config_map
 RECONCILER: Final = "apps-reconciler"
 """Service account that applies developers' commits; it may write to `ci` only (`flux`)."""
 APPS: Final = "apps"
+APP_PODS: Final[Mapping[str, str]] = {"raibid.dev/network": "apps"}
+"""Label of developers' pods that may talk: among themselves, and to the outside over HTTPS."""
 
 _SUBSTITUTED: Final = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": CLUSTER_VARS}]}}
 _KEPT: Final = {"deletionPolicy": "Orphan"}
@@ -148,12 +150,7 @@ def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]
 def seeds(settings: Settings) -> dict[str, str]:
     """Files written once: the enrolment, which belongs to operators, and the developers' own folder."""
     environment = settings.environment
-    about = config_map(
-        "apps",
-        "ci",
-        APPS,
-        {"about": f"Manifests under apps/{environment} are applied to the namespace ci; list them beside this file.\n"},
-    )
+    about = config_map("apps", "ci", APPS, {"about": _ABOUT.format(environment=environment)})
     return {
         f"clusters/{environment}/apps/enrolment.yaml": _ENROLMENT_NOTE + to_yaml(api.enrolment(settings)).decode(),
         f"apps/{environment}/configmap.yaml": to_yaml(about).decode(),
@@ -161,6 +158,11 @@ def seeds(settings: Settings) -> dict[str, str]:
     }
 
 
+_ABOUT: Final = """\
+Manifests under apps/{environment} are applied to the namespace ci: list them in kustomization.yaml beside this file.
+Pods talk to nobody, except those with the label raibid.dev/network: apps, which reach each other (ports 80, 443 and
+8080) and the outside (port 443).
+"""
 _ENROLMENT_NOTE: Final = """\
 # Yours: written once, then never touched again by the program.
 # What is built of which repository; `raibid` reads it when the API starts, so after a change:

@@ -28,6 +28,8 @@ from components.versions import IMAGES
 from components.workload import CONTAINER_SECURITY, config_map, metadata, resources, service, stateful_set
 
 NAME: Final = "gitea"
+FLOWS: Final = (("raibid-api", "webhook"),)
+"""Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "infrastructure"
 SECRET: Final = "gitea"  # noqa: S105  (a name)
 STORAGE_CLASS: Final = "gitea-retain"
@@ -119,7 +121,11 @@ def _kept(settings: Settings, base: Manifest, labels: Sequence[str]) -> Manifest
     template = base["spec"]["template"]
     spec = {
         **base["spec"],
-        "template": {**template, "metadata": {**template["metadata"], "annotations": generation}},
+        "template": {
+            "metadata": {**template["metadata"], "annotations": generation},
+            # No variables of the Services around it: GITEA_SSH_PORT=tcp://… would be taken for a setting.
+            "spec": {**template["spec"], "enableServiceLinks": False},
+        },
         "volumeClaimTemplates": [{**claim, "spec": {**claim["spec"], "storageClassName": STORAGE_CLASS}}],
     }
     # Without Flux' annotation: it is none of its objects.
@@ -130,7 +136,7 @@ def _container(settings: Settings) -> Manifest:
     alive = {"httpGet": {"path": "/api/healthz", "port": "http"}, "periodSeconds": 10, "timeoutSeconds": 5}
     return {
         "name": NAME,
-        "image": IMAGES["gitea"].reference,
+        "image": IMAGES["gitea"].pinned(settings.digests.get("gitea", "")),
         "env": environment(settings),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT},

@@ -46,7 +46,7 @@ class GiteaSetup(ComponentResource):
     """Organisation, Flux's user, fleet repository, branch protection and hook; destroying the stack leaves them all."""
 
     repository: Output[str]
-    """The fleet repository's clone URL."""
+    """Clone URL of the fleet repository, once it is there."""
 
     def __init__(self, name: str, args: GiteaSetupArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("raibid:components:GiteaSetup", name, {}, opts)
@@ -62,8 +62,14 @@ class GiteaSetup(ComponentResource):
             add_previous_output_in_env=False,
             opts=ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        self.repository = command.stdout.apply(lambda answer: str(json.loads(answer)["repository"]))
+        # Where this machine reaches it: Gitea's own idea of its name need not resolve here.
+        self.repository = Output.all(args.api, command.stdout).apply(lambda known: clone_url(args.settings, known[0]))
         self.register_outputs({"repository": self.repository})
+
+
+def clone_url(settings: Settings, api: str) -> str:
+    """The fleet repository under the address `api` of Gitea."""
+    return f"{api}/{settings.gitea.organisation}/{settings.fleet.name}.git"
 
 
 def order(settings: Settings, api: str, passwords: Mapping[str, str]) -> dict[str, Any]:

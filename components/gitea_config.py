@@ -41,7 +41,7 @@ def root_url(settings: Settings) -> str:
 def plain(settings: Settings) -> dict[str, str]:
     """Settings that are no secret, as `section__KEY`."""
     # Without it Gitea answers 201 to a hook for a private address and then never delivers. 1.27 moved the key.
-    hooks_may_reach = "private,loopback"
+    hooks_may_reach = "private,external"
     return {
         "server__ROOT_URL": root_url(settings),
         "server__DOMAIN": host(settings),

@@ -1,7 +1,7 @@
 """The stack as a graph: systems, who owns them, what flows between them; drawn from what the systems say of themselves.
 
 Owns: nodes and arrows of a stack, the Mermaid text.
-Leaves to others: which systems a stack has (`systems`), each one's `LAYER` and `FLOWS` (its file), the picture
+Leaves to others: which systems a stack has (`systems`), each one's `FLOWS` (its file), the picture
 (`graph_layout`, `graph_svg`).
 """
 
@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from components import k3s_config as k3s
 from components.budget import Footprint
-from components.settings import Settings
-from components.systems import System, enabled
+from components.settings import Reserved, Settings
+from components.systems import Entry, entries
 from components.units import cores_text, size_text
 
 Layer = Literal["outside", "L0", "L1", "L2"]
@@ -69,17 +70,24 @@ class Graph:
 
 def graph(settings: Settings) -> Graph:
     """Systems of the stack and the flows between those that are there."""
-    systems = enabled(settings)
-    nodes = [_node(system, settings) for system in systems]
+    systems = entries(settings)
+    nodes = [Node(name, "outside", "") for name in (YOU, PULUMI)]
+    if settings.cluster.kind == "k3s":
+        nodes.append(Node(k3s.NAME, "L0", _reserved(settings.reserved)))
+    nodes += [_node(entry, settings) for entry in systems]
     names = {node.name for node in nodes}
-    outside = [Node(name, "outside", "") for name in (YOU, PULUMI)]
-    arrows = [Arrow(*flow) for flow in _FROM_OUTSIDE if flow[1] in names]
-    arrows += [Arrow(s.NAME, target, label) for s in systems for target, label in s.FLOWS if target in names]
-    return Graph(settings.environment, (*outside, *nodes), tuple(arrows))
+    flows = [*_FROM_OUTSIDE, *((e.system.NAME, *flow) for e in systems for flow in e.system.FLOWS)]
+    return Graph(settings.environment, tuple(nodes), tuple(Arrow(*flow) for flow in flows if {*flow[:2]} <= names))
 
 
-def _node(system: System, settings: Settings) -> Node:
-    return Node(system.NAME, system.LAYER, _asks(system.footprint(settings)))
+def _node(entry: Entry, settings: Settings) -> Node:
+    layer: Layer = "L2" if entry.component else "L1"
+    return Node(entry.system.NAME, layer, _asks(entry.system.footprint(settings)))
+
+
+def _reserved(reserved: Reserved) -> str:
+    cpu, memory = reserved.system_cpu + reserved.kube_cpu, reserved.system_memory + reserved.kube_memory
+    return f"{cores_text(cpu)} CPU · {size_text(memory)}"
 
 
 def _asks(footprint: Footprint) -> str:

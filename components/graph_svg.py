@@ -17,7 +17,7 @@ from components.graph_layout import Layout, layout
 _BOX: Final = (150, 44)
 _COLUMN, _ROW = 262, 64
 _MARGIN, _TITLE, _LEGEND = 24, 56, 34
-_CHARACTER: Final = 6.1  # width of a character at 11 px, rounded up
+_CHARACTER: Final = 5.6  # mean width of a character at 11 px
 _FILL: Final[Mapping[Layer, tuple[str, str]]] = {
     "outside": ("#ffffff", "#57606a"),
     "L0": ("#fff1e5", "#bc4c00"),
@@ -110,11 +110,11 @@ def _arrows(drawn: Graph, plan: Layout, places: Mapping[str, Point]) -> Iterator
 
 
 def _ends(route: tuple[str, ...], places: Mapping[str, Point]) -> list[Point]:
-    """The route's points, its ends moved to the sides of the boxes that face each other."""
-    points = [places[name] for name in route]
-    half = _BOX[0] / 2 if points[0][0] < points[-1][0] else -_BOX[0] / 2
-    (x1, y1), (x2, y2) = points[0], points[-1]
-    return [(x1 + half, y1), *points[1:-1], (x2 - half, y2)]
+    """The route's points: from side to side of the two boxes, straight across the columns between them."""
+    first, *between, last = (places[name] for name in route)
+    half = _BOX[0] / 2 if first[0] < last[0] else -_BOX[0] / 2
+    across = [point for x, y in between for point in ((x - half, y), (x + half, y))]
+    return [(first[0] + half, first[1]), *across, (last[0] - half, last[1])]
 
 
 def _labels(drawn: Graph, plan: Layout, places: Mapping[str, Point]) -> Iterator[str]:

@@ -138,11 +138,11 @@ def steps(builder: Builder, target: str, image: Image, order: Order, directory: 
             )
         case "buildah" | "podman":
             where = f"docker://{name}" if order.push else f"oci-archive:{archive}"
-            asked = ("--target", target, "--platform", platforms, "--timestamp", str(EPOCH), "--manifest", name)
+            wanted = ("--target", target, "--platform", platforms, "--timestamp", str(EPOCH), "--manifest", name)
             forget = Step((builder, "manifest", "rm", name))
             return (
                 forget,
-                Step((builder, "build", "--file", file, *asked, str(directory))),
+                Step((builder, "build", "--file", file, *wanted, str(directory))),
                 Step((builder, "manifest", "push", "--all", "--digestfile", str(metadata), name, where), metadata),
             )
 

@@ -7,7 +7,6 @@ Leaves to others: what the files say (`k3s_config`), unpacking (`scripts/k3s_rec
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 import shlex
 import tarfile
@@ -29,13 +28,13 @@ PATIENCE_SECONDS: Final = 600
 
 
 def bundle(entry: str, files: Mapping[str, str]) -> str:
-    """A script of `components.scripts` and the files it wants, as base64 of a tar.gz without times or owners."""
+    """A script of `components.scripts` and the files it wants, as base64 of a tar.
+
+    Without times and owners, and not compressed, as compressors differ from machine to machine: other bytes of the
+    same content would be an update.
+    """
     packed = io.BytesIO()
-    # Stamps and names of owners would make a new input, and so a new run, of the same content.
-    with (
-        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, text in sorted({"main.sh": script(entry), **files}.items()):
             data = text.encode()
             member = tarfile.TarInfo(path)

@@ -22,6 +22,8 @@ from components.versions import CHARTS
 from components.workload import resources
 
 NAME: Final = "keda"
+FLOWS: Final = (("redis", "XLEN, every 2 s"), ("ci-agent", "starts"))
+"""Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "keda"
 DIRECTORY: Final = "infrastructure/controllers/keda"
 _REDIS: Final = 6379

@@ -26,6 +26,8 @@ from components.versions import CHARTS
 from components.workload import RETAIN_CLASS, config_map, metadata, resources
 
 NAME: Final = "monitoring"
+FLOWS: Final = (("raibid-api", "scrapes"), ("flux", "scrapes"))
+"""Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "monitoring"
 CONTROLLERS: Final = "infrastructure/controllers/monitoring"
 CONFIGS: Final = "infrastructure/configs/monitoring"

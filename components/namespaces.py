@@ -13,7 +13,7 @@ from typing import Final
 
 from pulumi import ComponentResource, ResourceOptions
 
-from components.budget import Budget, Footprint, Quota
+from components.budget import Budget, Footprint, Limits, Quota
 from components.manifest_tree import Manifest, Tree, emit
 from components.network import DNS, EVERY_POD, network_policy
 from components.settings import Settings
@@ -21,6 +21,7 @@ from components.units import cores_text, size_text
 from components.workload import metadata
 
 NAME: Final = "namespaces"
+FLOWS: Final = ()
 POD_SECURITY: Final[Mapping[str, str]] = {
     "infrastructure": "restricted",
     "ci": "restricted",
@@ -34,6 +35,7 @@ FLUX_OWNED: Final = ("keda", "cert-manager")
 """All others precede Flux: Pulumi keeps them."""
 _SELF_POLICED: Final = frozenset({"flux-system"})
 _NOTHING: Final = Quota(cpu=0, memory=0, cpu_limit=0, memory_limit=0, storage=0, pods=0)
+_NO_LIMITS: Final = Limits(default_cpu=0, default_memory=0, max_memory=0)
 
 
 def pod_security_labels(namespace: str) -> dict[str, str]:
@@ -56,16 +58,21 @@ def manifests(settings: Settings) -> Tree:
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
-    """Quotas of this environment: a namespace in which no system runs gets one of nothing."""
+    """Quotas and limits of this environment: a namespace in which no system runs gets those of nothing."""
     return {
         f"{_prefix(namespace)}_{field}": value
         for namespace in POD_SECURITY
-        for field, value in _values(budget.quotas.get(namespace, _NOTHING)).items()
+        for field, value in _values(
+            budget.quotas.get(namespace, _NOTHING), budget.limits.get(namespace, _NO_LIMITS)
+        ).items()
     }
 
 
-def _values(quota: Quota) -> dict[str, str]:
+def _values(quota: Quota, limits: Limits) -> dict[str, str]:
     return {
+        "default_cpu": cores_text(limits.default_cpu),
+        "default_memory": size_text(limits.default_memory),
+        "max_memory": size_text(limits.max_memory),
         "cpu": cores_text(quota.cpu),
         "memory": size_text(quota.memory),
         "memory_limit": size_text(quota.memory_limit),
@@ -117,10 +124,12 @@ def _quota(namespace: str) -> Manifest:
 
 def _limit_range(namespace: str) -> Manifest:
     # What a chart's helper pod says nothing of; without these the quota would refuse it.
+    prefix = _prefix(namespace)
     limit = {
         "type": "Container",
-        "default": {"memory": "128Mi"},
-        "defaultRequest": {"cpu": "10m", "memory": "128Mi"},
+        "default": {"memory": f"${{{prefix}_default_memory}}"},
+        "defaultRequest": {"cpu": f"${{{prefix}_default_cpu}}", "memory": f"${{{prefix}_default_memory}}"},
+        "max": {"memory": f"${{{prefix}_max_memory}}"},
     }
     return {
         "apiVersion": "v1",

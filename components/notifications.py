@@ -21,6 +21,8 @@ from components.settings import Settings
 from components.workload import metadata
 
 NAME: Final = "notifications"
+FLOWS: Final = (("gitea", "commit status"),)
+"""Whom it talks to, and about what: `components graph` draws it."""
 DIRECTORY: Final = "infrastructure/configs/notifications"
 RECEIVER: Final = "fleet"
 RECEIVER_SECRET: Final = "webhook-token"  # noqa: S105  (a name)

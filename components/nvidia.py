@@ -22,6 +22,7 @@ from components.versions import CHARTS
 from components.workload import metadata, resources
 
 NAME: Final = "nvidia"
+FLOWS: Final = ()
 NAMESPACE: Final = "kube-system"
 """Not restricted: the plugin talks to the kubelet over a host path."""
 DIRECTORY: Final = "infrastructure/controllers/nvidia"

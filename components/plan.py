@@ -70,7 +70,7 @@ class Plan:
     def objects(self) -> dict[str, Mapping[str, Any]]:
         """Kubernetes objects that Pulumi itself owns (L1), by logical name."""
         return {
-            resource.name: dict(resource.inputs)
+            resource.name: {key: resource.inputs[key] for key in sorted(resource.inputs, key=_as_written)}
             for resource in self.resources
             if resource.type.startswith("kubernetes:") and "kind" in resource.inputs
         }
@@ -183,7 +183,8 @@ def is_secret(value: object) -> bool:
 def shown(value: Any) -> Any:
     """A value for people and files: secrets and unknowns by their name, whole floats as the integers they were."""
     if is_secret(value):
-        return SECRET
+        inner = value["value"]  # the keys of a Secret's data are no secret
+        return dict.fromkeys(inner, SECRET) if isinstance(inner, Mapping) else SECRET
     if isinstance(value, Mapping):
         return {key: shown(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -193,6 +194,12 @@ def shown(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value if value != rpc.UNKNOWN else UNKNOWN
     return UNKNOWN
+
+
+def _as_written(key: str) -> tuple[int, str]:
+    """Where people look for a key of an object: what it is, then its name, then the rest."""
+    first = ("apiVersion", "kind", "metadata")
+    return (first.index(key) if key in first else len(first), key)
 
 
 def secret_paths(value: object, path: str = "") -> Iterator[str]:

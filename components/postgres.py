@@ -48,7 +48,7 @@ def container(settings: Settings) -> Manifest:
     ready = {"exec": {"command": ["pg_isready", "-q", "-h", "127.0.0.1"]}, "periodSeconds": 10, "timeoutSeconds": 5}
     return {
         "name": NAME,
-        "image": IMAGES["postgres"].reference,
+        "image": IMAGES["postgres"].pinned(settings.digests.get("postgres", "")),
         "env": [
             {"name": "POSTGRES_USER", "value": "gitea"},
             {"name": "POSTGRES_DB", "value": "gitea"},

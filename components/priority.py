@@ -17,6 +17,7 @@ from components.settings import Settings
 from components.workload import metadata
 
 NAME: Final = "priority"
+FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/namespaces/priority"
 AGENTS: Final = "raibid-agents"
 SERVICES: Final = "raibid-services"

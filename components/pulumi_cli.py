@@ -20,6 +20,7 @@ import requests
 from components.versions import PULUMI
 
 _MACHINES: Final = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_PROGRAM: Final = "pulumi/pulumi"
 _PIECE: Final = 1024 * 1024
 _PATIENCE: Final = (5, 60)
 """Seconds to connect, and between two pieces."""
@@ -46,6 +47,12 @@ def cache(env: Mapping[str, str] = os.environ) -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "raibid" / f"pulumi-{PULUMI.version}"
 
 
+def cached(env: Mapping[str, str] = os.environ) -> str | None:
+    """The CLI that was fetched before."""
+    program = cache(env) / _PROGRAM
+    return str(program) if program.exists() else None
+
+
 def archive_name(machine: str = platform.machine()) -> str:
     """The release's file for this machine.
 
@@ -64,7 +71,7 @@ def install(directory: Path, progress: Progress, source: str = PULUMI.where) -> 
         DownloadError: no network, no such file, or it cannot be unpacked.
         ChecksumError: the archive is not the published one.
     """
-    program = directory / "pulumi" / "pulumi"
+    program = directory / _PROGRAM
     if program.exists():
         return program
     base, name = f"{source}/{PULUMI.version}", archive_name()

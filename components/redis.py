@@ -34,6 +34,7 @@ from components.workload import (
 )
 
 NAME: Final = "redis"
+FLOWS: Final = ()
 NAMESPACE: Final = "infrastructure"
 ADDRESS: Final = "redis.infrastructure.svc.cluster.local:6379"
 DIRECTORY: Final = "infrastructure/data/redis"

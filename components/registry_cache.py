@@ -20,6 +20,7 @@ from components.versions import IMAGES
 from components.workload import CONFIG, CONTAINER_SECURITY, config_map, fingerprint, resources, service, stateful_set
 
 NAME: Final = "registry-cache"
+FLOWS: Final = ()
 NAMESPACE: Final = "infrastructure"
 DIRECTORY: Final = "infrastructure/data/registry-cache"
 PORT: Final = 5000

@@ -25,6 +25,13 @@ from components.units import cores_text, size_text
 from components.workload import CONTAINER_SECURITY, RETAIN_CLASS, labels, metadata, pod_security
 
 NAME: Final = "ci-agent"
+FLOWS: Final = (
+    ("redis", "claim, log, finish"),
+    ("gitea", "clone, status"),
+    ("registry-cache", "base images"),
+    ("nvidia", "GPU lease"),
+)
+"""Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "ci"
 DIRECTORY: Final = "infrastructure/keda/ci-agent"
 IMAGE: Final = "raibid-agent"

@@ -17,6 +17,7 @@ from components.settings import Settings
 from components.workload import RETAIN_CLASS, metadata
 
 NAME: Final = "storage"
+FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/namespaces/storage"
 
 

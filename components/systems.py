@@ -47,6 +47,10 @@ class System(Protocol):
     def NAME(self) -> str:  # noqa: N802  (a module's constant)
         """Its name: label, directory, prefix of its variables."""
 
+    @property
+    def FLOWS(self) -> tuple[tuple[str, str], ...]:  # noqa: N802  (a module's constant)
+        """Systems that it talks to, and about what; an arrow points from whoever starts."""
+
     def footprint(self, settings: Settings) -> Footprint:
         """What it asks of the machine."""
 

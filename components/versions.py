@@ -25,6 +25,10 @@ class Pin:
         """`where:version`, as an image is named."""
         return f"{self.where}:{self.version}"
 
+    def pinned(self, digest: str) -> str:
+        """`where:version@digest`; without a digest, only the exact tag."""
+        return f"{self.reference}@{digest}" if digest else self.reference
+
 
 @dataclass(frozen=True)
 class Chart:

@@ -13,10 +13,10 @@ from typing import Final
 
 from pydantic.alias_generators import to_camel
 
-from components.budget.agents import CACHE_LEAST, SCRATCH_LEAST, SHAPES, Agents, Shape, agents, fitting
+from components.budget.agents import SHAPES, Agents, Shape, agents, fitting, least
 from components.budget.footprint import Footprint
 from components.budget.ledger import Amount, Ledger, Line, Resource, cells, table, total
-from components.budget.shares import KubeletReservation, Limits, Quota, by_node, quotas, reserved_cpus
+from components.budget.shares import KubeletReservation, Limits, Quota, by_node, quotas, system_cpu
 from components.settings import Node, Profile, Settings, Systems
 
 _SWITCHES: Final = tuple(to_camel(name) for name in Systems.model_fields)
@@ -90,17 +90,19 @@ def budget(settings: Settings, footprints: Iterable[Footprint]) -> Budget:
 def _open(settings: Settings, node: Node, systems: Sequence[Footprint], *, first: bool) -> Ledger:
     """A node's ledger before agents: what is reserved, then each system that is on it."""
     reserved = settings.reserved
-    cpus = reserved_cpus(node, reserved, settings.profile)
-    system_cpu = len(cpus) * 1000 - reserved.kube_cpu if cpus else reserved.system_cpu
     # Rounded up: the kubelet evicts below the percentage, so the byte that would touch it belongs to nobody.
     eviction_disk = -(-node.disk * reserved.eviction_disk_percent // 100)
     lines = [
-        Line("system", "reserved", Amount(system_cpu, reserved.system_memory, reserved.system_disk)),
+        Line(
+            "system",
+            "reserved",
+            Amount(system_cpu(node, reserved, settings.profile), reserved.system_memory, reserved.system_disk),
+        ),
         Line("kubernetes", "reserved", Amount(reserved.kube_cpu, reserved.kube_memory)),
         Line("eviction", "reserved", Amount(0, reserved.eviction_memory, eviction_disk)),
         Line("inference", "reserved", Amount(0, reserved.inference_memory)),
     ]
-    lines += [Line(system.system, "system", _on_node(system, first=first)) for system in systems]
+    lines += [Line(each.system, "system", _on_node(each, first=first)) for each in systems]
     return Ledger(
         node.name, Amount(node.cpu, node.memory, node.disk), tuple(line for line in lines if line.amount != Amount())
     )
@@ -148,7 +150,7 @@ def _cure(line: Line) -> str:
 def _no_agent(settings: Settings, ledgers: Sequence[Ledger], shape: Shape) -> BudgetError:
     """No node holds an agent: shown on the one that comes nearest to it."""
     roomiest = max(ledgers, key=lambda ledger: (ledger.left.cpu, ledger.left.memory))
-    agent = Line("one agent", "agents", Amount(shape.cpu, shape.memory, SCRATCH_LEAST + CACHE_LEAST))
+    agent = Line("one agent", "agents", least(shape))
     ledger = roomiest.add(agent)
     missing = _missing(Amount() - ledger.left, ledger.left.short())
     others = [

@@ -136,18 +136,23 @@ def reserved_cpus(node: Node, reserved: Reserved, profile: Profile) -> tuple[int
     return efficiency[: wanted // 1000] if wanted % 1000 == 0 and len(efficiency) * 1000 >= wanted else ()
 
 
+def system_cpu(node: Node, reserved: Reserved, profile: Profile) -> int:
+    """Millicores of the system: its cores, where they are numbered, less what Kubernetes has of them."""
+    cpus = reserved_cpus(node, reserved, profile)
+    return len(cpus) * 1000 - reserved.kube_cpu if cpus else reserved.system_cpu
+
+
 def kubelet(node: Node, reserved: Reserved, profile: Profile, volumes: int) -> KubeletReservation:
     """The reservations of one node; `volumes`: bytes of its disk that belong to volumes."""
-    cpus = reserved_cpus(node, reserved, profile)
     return KubeletReservation(
-        system_cpu=len(cpus) * 1000 - reserved.kube_cpu if cpus else reserved.system_cpu,
+        system_cpu=system_cpu(node, reserved, profile),
         system_memory=reserved.system_memory + reserved.inference_memory,
         system_disk=reserved.system_disk + volumes,
         kube_cpu=reserved.kube_cpu,
         kube_memory=reserved.kube_memory,
         eviction_memory=reserved.eviction_memory,
         eviction_disk_percent=reserved.eviction_disk_percent,
-        reserved_cpus=cpu_list(cpus),
+        reserved_cpus=cpu_list(reserved_cpus(node, reserved, profile)),
         static_cpus=profile == "pinned",
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.checkout import ROOT
-from components.commands.terminal import PLAIN, Output, line
+from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line
 from components.image_build import ImageError, Order, advice, build, find_builder
 from components.image_context import Context, build_context
 from components.settings import load_stack
@@ -32,6 +32,8 @@ def image(*, stack: str = "", output: Output = PLAIN) -> int:
     stack
         Whose images; without it the order is read as JSON from stdin, as the stack's own command sends it.
     """
+    if not stack and sys.stdin.isatty():
+        raise CommandError("whose images?", "python -m components image --stack S", USAGE)
     context = build_context(ROOT)
     order = order_of(stack, context) if stack else Order.read(sys.stdin.read())
     if order.context != context.hash:

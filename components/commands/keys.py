@@ -18,6 +18,7 @@ from typing import Any
 from components import stack_keys
 from components.checkout import ROOT
 from components.commands.terminal import PLAIN, CommandError, Output, line
+from components.pulumi_cli import cached
 from components.settings import PROJECT, load_stack
 
 
@@ -39,11 +40,11 @@ def keys(*, stack: str, recovery: Path | None = None, output: Output = PLAIN) ->
         File of the recovery key; $XDG_STATE_HOME/raibid/keys/<stack>-recovery.agekey if not given.
     """
     load_stack(stack)
-    program = shutil.which("pulumi")
+    program = shutil.which("pulumi") or cached()
     if program is None:
         raise CommandError(
-            "pulumi is not on PATH, and it alone can encrypt a secret of the stack's config",
-            "install the Pulumi CLI (`make preview` fetches a private one), then again",
+            "there is no pulumi here, and it alone can encrypt a secret of the stack's config",
+            "install the Pulumi CLI, or let `make preview` fetch a private one, then again",
         )
     file = recovery or _state() / f"{stack}-recovery.agekey"
     if file.resolve().is_relative_to(ROOT):
@@ -75,7 +76,8 @@ class StackConfig:
             CommandError: the stack cannot be read.
         """
         told: dict[str, Any] = json.loads(self._run("config", "--json"))
-        return {key.removeprefix(f"{PROJECT}:"): value for key, value in told.items()}
+        # What is not set is listed too, with its default from Pulumi.yaml: an empty text.
+        return {key.removeprefix(f"{PROJECT}:"): entry for key, entry in told.items() if entry.get("value") != ""}
 
     def secret(self, key: str) -> str:
         """A secret's value."""
@@ -107,7 +109,7 @@ class StackConfig:
 
 def _create(config: StackConfig, file: Path) -> list[str]:
     present = config.present()
-    recipients = json.loads(present.get("recipients", {}).get("value", "{}"))
+    recipients = json.loads(present.get("recipients", {}).get("value") or "{}")
     made = []
     if "seed" not in present:
         config.set_secret("seed", stack_keys.new_seed())

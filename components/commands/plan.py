@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.tree import Tree
 
-from components.commands.terminal import PLAIN, CommandError, Output, line
+from components.budget_view import headline, ledger_table, to_json
+from components.commands.terminal import PLAIN, CommandError, Output, line, show
 from components.manifest_tree import to_yaml
 from components.plan import Plan, Resource
 from components.plan import plan as run_program
+from components.settings import load_stack
+from components.systems import budget_of
 
 
 def plan(*, stack: str, objects: Path | None = None, output: Output = PLAIN) -> int:
@@ -37,15 +39,20 @@ def plan(*, stack: str, objects: Path | None = None, output: Output = PLAIN) -> 
         Also write the Kubernetes objects that Pulumi itself owns to this directory, a YAML file each.
     """
     result = run_program(stack)
+    proved = budget_of(load_stack(stack))
     if objects:
         _write(objects, result)
     if output.json:
-        output.emit(as_data(result))
+        output.emit({**as_data(result), "budget": to_json(stack, proved)})
         return 0
-    Console(soft_wrap=True).print(_drawn(result))
+    show(_drawn(result))
     line("")
     for path, value in _flat(result.outputs):
         line(f"{path}: {value}")
+    line("")
+    line(f"{stack}: {headline(proved)}", "bold")
+    for ledger in proved.ledgers:
+        show(ledger_table(ledger))
     return 0
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -72,3 +72,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         view.add_row(*(Text(cell) for cell in row))
     Console(soft_wrap=not sys.stdout.isatty()).print(view)
+
+
+def show(view: RenderableType) -> None:
+    """A drawing of rich. A pipe has no width: rich would assume 80 columns and fold what belongs on one line."""
+    Console(width=None if sys.stdout.isatty() else 120).print(view)

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Takes a bundle on stdin (tar, gzip, base64) and runs its main.sh as root; the bundle's directory is its argument.
+# Takes a bundle on stdin (tar, base64) and runs its main.sh as root; the bundle's directory is its argument.
 # Nothing secret may be in this text: Pulumi repeats the whole command when it fails. What is on stdin it does not.
 set -eu
 umask 077
 
 bundle=$(mktemp -d)
 trap 'rm -rf "$bundle"' EXIT
-base64 -d | tar -xzf - -C "$bundle"
+base64 -d | tar -xf - -C "$bundle"
 
 if [ "$(id -u)" -eq 0 ]; then
   sh "$bundle/main.sh" "$bundle"

@@ -5,7 +5,8 @@ one place (`load_stack` from files, `from_pulumi` from the engine).
 Leaves to others: types, defaults and secret flags as Pulumi sees them (Pulumi.yaml), what fits the machine (`budget`).
 """
 
-from components.settings.load import PROJECT, from_pulumi, load_stack, parse, with_profile
+from components.settings.check import parse, with_profile
+from components.settings.load import PROJECT, from_pulumi, load_stack
 from components.settings.model import (
     Cluster,
     Cores,

@@ -1,4 +1,8 @@
-"""What can be wrong with an encrypted file; every message says what to do, none repeats a secret."""
+"""What can be wrong with an encrypted file; every message says what to do, none repeats a secret.
+
+Owns: the reasons, a class each.
+Leaves to others: finding them (`document`, `keys`, `cipher`).
+"""
 
 from __future__ import annotations
 

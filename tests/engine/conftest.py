@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +40,19 @@ class Stack:
         return self.run("up", "--yes", "--skip-preview", *more)
 
     def run(self, command: str, *more: str) -> str:
-        """A command on this stack; what it printed."""
-        return self.pulumi.run(command, "--stack", self.workspace.stack, "--non-interactive", "--color", "never", *more)
+        """A command on this stack; all that it said, logs too."""
+        plain = ["--stack", self.workspace.stack, "--non-interactive", "--color", "never"]
+        done = subprocess.run(
+            [self.pulumi.program, command, *plain, *more],
+            cwd=self.workspace.path,
+            env=engine.environment(self.workspace, self.pulumi.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-5000:]
+        return done.stdout
 
     def git(self, *arguments: str) -> str:
         """What git says of the Flux repository."""
@@ -82,9 +95,40 @@ def local(program: str, tmp_path: Path) -> Stack:
     return make_stack(program, tmp_path)
 
 
+@dataclass(frozen=True)
+class Witnessed:
+    """A deployed stack, and what the machine could see of its making."""
+
+    stack: Stack
+    told: str
+    arguments: frozenset[bytes]
+    """Command lines of all processes that ran meanwhile."""
+
+
 @pytest.fixture(scope="module")
-def deployed(program: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def witnessed(program: str, tmp_path_factory: pytest.TempPathFactory) -> Witnessed:
+    """The stack `local`, from nothing to deployed, under observation."""
+    seen: set[bytes] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.002):  # a breath: two cores have an engine to run
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):  # it has ended meanwhile
+                    seen.add(file.read_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        stack = make_stack(program, tmp_path_factory.mktemp("deployed"))
+        told = stack.up("--logtostderr", "-v=3")
+    finally:
+        ended.set()
+        watcher.join()
+    return Witnessed(stack, told, frozenset(seen))
+
+
+@pytest.fixture
+def deployed(witnessed: Witnessed) -> Stack:
     """The stack `local`, deployed; shared by tests that leave it as it was."""
-    stack = make_stack(program, tmp_path_factory.mktemp("deployed"))
-    stack.up()
-    return stack
+    return witnessed.stack

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +16,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from components import engine, sops
+from components.fleet_plan import record_path
 from components.image_context import build_context
 from components.rendering import MARKER
 from components.settings import load_stack
 from components.systems import emission
-from tests.engine.conftest import Stack, make_stack
+from tests.engine.conftest import Stack, Witnessed, make_stack
 
 pytestmark = pytest.mark.engine
 
@@ -76,53 +76,24 @@ def test_an_edit_of_the_settings_changes_exactly_the_files_that_say_it(deployed:
         deployed.up()
         changed = deployed.git("diff", "--name-only", before, "main").splitlines()
     deployed.up()
-    mine = [path for path in changed if not path.startswith(".raibid/")]  # the push's own record
-    assert mine == ["clusters/local/cluster-vars.yaml"]
+    assert changed == ["clusters/local/cluster-vars.yaml", record_path("local")]
     assert deployed.git("diff", "--stat", before, "main") == "", "taking it back takes every byte back"
 
 
-def test_destroy_leaves_the_history_alone(local: Stack) -> None:
-    local.up()
-    history = local.git("log", "--format=%H %T", "main")
-    local.run("destroy", "--yes", "--skip-preview")
-    assert local.git("log", "--format=%H %T", "main") == history
-
-
-@contextmanager
-def process_arguments() -> Iterator[set[bytes]]:
-    """Command lines of all processes that run while the block does."""
-    seen: set[bytes] = set()
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.002):  # a breath: two cores have an engine to run
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(file.read_bytes())
-                except OSError:
-                    continue  # it has ended meanwhile
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def test_no_secret_is_in_previews_logs_arguments_or_state(local: Stack) -> None:
-    keys = local.workspace.keys
+def test_no_secret_is_in_previews_logs_arguments_or_state(witnessed: Witnessed) -> None:
+    stack = witnessed.stack
+    keys = stack.workspace.keys
     sentinels = [(keys / name).read_text().strip().encode() for name in ("seed", "cluster.agekey", "recovery.agekey")]
-    with process_arguments() as arguments:
-        told = local.run("preview", "--diff") + local.run("preview", "--json")
-        told += local.up("--show-sames", "--logtostderr", "-v=3")
-    state = b"".join(file.read_bytes() for file in local.workspace.backend.rglob("*") if file.is_file())
-    tree = local.git("log", "-p", "main").encode()
-    assert any(b"components" in line and b"push" in line for line in arguments), "the watcher saw the push"
+    with edited(stack):  # an edit, so that the push has something to show
+        told = witnessed.told + stack.run("preview", "--diff") + stack.run("preview", "--json")
+    state = b"".join(file.read_bytes() for file in stack.workspace.backend.rglob("*") if file.is_file())
+    tree = stack.git("log", "-p", "main").encode()
+    assert any(b"components" in line and b"push" in line for line in witnessed.arguments), "the push was seen"
+    assert '"level":' in witnessed.told, "the engine's own log was seen"
+    assert any(b"config" in line and b"seed" in line for line in witnessed.arguments), "and the setting of the seed"
     for sentinel in sentinels:
         assert len(sentinel) >= 64
-        for place in (told.encode(), state, tree, *arguments):
+        for place in (told.encode(), state, tree, *witnessed.arguments):
             assert sentinel not in place
 
 
@@ -151,7 +122,7 @@ def test_state_may_be_kept_in_s3(local: Stack, bucket: str) -> None:
 
     pulumi("stack", "init", "local", "--no-select")
     pulumi("up", "--stack", "local", "--yes", "--skip-preview")
-    pulumi("up", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes")
+    pulumi("preview", "--stack", "local", "--expect-no-changes")
 
 
 def components(*arguments: str, home: Path) -> str:
@@ -177,8 +148,21 @@ def test_what_is_rendered_is_what_was_pushed(deployed: Stack, tmp_path: Path) ->
             assert deployed.git("show", f"main:{path}").encode() == data
 
 
+def test_components_preview_shows_what_the_engine_says(program: str, tmp_path: Path) -> None:
+    told = components("preview", "--stack", "local", home=tmp_path)
+    assert "raibid:components:FluxRepo" in told
+    assert "to create" in told
+
+
 def test_a_preview_of_the_real_machine_needs_no_cluster(program: str, tmp_path: Path) -> None:
     if not engine.has_plugin("kubernetes"):
         pytest.skip("needs pulumi-resource-kubernetes; `plan` covers the same graph without it")
     told = make_stack(program, tmp_path, "dgx-spark").run("preview")
     assert "raibid:components:K3s" in told
+
+
+def test_destroy_leaves_the_history_alone(deployed: Stack) -> None:
+    """The last test of this file: it takes the shared stack away."""
+    history = deployed.git("log", "--format=%H %T", "main")
+    deployed.run("destroy", "--yes", "--skip-preview")
+    assert deployed.git("log", "--format=%H %T", "main") == history

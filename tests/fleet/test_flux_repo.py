@@ -19,7 +19,7 @@ from components.settings import Settings, load_stack
 from tests.fleet.conftest import SECRET_PATH, SENTINEL
 
 SEED = f"{SENTINEL}-seed-seed-seed-seed-seed-seed"
-ANSWER = PushResult(revision="f" * 40, branch="main", pushed=True, missing=("a.enc.yaml",), notices=("1 Secret is missing",))
+ANSWER = PushResult(revision="f" * 40, branch="main", pushed=True, missing=("a.enc.yaml",), notices=("one is missing",))
 EMISSION = Emission(
     files={"README.md": b"# fleet\n", "infrastructure/a.yaml": b"a: 1\n"},
     secrets={SECRET_PATH: SecretManifest("ci", "redis", lambda derive: {"password": derive("redis/raibid-api")})},
@@ -40,15 +40,6 @@ class Providers(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(args.token)
-
-
-class Listener(mocks.MockEngine):
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.said: list[str] = []
-
-    def Log(self, request: Any) -> None:
-        self.said.append(request.message)
 
 
 class Monitor(mocks.MockMonitor):
@@ -145,6 +136,11 @@ def test_the_command_has_no_delete_no_triggers_and_no_previous_output(run: Run) 
 def test_the_commit_and_what_is_missing_are_outputs_in_clear(run: Run) -> None:
     (outputs,) = run.monitor.outputs.values()
     assert outputs == {"revision": "f" * 40, "missing": ["a.enc.yaml"]}
+
+
+def test_what_the_push_has_to_say_is_a_warning_of_the_update(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    warnings = [record.message for record in caplog.get_records("setup") if record.levelname == "WARNING"]
+    assert warnings == ["one is missing"]
 
 
 @pytest.mark.parametrize("lacking", ["seed", "recipients"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
@@ -92,3 +94,32 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(ask: Ask) -> None
     with pytest.raises(RequestError) as error:
         push(ask(url="https://me:hunter2@git.example.org/fleet.git"))
     assert "hunter2" not in f"{error.value}{error.value.hint}"
+
+
+def test_a_redirection_never_takes_the_password_elsewhere(ask: Ask) -> None:
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            """Tests print nothing."""
+
+    class Here(Elsewhere):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{elsewhere.server_port}{self.path}")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere, ThreadingHTTPServer(("", 0), Here) as here:
+        threads = [threading.Thread(target=server.serve_forever, args=(0.02,)) for server in (elsewhere, here)]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(UnreachableError):
+            push(ask(url=f"http://127.0.0.1:{here.server_port}/fleet.git", username=USER, password=PASSWORD))
+        for server, thread in zip((elsewhere, here), threads, strict=True):
+            server.shutdown()
+            thread.join()
+    assert asked == []

@@ -157,10 +157,16 @@ def test_environments_with_the_same_keys_and_values_share_a_secret(repository: R
     assert repository.read(SECRET_PATH) == before
 
 
-def test_another_environments_values_are_not_replaced(repository: Repository, ask_secret: Ask) -> None:
+def test_another_environments_values_are_not_replaced_with_the_key_or_without(
+    repository: Repository, ask_secret: Ask
+) -> None:
     push(ask_secret())
-    with pytest.raises(DivergedError, match=r"environment local uses too; .* a repository each \(fleet\.url\)"):
-        push(ask_secret("of dev", environment="dev", stack="dev"))
+    refs = repository.refs
+    dev = {"environment": "dev", "stack": "dev"}
+    for request in (ask_secret("of dev", **dev), ask_secret("of dev", identity="", **dev)):
+        with pytest.raises(DivergedError, match=r"environment local uses it too, .* a repository each \(fleet\.url\)"):
+            push(request)
+    assert repository.refs == refs
 
 
 def test_another_environments_keys_are_told_as_such(ask_secret: Ask, stranger_key: str) -> None:

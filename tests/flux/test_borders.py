@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components import cluster, dns, flux, namespaces, systems
+from components.flux_stages import APP_PODS
 from components.settings import load_stack
 from components.units import millicores, size
 from tests.flux.rendered import Rendered, pods
@@ -96,6 +97,16 @@ def test_a_build_reaches_the_outside_but_no_private_address(rendered: Rendered) 
     blocks = [peer["ipBlock"] for rule in egress for peer in rule["to"] if "ipBlock" in peer]
     assert [block["cidr"] for block in blocks] == ["0.0.0.0/0"]
     assert {"10.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"} <= set(blocks[0]["except"])
+
+
+def test_a_developers_pod_is_let_out_by_its_label_and_reaches_no_redis(rendered: Rendered) -> None:
+    (policy,) = [s for s in policies(rendered, "ci") if s["podSelector"].get("matchLabels") == APP_PODS]
+    assert "raibid.dev/network: apps" in rendered.one("ConfigMap", "apps")["data"]["about"]
+    peers = [
+        peer for side in ("ingress", "egress") for rule in policy[side] for peer in rule.get("from", rule.get("to"))
+    ]
+    reached = [peer["namespaceSelector"]["matchLabels"] for peer in peers if "namespaceSelector" in peer]
+    assert reached == [{"kubernetes.io/metadata.name": "ci"}] * 2
 
 
 def test_nobody_may_call_an_agent(rendered: Rendered) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.flux.rendered import Rendered
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+REMEDY = "if the change is meant: RAIBID_UPDATE_GOLDEN=1 pytest tests/flux/test_golden.py, then read the diff"
 SECRETS = "SECRETS.txt"
 """In place of ciphertext, which is made anew for every key: which Secrets the tree has."""
 
@@ -39,5 +40,5 @@ def test_the_tree_is_the_golden_copy(rendered: Rendered) -> None:
     if os.environ.get("RAIBID_UPDATE_GOLDEN"):
         update(directory, files)
     golden = stored(directory)
-    assert sorted(files) == sorted(golden)
-    assert [path for path in files if files[path] != golden[path]] == []
+    assert sorted(files) == sorted(golden), REMEDY
+    assert [path for path in files if files[path] != golden[path]] == [], REMEDY

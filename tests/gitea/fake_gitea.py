@@ -1,6 +1,6 @@
 """Gitea's API as far as the setup uses it, in memory: its codes, its duplicates, what it keeps to itself.
 
-Written down from Gitea 1.26 (routers/api/v1), and compared once with a real one: docs/host.md, Gitea.
+Written down from Gitea 1.26 (routers/api/v1), and compared with a real one: docs/host.md, What was tried.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from types import TracebackType
 from typing import Any, ClassVar
 
 Answer = tuple[int, Any]
@@ -30,8 +29,8 @@ class FakeGitea:
     protections: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
-    failing: list[int] = field(default_factory=list)
-    """Statuses that the next requests get instead of an answer."""
+    trouble: Callable[[FakeGitea], int] = lambda _: 0
+    """The status that a request gets instead of an answer; 0 for none."""
     url: str = ""
 
     def __enter__(self) -> FakeGitea:
@@ -42,7 +41,7 @@ class FakeGitea:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -149,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     gitea: ClassVar[FakeGitea]
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         pass
 
     def _serve(self) -> None:
@@ -164,8 +163,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any]) -> Answer:
         path = self.path.partition("?")[0].removeprefix("/api/v1")
         self.gitea.calls.append(f"{self.command} {path}")
-        if self.gitea.failing:
-            return self.gitea.failing.pop(0), {"message": "not now"}
+        if trouble := self.gitea.trouble(self.gitea):
+            return trouble, {"message": "not now"}
         credentials = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
         login, _, password = credentials.partition(":")
         if self.gitea.passwords.get(login) != password:
@@ -177,4 +176,4 @@ class Handler(BaseHTTPRequestHandler):
                 return answer(self.gitea, body, *match.groups())
         return 405, {"message": f"the fake knows no {self.command} {path}"}
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve

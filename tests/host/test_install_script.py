@@ -76,9 +76,7 @@ def test_other_lines_of_hosts_stay(machine: Machine, send: Callable[..., str]) -
     assert "raibid.internal" not in hosts
 
 
-def test_a_release_whose_checksum_changed_replaces_nothing(
-    machine: Machine, releases: Releases, bundle: str
-) -> None:
+def test_a_release_whose_checksum_changed_replaces_nothing(machine: Machine, releases: Releases, bundle: str) -> None:
     releases.publish(K3S.version, stated="f" * 64)
     before = machine.files()
     done = machine.run(bundle)

@@ -30,7 +30,9 @@ def test_removal_takes_k3s_and_leaves_volumes_and_everybody_elses_lines(machine:
     volume = machine.root / "var/lib/rancher/k3s/storage/pvc-1/data"
     volume.parent.mkdir(parents=True)
     volume.write_text("somebody's")
-    (machine.root / "proc/self/mounts").write_text("tmpfs /var/lib/kubelet/pods/x tmpfs rw 0 0\n/dev/a /home ext4 rw 0 0\n")
+    (machine.root / "proc/self/mounts").write_text(
+        "tmpfs /var/lib/kubelet/pods/x tmpfs rw 0 0\n/dev/a /home ext4 rw 0 0\n"
+    )
     done = machine.run(uninstall_bundle())
     assert (done.returncode, json.loads(done.stdout)) == (0, {"uninstalled": True}), done.stderr
     left = machine.files()

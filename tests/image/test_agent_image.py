@@ -40,7 +40,7 @@ def built(settings: Settings, stdout: object, *, preview: bool = False) -> tuple
     pulumi.runtime.mocks.set_mocks(engine, preview=preview)
     seen: dict[str, Any] = {}
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> Any:
         image = AgentImage("image", AgentImageArgs(settings=settings, context=CONTEXT, program="python"))
         outputs = {"agent": image.agent, "api": image.api}

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from components import scaled_job
 from components.image_context import build_context
+from components.settings import load_stack
 from components.versions import BUILD, CRATES
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +154,10 @@ def test_python_of_the_image_is_one_that_the_package_supports() -> None:
     project = tomllib.loads((ROOT / "agent" / "pyproject.toml").read_text())["project"]
     (version,) = set(re.findall(r"lib/python(3\.\d+)/site-packages", str(EVERYTHING)))
     assert project["requires-python"] == f">={version}"
+
+
+def test_the_pods_are_who_the_images_are() -> None:
+    for target in TARGETS:
+        assert STAGES[target].all("USER") == [f"{scaled_job.USER}:{scaled_job.USER}"]
+    agent = scaled_job.manifests(load_stack("dgx-spark"))
+    assert f"'mountPath': '{STAGES['agent'].all('WORKDIR')[0]}'" in str(agent.directories)

@@ -17,7 +17,7 @@ from pulumi.runtime import mocks, rpc
 from components.checkout import ROOT
 from components.plan import STAND_IN, Plan, Providers, Resource, plan
 from components.settings import SettingsError, load_stack
-from components.systems import emission, flux_owned
+from components.systems import budget_of, emission, enabled, flux_owned
 
 STACKS = ("local", "dev", "dgx-spark")
 URNS = Path(__file__).parent / "urns"
@@ -181,6 +181,13 @@ def test_a_mistake_in_the_settings_ends_the_plan_before_the_program_runs(tmp_pat
         file.write("  raibid-ci:colour: red\n")
     with pytest.raises(SettingsError, match="colour"):
         plan("local", tmp_path)
+
+
+@every_stack
+def test_no_two_systems_name_a_value_alike(stack: str) -> None:
+    settings = load_stack(stack)
+    names = [name for system in enabled(settings) for name in system.variables(settings, budget_of(settings))]
+    assert sorted(names) == sorted(set(names))
 
 
 def identity(manifest: dict[str, Any]) -> tuple[str, str, str, str]:

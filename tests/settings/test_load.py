@@ -41,7 +41,7 @@ def test_a_stack_that_is_not_there_is_told_with_the_nearest_one() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("config:\n  a: 1\n  a: 2\n", "line 3: (not shown): not YAML: found duplicate key"),
+        (f"config:\n  a: 1\n  a: {SENTINEL}\n", "line 3: (not shown): not YAML: found duplicate key"),
         (f"config: [{SENTINEL}\n", "not YAML"),
         (f"config: {SENTINEL}\n", "config: (not shown): is no list of keys"),
         ("", "not a stack's file: start it with config:"),
