@@ -138,7 +138,19 @@ def steps(builder: Builder, target: str, image: Image, order: Order, directory: 
             )
         case "buildah" | "podman":
             where = f"docker://{name}" if order.push else f"oci-archive:{archive}"
-            wanted = ("--target", target, "--platform", platforms, "--timestamp", str(EPOCH), "--manifest", name)
+            # OCI's own format has no HEALTHCHECK: Buildah would leave it out.
+            wanted = (
+                "--format",
+                "docker",
+                "--target",
+                target,
+                "--platform",
+                platforms,
+                "--timestamp",
+                str(EPOCH),
+                "--manifest",
+                name,
+            )
             forget = Step((builder, "manifest", "rm", name))
             return (
                 forget,

@@ -71,6 +71,13 @@ class Workspace:
         """The stack's settings with what this machine adds."""
         return self.path / f"Pulumi.{self.stack}.yaml"
 
+    def lost(self, url: str, revision: str) -> bool:
+        """Whether the repository here was pushed to once, and then removed or emptied by hand."""
+        if url != str(self.fleet):
+            return False
+        command = ["git", "-C", str(self.fleet), "cat-file", "-e", f"{revision}^{{commit}}"]
+        return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
     def closed(self) -> set[str]:
         """Keys of the secrets that the stack's file holds, encrypted."""
         config = _load(self.stack_file).get("config", {})

@@ -59,13 +59,12 @@ def _by_engine(workspace: Workspace, program: str, output: Output) -> int:
     pulumi.ensure_secret("seed", keys.seed)
     pulumi.ensure_secret("ageKey", keys.cluster.private)
     pulumi.run("up", "--stack", workspace.stack, "--yes", "--skip-preview", "--non-interactive", "--color", "never")
-    outputs = pulumi.run("stack", "output", "--json", "--stack", workspace.stack)
-    return _answer(workspace, output, outputs)
-
-
-def _answer(workspace: Workspace, output: Output, outputs: str) -> int:
-    told: dict[str, Any] = json.loads(outputs)
+    told: dict[str, Any] = json.loads(pulumi.run("stack", "output", "--json", "--stack", workspace.stack))
     fleet = told["fleet"]
+    if workspace.lost(load_stack(workspace.stack, workspace.path).fleet.url, fleet["revision"]):
+        # The engine knows its inputs, which are the same, and not that somebody removed the repository.
+        output.say("the Flux repository is not there any more: pushing it again")
+        return _by_hand(workspace, output)
     if output.json:
         output.emit({"repository": str(workspace.fleet), **fleet, "images": told["images"]})
     else:

@@ -70,10 +70,10 @@ is_wanted() {
 # Downloaded beside its place and renamed only when it is what its publisher, and the stack, say it is.
 fetch() {
   mkdir -p "$(dirname "$binary")"
-  stated=$(curl -fsSL --retry 3 "$RAIBID_DOWNLOAD/$RAIBID_SUMS" | awk -v file="$RAIBID_ASSET" '$2 == file { print $1 }')
+  stated=$(curl -fsSL --proto-redir =https --retry 3 "$RAIBID_DOWNLOAD/$RAIBID_SUMS" | awk -v file="$RAIBID_ASSET" '$2 == file { print $1 }')
   [ -n "$stated" ] ||
     refuse "$RAIBID_SUMS of k3s $RAIBID_VERSION cannot be read or does not name $RAIBID_ASSET; nothing was changed"
-  curl -fsSL --retry 3 -o "$next" "$RAIBID_DOWNLOAD/$RAIBID_ASSET" ||
+  curl -fsSL --proto-redir =https --retry 3 -o "$next" "$RAIBID_DOWNLOAD/$RAIBID_ASSET" ||
     refuse "cannot download $RAIBID_ASSET of k3s $RAIBID_VERSION; nothing was changed"
   actual=$(sha256 "$next")
   [ "$actual" = "$stated" ] ||

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ import pytest
 from components.fleet_errors import CredentialsError, RequestError, UnreachableError
 from components.fleet_push import push
 from tests.fleet.conftest import Ask
-from tests.fleet.git_server import PASSWORD, USER, git_server
+from tests.fleet.git_server import PASSWORD, USER, git_server, serving
 from tests.fleet.repository import Repository
 
 # A git that writes down how it was called, who can read what lies beside it, then does what it is for.
@@ -107,19 +106,14 @@ def test_a_redirection_never_takes_the_password_elsewhere(ask: Ask) -> None:
         def log_message(self, *_: object) -> None:
             """Tests print nothing."""
 
-    class Here(Elsewhere):
-        def do_GET(self) -> None:
-            self.send_response(302)
-            self.send_header("Location", f"http://127.0.0.1:{elsewhere.server_port}{self.path}")
-            self.end_headers()
+    with serving(Elsewhere) as elsewhere:
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere, ThreadingHTTPServer(("", 0), Here) as here:
-        threads = [threading.Thread(target=server.serve_forever, args=(0.02,)) for server in (elsewhere, here)]
-        for thread in threads:
-            thread.start()
-        with pytest.raises(UnreachableError):
-            push(ask(url=f"http://127.0.0.1:{here.server_port}/fleet.git", username=USER, password=PASSWORD))
-        for server, thread in zip((elsewhere, here), threads, strict=True):
-            server.shutdown()
-            thread.join()
+        class Here(Elsewhere):
+            def do_GET(self) -> None:
+                self.send_response(302)
+                self.send_header("Location", f"{elsewhere}{self.path}")
+                self.end_headers()
+
+        with serving(Here) as here, pytest.raises(UnreachableError):
+            push(ask(url=f"{here}/fleet.git", username=USER, password=PASSWORD))
     assert asked == []

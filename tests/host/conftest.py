@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -90,8 +91,14 @@ class Machine:
         }
 
 
+NEEDED = ("sh", "awk", "base64", "cmp", "curl", "sha256sum", "tar", "timeout")
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
+    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"the host's scripts need {', '.join(missing)} on PATH")
     root = tmp_path / "root"
     for directory in ("etc", "var/lib", "proc/self", "usr/local/bin"):
         (root / directory).mkdir(parents=True)

@@ -219,3 +219,26 @@ def test_a_user_whose_sudo_asks_for_a_password_is_told_what_to_do(machine: Machi
     done = machine.run(bundle, FAKE_UID="1000")
     assert done.returncode == 1
     assert "NOPASSWD" in done.stderr
+
+
+def test_an_agent_joins_without_a_kubeconfig_of_its_own(
+    machine: Machine, settings: Settings, releases: Releases
+) -> None:
+    second = settings.nodes[0].model_copy(update={"name": "second"})
+    both = settings.model_copy(update={"nodes": (settings.nodes[0], second)})
+    bundle = install_bundle(both, second, RESERVATION, token=TOKEN, address="192.0.2.7", releases=releases.url)
+    done = machine.run(bundle)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kubeconfig"] == ""
+    assert "systemctl restart k3s-agent" in machine.calls()
+    assert not [call for call in machine.calls() if call.startswith("k3s ")]
+    assert b"server: https://dgx-spark.raibid.internal:6443" in machine.files()["etc/rancher/k3s/config.yaml"][1]
+
+
+def test_an_agent_takes_a_rotated_token(machine: Machine, settings: Settings, releases: Releases) -> None:
+    second = settings.nodes[0].model_copy(update={"name": "second"})
+    both = settings.model_copy(update={"nodes": (settings.nodes[0], second)})
+    for token in ("first", "another"):
+        done = machine.run(install_bundle(both, second, RESERVATION, token=token, releases=releases.url))
+        assert done.returncode == 0, done.stderr
+    assert machine.files()["etc/rancher/k3s/token"][1] == b"another"

@@ -86,8 +86,8 @@ WANTED = {
         builder: [
             f"{builder} --version",
             f"{builder} manifest rm {REF}",
-            f"{builder} build --file CONTEXT/agent/Dockerfile --target agent --platform linux/arm64,linux/amd64 "
-            f"--timestamp {EPOCH} --manifest {REF} CONTEXT",
+            f"{builder} build --file CONTEXT/agent/Dockerfile --format docker --target agent "
+            f"--platform linux/arm64,linux/amd64 --timestamp {EPOCH} --manifest {REF} CONTEXT",
             f"{builder} manifest push --all --digestfile OUT/agent.digest {REF} docker://{REF}",
         ]
         for builder in ("buildah", "podman")

@@ -155,3 +155,13 @@ def test_a_place_that_cannot_be_used_is_a_sentence(
     assert run(["up"]) == 1
     assert "XDG_STATE_HOME" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+
+
+def test_a_repository_that_was_removed_by_hand_is_noticed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["up", "--json"])
+    revision = json.loads(capsys.readouterr().out)["revision"]
+    workspace = Workspace(home, "local")
+    assert not workspace.lost(str(workspace.fleet), revision)
+    assert not workspace.lost("https://elsewhere.example/fleet.git", revision)
+    shutil.rmtree(workspace.fleet)
+    assert workspace.lost(str(prepare("local", home).fleet), revision)
