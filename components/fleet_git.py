@@ -198,7 +198,7 @@ def _environment(scratch: Path, username: str, password: str) -> dict[str, str]:
         if not name.startswith("GIT_") or name.startswith(("GIT_SSL_", "GIT_SSH"))
     }
     script = scratch / "askpass"
-    files = (("username", username, 0o600), ("password", password, 0o600), ("askpass", _ASKPASS, 0o700))
+    files = (("username", username or "git", 0o600), ("password", password, 0o600), ("askpass", _ASKPASS, 0o700))
     for name, text, mode in files:
         descriptor = os.open(scratch / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w") as file:

@@ -52,6 +52,7 @@ class PushRequest(BaseModel):
     url: str
     branch: str = "main"
     username: str = ""
+    """Empty: the one of the address, else `git`, which forges take beside a token."""
     password: str = Field(default="", repr=False)
     environment: DnsLabel
     stack: str
@@ -153,10 +154,10 @@ def check(request: PushRequest) -> None:
     """
     if not request.url or request.url.startswith("-"):
         raise RequestError("fleet.url: no address to push to", "set it: pulumi config set --path fleet.url URL")
-    if re.match(r"https?://[^/]*@", request.url):
+    if re.match(r"https?://[^/@]*:[^/]*@", request.url):
         raise RequestError(
-            "fleet.url holds a user or password, which every log and process list would show",
-            "leave them out of the address; the password is the stack secret gitPassword",
+            "fleet.url holds a password, which every log and process list would show",
+            "leave only the user in the address (https://user@host/…); the password is the stack secret gitPassword",
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", request.branch) or ".." in request.branch:
         raise RequestError(f"fleet.branch: {request.branch!r} is no branch name", "use letters, digits, dashes")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pyrage import IdentityError, x25519  # type: ignore[import-untyped]
+from pyrage import IdentityError, x25519
 
 _SEED_BYTES: Final = 32
 

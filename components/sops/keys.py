@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pyrage  # type: ignore[import-untyped]
+import pyrage
 from pyrage import x25519
 
 from components.sops.errors import IdentityError, LostKeyError, NotEncryptedError, RecipientError

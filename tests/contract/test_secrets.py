@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from pyrage import x25519  # type: ignore[import-untyped]
+from pyrage import x25519
 
 from components.applied import applied
 from components.kustomize import documents

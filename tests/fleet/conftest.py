@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyrage import x25519  # type: ignore[import-untyped]
+from pyrage import x25519
 
 from components import sops
 from components.fleet_request import PushRequest

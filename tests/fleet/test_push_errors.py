@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from components.fleet_errors import CredentialsError, GitError, RequestError, UnreachableError, UnsafePathError
 from components.fleet_push import push
@@ -97,9 +98,13 @@ def test_an_address_that_is_none_is_refused(url: str, ask: Ask) -> None:
         push(ask(url=url))
 
 
-def test_a_transport_that_runs_commands_is_refused(ask: Ask, tmp_path: Path) -> None:
+def test_a_transport_that_runs_commands_is_refused_whatever_the_user_allows(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".gitconfig").write_text('[protocol "ext"]\n\tallow = always\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(GitError, match="ext"):
-        push(ask(url=f"ext::sh -c 'touch {tmp_path}/ran'"))
+        push(ask(url=f"ext::sh -c touch% {tmp_path}/ran"))
     assert not (tmp_path / "ran").exists()
 
 
@@ -115,6 +120,12 @@ def test_what_is_no_request_names_fields_and_never_values(text: str) -> None:
         read_request(text)
     assert SENTINEL not in str(error.value)
     assert error.value.__cause__ is None
+
+
+def test_a_request_made_wrongly_does_not_quote_its_secrets_either(ask: Ask) -> None:
+    with pytest.raises(ValidationError) as error:
+        ask(secrets=SENTINEL, identity=[SENTINEL])
+    assert SENTINEL not in str(error.value)
 
 
 def test_a_request_survives_json(ask_secret: Ask) -> None:

@@ -52,6 +52,10 @@ def test_a_password_opens_the_repository(repository: Repository, ask: Ask, url: 
     assert not push(ask(url=url, username=USER, password=PASSWORD)).pushed
 
 
+def test_the_user_may_stand_in_the_address(repository: Repository, ask: Ask, url: str) -> None:
+    assert push(ask(url=url.replace("//", f"//{USER}@"), password=PASSWORD)).revision == repository.head
+
+
 def test_the_password_is_in_no_argument_environment_configuration_or_mode(ask: Ask, url: str, witness: Path) -> None:
     push(ask(url=url, username=USER, password=PASSWORD))
     seen = witness.with_name("git.log").read_text()
@@ -81,6 +85,15 @@ def test_wrong_credentials_say_which_setting_and_not_the_password(user: str, pas
     assert "gitPassword" in error.value.hint
     assert url in str(error.value)
     assert "wrong-password" not in f"{error.value}{error.value.hint}"
+
+
+def test_passwords_that_somebody_stored_are_not_used(
+    ask: Ask, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".gitconfig").write_text(f'[credential]\n\thelper = "!touch {tmp_path}/asked #"\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    push(ask(url=url, username=USER, password=PASSWORD))
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_repository_that_is_not_there_says_to_create_it(ask: Ask, url: str) -> None:

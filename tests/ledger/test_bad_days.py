@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 from raibid.contract import AclUser, Keys
-from raibid.ledger import Beat, Ledger, LedgerFullError, LedgerUnavailableError
 from raibid.contract.redis_acl import RULES, acl_file
+from raibid.ledger import Beat, Ledger, LedgerFullError, LedgerUnavailableError
 from raibid.ledger.scripts import FLAGS, source
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus

@@ -18,8 +18,8 @@ from typing import Final, Self
 import requests
 
 from raibid.contract import POLL_SECONDS, AclUser, Env
-from raibid.ledger import Ledger, LedgerError
 from raibid.contract.redis_acl import acl_file
+from raibid.ledger import Ledger, LedgerError
 from raibid.local.errors import PartError
 from raibid.local.install import toolchain
 from raibid.local.leftovers import Traces
