@@ -12,7 +12,7 @@ from components.agent_image import AgentImage, AgentImageArgs
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.flux import Flux, FluxArgs
 from components.flux_repo import FluxRepo, FluxRepoArgs
-from components.image_context import build_context
+from components.image.context import build_context
 from components.k3s import TOKEN_LABEL, K3s, K3sArgs
 from components.secret_values import derived
 from components.settings import from_pulumi

@@ -1,7 +1,7 @@
 """The pool's images in the stack's graph: context in, `repository:tag@digest` out.
 
 Owns: the inputs that decide whether an image is built again, the outputs.
-Leaves to others: the context (`image_context`), building (`image_build`, run by `python -m components image`), which
+Leaves to others: the context (`image.context`), building (`image.build`, run by `python -m components image`), which
 digest the cluster uses: the one pinned in stack config, so that a preview shows the exact tree.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Final
 from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
 from pulumi_command import local
 
-from components.image_build import advice
-from components.image_context import Context
+from components.image.build import advice
+from components.image.context import Context
 from components.settings import Settings
 
 NAME: Final = "agent-image"

@@ -1,7 +1,7 @@
 """The Flux repository in the stack's graph: each of its files is an input, one command pushes them.
 
 Owns: what a preview shows of the tree (`files`), the push as a resource, the commit it made.
-Leaves to others: the tree (`systems.emission`), the push itself (`fleet_push`, by `python -m components push`).
+Leaves to others: the tree (`systems.emission`), the push itself (`fleet.push`, by `python -m components push`).
 
 Tree and secrets go to that command on stdin, which is a secret of the state; its command line, environment and output
 hold none. There is no `delete`: `destroy` leaves the history alone. There are no `triggers`: they would replace the
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, Output, ResourceOptions, log
 from pulumi_command import local
 
-from components.fleet_request import PushResult, push_request
+from components.fleet.request import PushResult, push_request
 from components.manifest_tree import Emission
 from components.settings import Settings
 

@@ -1,8 +1,8 @@
 """k3s on the machines of the stack, over SSH: checked first, then installed or updated, never without a host key.
 
 Owns: the commands that are run on the hosts, the kubeconfig.
-Leaves to others: files (`k3s_config`), what is sent (`k3s_bundle`), what is done there (`scripts/k3s_*.sh`), whether
-the machine fits (`k3s_preflight`).
+Leaves to others: files (`host.config`), what is sent (`host.bundle`), what is done there (`scripts/k3s_*.sh`), whether
+the machine fits (`host.preflight`).
 
 No command has `triggers`: they replace, and a replacement runs the old one's delete last, which would remove the
 cluster that was just installed. A changed bundle on stdin is an update: the same script again, which is idempotent.
@@ -20,9 +20,9 @@ from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOpt
 from pulumi_command import remote
 
 from components.budget import Footprint, KubeletReservation
-from components.k3s_bundle import RECEIVE, install_bundle, kubeconfig_bundle, preflight_bundle, uninstall_bundle
-from components.k3s_config import API_PORT, NAME, host_files, node_files
-from components.k3s_preflight import Facts, accept
+from components.host.bundle import RECEIVE, install_bundle, kubeconfig_bundle, preflight_bundle, uninstall_bundle
+from components.host.config import API_PORT, NAME, host_files, node_files
+from components.host.preflight import Facts, accept
 from components.manifest_tree import emit
 from components.settings import Node, Settings
 

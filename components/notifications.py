@@ -2,7 +2,7 @@
 
 Owns: the commit-status provider, an Alert per namespace, the receiver of Gitea's push hook and its address.
 Leaves to others: the tokens (live Secrets: `cluster`, `gitea_setup`), the hook on Gitea's side (`gitea_setup`), alerts
-on metrics (`alert_rules`).
+on metrics (`monitoring.alert_rules`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from components import (
     api,
     cert_manager,
     dns,
-    fleet_docs,
     flux,
     gitea,
     keda,
@@ -33,7 +32,8 @@ from components import (
     storage,
 )
 from components.budget import Budget, Footprint, budget
-from components.k3s_config import host_files
+from components.fleet import docs as fleet_docs
+from components.host.config import host_files
 from components.manifest_tree import Emission, Tree, emit
 from components.settings import Settings
 

@@ -1,7 +1,7 @@
 """The rules over a rendered tree: objects with the files they come from in, findings for people out.
 
 Owns: which rules hold for files, one flat answer with path, object, rule, message and remedy.
-Leaves to others: building the tree as Flux would (`components.kustomize`), printing (`components.commands.lint`).
+Leaves to others: building the tree as Flux would (`components.kustomize.build`), printing (`components.commands.lint`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 
@@ -24,3 +25,15 @@ def ledger(redis_server: RedisServer) -> Iterator[Ledger]:
     ledger.setup()
     yield ledger
     ledger.close()
+
+
+@pytest.fixture
+def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that is current, as in a program of the engine's: the SDK makes its futures of it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    # Outputs resolve in tasks of their own, also those that nobody asked for.
+    loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
+    asyncio.set_event_loop(None)
+    loop.close()

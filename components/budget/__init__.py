@@ -2,7 +2,7 @@
 
 Owns: the footprint of a system, the ledger of CPU, memory and disk per node, how many agents fit, quotas, limit
 ranges and the kubelet's reservations that follow.
-Leaves to others: each system's own numbers (its `footprint`), drawing (`components.budget_view`).
+Leaves to others: each system's own numbers (its `footprint`), drawing (`components.budget.view`).
 """
 
 from components.budget.agents import SHAPES, Agents, Shape

@@ -1,7 +1,7 @@
 """The ledger of a node: every core, byte and gigabyte of it is on exactly one line.
 
 Owns: amounts, lines, the sum that must come out even, the ledger as a table of text.
-Leaves to others: which lines there are (`proof`), bars and pictures (`components.budget_view`).
+Leaves to others: which lines there are (`proof`), bars and pictures (`components.budget.view`).
 """
 
 from __future__ import annotations

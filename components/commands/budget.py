@@ -1,7 +1,7 @@
 """`components budget`: what each system takes of each node, and what agents get.
 
 Owns: its options; which of table, JSON and picture is wanted.
-Leaves to others: the proof (`components.budget`), the drawing (`budget_view`, `budget_svg`).
+Leaves to others: the proof (`components.budget`), the drawing (`budget.view`, `budget.svg`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Annotated, get_args
 from rich.console import Console, RenderableType
 
 from components.budget import Budget, BudgetError
-from components.budget_svg import draw
-from components.budget_view import headline, ledger_table, profiles_table, to_json
+from components.budget.svg import draw
+from components.budget.view import headline, ledger_table, profiles_table, to_json
 from components.commands.terminal import PLAIN, USAGE, CommandError, Flag, Output, line
 from components.settings import Profile, Settings, SettingsError, load_stack, notices, with_profile
 from components.systems import budget_of

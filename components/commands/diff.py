@@ -1,7 +1,7 @@
 """`components diff`: what a change does to a stack, against any revision of this repository.
 
 Owns: which revision, unified diffs and the budget on the terminal, the JSON.
-Leaves to others: rendering (`revision`), comparing (`tree_diff`).
+Leaves to others: rendering (`review.revision`), comparing (`review.tree_diff`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Final
 
-from components import revision
 from components.checkout import ROOT
 from components.commands.terminal import PLAIN, CommandError, Output, line, table
-from components.tree_diff import SIGNS, TreeDiff, compare
+from components.review import revision
+from components.review.tree_diff import SIGNS, TreeDiff, compare
 
 _STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
 

@@ -1,7 +1,7 @@
 """`components graph`: the stack as a picture.
 
 Owns: which format, where it goes.
-Leaves to others: nodes and arrows (`graph`), drawing (`graph_svg`).
+Leaves to others: nodes and arrows (`graph.model`), drawing (`graph.svg`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from components import graph as model
 from components.commands.terminal import PLAIN, CommandError, Output, write
-from components.graph_svg import svg
+from components.graph import model
+from components.graph.svg import svg
 from components.settings import load_stack
 
 

@@ -1,7 +1,7 @@
 """`components image`: build and push the pool's images; what the stack's AgentImage runs.
 
 Owns: the order on stdin, the context's file, the answer on stdout.
-Leaves to others: the context (`image_context`), builders (`image_build`), when it runs (`agent_image`).
+Leaves to others: the context (`image.context`), builders (`image.build`), when it runs (`agent_image`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from components.checkout import ROOT
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line
-from components.image_build import ImageError, Order, advice, build, find_builder
-from components.image_context import Context, build_context
+from components.image.build import ImageError, Order, advice, build, find_builder
+from components.image.context import Context, build_context
 from components.settings import load_stack
 
 

@@ -1,8 +1,8 @@
 """`components keys`: the keys of a real stack, made once and kept where each belongs.
 
 Owns: what is missing, asking the person's own `pulumi` to store it, the recovery key's file.
-Leaves to others: the keys themselves (`stack_keys`), decrypting and encrypting (the engine), stacks of this machine
-only (`up` makes their keys).
+Leaves to others: the keys themselves (`engine.stack_keys`), decrypting and encrypting (the engine), stacks of this
+machine only (`up` makes their keys).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import stack_keys
 from components.checkout import ROOT
 from components.commands.terminal import PLAIN, CommandError, Output, line
-from components.pulumi_cli import cached
+from components.engine import stack_keys
+from components.engine.pulumi_cli import cached
 from components.settings import PROJECT, load_stack
 
 

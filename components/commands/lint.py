@@ -1,7 +1,7 @@
 """`components lint`: the rules over a rendered Flux repository, as Flux would apply it.
 
 Owns: where the bounds come from (the tree's own cluster-vars), one line per violation.
-Leaves to others: the rules (`policies`), building the tree (`applied`).
+Leaves to others: the rules (`policies`), building the tree (`kustomize.applied`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.admission import IMAGES, MOST_AGENTS
-from components.applied import applied, environments, read_tree
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line
-from components.kustomize import documents
+from components.kustomize.applied import applied, environments, read_tree
+from components.kustomize.build import documents
 from policies.rule import Bounds
 from policies.tree import Finding, findings
 

@@ -1,7 +1,7 @@
 """`components plan`: the resources, outputs and budget of a stack, without an engine.
 
 Owns: how they are printed, where captured objects are written.
-Leaves to others: running the program (`components.plan`), the budget's table (`budget_view`).
+Leaves to others: running the program (`components.engine.plan`), the budget's table (`budget.view`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 from rich.tree import Tree
 
-from components.budget_view import headline, ledger_table, to_json
+from components.budget.view import headline, ledger_table, to_json
 from components.commands.terminal import PLAIN, CommandError, Output, line, show
+from components.engine.plan import Plan, Resource
+from components.engine.plan import plan as run_program
 from components.manifest_tree import to_yaml
-from components.plan import Plan, Resource
-from components.plan import plan as run_program
 from components.settings import load_stack
 from components.systems import budget_of
 

@@ -1,7 +1,7 @@
 """`components preview`: what `pulumi up` would do, even on a machine that has no Pulumi yet.
 
 Owns: the ladder: `pulumi` on PATH, the pinned release in the user's cache, `plan`; what is said on the way.
-Leaves to others: fetching (`pulumi_cli`), the private place (`workspace`), running (`engine`), `plan`.
+Leaves to others: fetching (`engine.pulumi_cli`), the private place (`engine.workspace`), running (`engine`), `plan`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Annotated
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from components import engine
 from components.commands.plan import plan
 from components.commands.terminal import Flag, Output
-from components.pulumi_cli import ChecksumError, DownloadError, cache, install
+from components.engine import cli as engine
+from components.engine.pulumi_cli import ChecksumError, DownloadError, cache, install
+from components.engine.workspace import Workspace, prepare
 from components.settings import load_stack
 from components.versions import PULUMI, PULUMI_COMMAND
-from components.workspace import Workspace, prepare
 
 _NEEDS = {"embedded": ("command",), "existing": ("command", "kubernetes"), "k3s": ("command", "kubernetes")}
 

@@ -1,7 +1,7 @@
 """`components push`: one emission from stdin into Git.
 
 Owns: reading the request, ending cleanly when stopped, what is said at the end.
-Leaves to others: the push (`fleet_push`), the request's fields (`fleet_request`).
+Leaves to others: the push (`fleet.push`), the request's fields (`fleet.request`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from types import FrameType
 
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line
-from components.fleet_push import push as push_tree
-from components.fleet_request import read_request
+from components.fleet.push import push as push_tree
+from components.fleet.request import read_request
 
 
 def push(*, output: Output = PLAIN) -> int:

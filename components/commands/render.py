@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from components.commands.terminal import PLAIN, USAGE, CommandError, Flag, Output, line
-from components.fleet_seal import Sealing, seal
+from components.fleet.seal import Sealing, seal
 from components.manifest_tree import Emission
 from components.rendering import write_tree
 from components.secret_values import deriver

@@ -1,7 +1,7 @@
 """`components summarize`: a change as a review comment, printed or kept up to date on a pull request.
 
 Owns: where the parts come from, that a head which cannot be rendered is told in the comment, the exit code.
-Leaves to others: the text (`preview_summary`), the forge (`pull_request`).
+Leaves to others: the text (`review.summary`), the forge (`review.pull_request`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from components import revision
 from components.checkout import ROOT
 from components.commands.diff import against
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, write
-from components.preview_summary import Preview, marker
-from components.preview_summary import summarize as comment_of
-from components.pull_request import PullRequest
-from components.revision import RevisionError
-from components.tree_diff import TreeDiff
+from components.review import revision
+from components.review.pull_request import PullRequest
+from components.review.revision import RevisionError
+from components.review.summary import Preview, marker
+from components.review.summary import summarize as comment_of
+from components.review.tree_diff import TreeDiff
 
 TOKEN: Final = "RAIBID_COMMENT_TOKEN"  # noqa: S105  (a variable's name)
 

@@ -1,8 +1,8 @@
 """`components up`: emit a stack that needs no cluster, by Pulumi where it is, else by the same functions.
 
 Owns: the order of what happens, what is said meanwhile.
-Leaves to others: the private place (`workspace`), the engine (`engine`), the push (`fleet_push`), the pool itself
-(`raibid up`, which `make up` goes on to).
+Leaves to others: the private place (`engine.workspace`), the engine (`engine`), the push (`fleet.push`), the
+pool itself (`raibid up`, which `make up` goes on to).
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from components import checkout, engine, stack_keys
+from components import checkout
 from components.commands.terminal import PLAIN, CommandError, Flag, Output, line
+from components.engine import cli as engine
+from components.engine import stack_keys
+from components.engine.workspace import Workspace, prepare
 from components.settings import load_stack
-from components.workspace import Workspace, prepare
 
 
 def up(
@@ -74,9 +76,9 @@ def _by_engine(workspace: Workspace, program: str, output: Output) -> int:
 
 def _by_hand(workspace: Workspace, output: Output) -> int:
     from components.commands.image import carry_out, order_of
-    from components.fleet_push import push
-    from components.fleet_request import push_request
-    from components.image_context import build_context
+    from components.fleet.push import push
+    from components.fleet.request import push_request
+    from components.image.context import build_context
     from components.systems import emission
 
     settings = load_stack(workspace.stack, workspace.path)

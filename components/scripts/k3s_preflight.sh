@@ -1,5 +1,5 @@
 #!/bin/sh
-# What this machine is, as one JSON object on stdout. It reads and decides nothing: components/k3s_preflight.py judges.
+# What this machine is, as one JSON object on stdout. It reads and decides nothing: components/host/preflight.py judges.
 # Only figures that stay the same from run to run are in it (the size of the disk, not what is free on it).
 set -eu
 root=${RAIBID_ROOT:-}

@@ -2,7 +2,7 @@
 
 Owns: writing and reading encrypted Secrets so that the `sops` program and Flux read ours and we read theirs; new
 recipients (`update_keys`), a new data key (`rotate`), `.sops.yaml`.
-Leaves to others: which Secrets there are (each system's file), when ciphertext is kept (`fleet_plan`), other formats,
+Leaves to others: which Secrets there are (each system's file), when ciphertext is kept (`fleet.plan`), other formats,
 key services and file types of SOPS.
 
 There is no maintained SOPS writer in Python, and the program would be one more thing to install on every machine that

@@ -4,7 +4,7 @@ Owns: the walk over the document, its MAC, the `sops` section, what is kept when
 Leaves to others: one value (`cipher`), the data key (`keys`).
 
 With `mac_only_encrypted` the MAC covers the encrypted values and not the names around them, so that Flux may build on
-the file; a changed name is seen by the emission's own record (`fleet_plan`).
+the file; a changed name is seen by the emission's own record (`fleet.plan`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from components.budget import Budget, budget
-from components.budget_svg import draw
-from components.budget_view import bar, headline, ledger_table, profiles_table, to_json
+from components.budget.svg import draw
+from components.budget.view import bar, headline, ledger_table, profiles_table, to_json
 from tests.budget.machines import CLASSES, MISSION, SPARK, stack
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.applied import Applied, applied
+from components.kustomize.applied import Applied, applied
 from components.manifest_tree import Emission, Manifest, to_yaml
 from components.settings import Settings
 from components.systems import emission

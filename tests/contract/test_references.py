@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
 
-from components.applied import variables
-from components.kustomize import placeholders
+from components.kustomize.applied import variables
+from components.kustomize.build import placeholders
 from components.manifest_tree import SUBSTITUTE_OFF, Manifest
 from tests.contract.cluster import LIVE_SECRETS, Cluster, identity, walk
 

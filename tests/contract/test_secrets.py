@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from pyrage import x25519
 
-from components.applied import applied
-from components.kustomize import documents
+from components.kustomize.applied import applied
+from components.kustomize.build import documents
 from components.secret_values import deriver
 from components.sops import LostKeyError, decrypt, encrypt
 from policies.rule import Bounds

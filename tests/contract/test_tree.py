@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from components.admission import IMAGES, MOST_AGENTS
-from components.applied import read_tree
 from components.commands.lint import lint
-from components.kustomize import build
+from components.kustomize.applied import read_tree
+from components.kustomize.build import build
 from components.manifest_tree import SecretManifest
 from components.settings import load_stack
 from components.systems import emission

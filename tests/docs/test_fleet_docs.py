@@ -13,7 +13,7 @@ import yaml
 
 from components import flux_stages
 from components.__main__ import COMMANDS
-from components.fleet_docs import STAGES, tree
+from components.fleet.docs import STAGES, tree
 from components.settings import load_stack
 from components.systems import emission
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.budget_svg import draw
-from components.graph import OWNERS, PULUMI, YOU, graph, mermaid
-from components.graph_layout import layout
-from components.graph_svg import svg
+from components.budget.svg import draw
+from components.graph.layout import layout
+from components.graph.model import OWNERS, PULUMI, YOU, graph, mermaid
+from components.graph.svg import svg
 from components.settings import load_stack
 from components.systems import SYSTEMS, budget_of, enabled
 

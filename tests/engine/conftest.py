@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from components import engine, stack_keys
 from components.checkout import ROOT
-from components.workspace import Workspace, prepare
+from components.engine import cli as engine
+from components.engine import stack_keys
+from components.engine.workspace import Workspace, prepare
 
 
 @dataclass(frozen=True)

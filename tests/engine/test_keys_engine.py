@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components import engine, stack_keys
 from components.commands import keys as command
+from components.engine import cli as engine
+from components.engine import stack_keys
 from tests.engine.conftest import make_stack
 
 pytestmark = pytest.mark.engine

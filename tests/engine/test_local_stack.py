@@ -15,9 +15,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from components import engine, sops
-from components.fleet_plan import record_path
-from components.image_context import build_context
+from components import sops
+from components.engine import cli as engine
+from components.fleet.plan import record_path
+from components.image.context import build_context
 from components.rendering import MARKER
 from components.settings import load_stack
 from components.systems import emission

@@ -10,7 +10,7 @@ import pytest
 from pyrage import x25519
 
 from components import sops
-from components.fleet_request import PushRequest
+from components.fleet.request import PushRequest
 from tests.fleet.repository import Repository
 
 SENTINEL = "sentinel-5f1c0e9b7a"

@@ -11,12 +11,14 @@ import pytest
 from pulumi import Output
 from pulumi.runtime import mocks, rpc
 
-from components.fleet_request import PushResult, read_request
+from components.fleet.request import PushResult, read_request
 from components.flux_repo import FluxRepo, FluxRepoArgs
 from components.manifest_tree import Emission, SecretManifest
 from components.secret_values import derived, deriver
 from components.settings import Settings, load_stack
 from tests.fleet.conftest import SECRET_PATH, SENTINEL
+
+pytestmark = pytest.mark.usefixtures("event_loop")
 
 SEED = f"{SENTINEL}-seed-seed-seed-seed-seed-seed"
 ANSWER = PushResult(revision="f" * 40, branch="main", pushed=True, missing=("a.enc.yaml",), notices=("one is missing",))

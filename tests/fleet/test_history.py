@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from components import fleet_push
-from components.fleet_errors import HistoryError, MovedError
-from components.fleet_git import Remote
-from components.fleet_push import push
+from components.fleet import push as fleet_push
+from components.fleet.errors import HistoryError, MovedError
+from components.fleet.git import Remote
+from components.fleet.push import push
 from tests.fleet.conftest import Ask
 from tests.fleet.repository import Repository
 

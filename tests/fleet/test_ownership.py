@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.fleet_errors import DivergedError, FleetError, RecordError
-from components.fleet_plan import Plan, Snapshot, plan
-from components.fleet_push import _utc_now, push
-from components.fleet_request import PushRequest
+from components.fleet.errors import DivergedError, FleetError, RecordError
+from components.fleet.plan import Plan, Snapshot, plan
+from components.fleet.push import _utc_now, push
+from components.fleet.request import PushRequest
 from tests.fleet.conftest import Ask
 from tests.fleet.repository import Repository
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.fleet_push import push
+from components.fleet.push import push
 from tests.fleet.conftest import Ask
 from tests.fleet.repository import Repository, digest
 

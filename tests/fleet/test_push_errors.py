@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from components.fleet_errors import CredentialsError, GitError, RequestError, UnreachableError, UnsafePathError
-from components.fleet_push import push
-from components.fleet_request import PushResult, read_request
+from components.fleet.errors import CredentialsError, GitError, RequestError, UnreachableError, UnsafePathError
+from components.fleet.push import push
+from components.fleet.request import PushResult, read_request
 from tests.fleet.conftest import SENTINEL, Ask
 from tests.fleet.repository import Repository
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from components.fleet_errors import CredentialsError, RequestError, UnreachableError
-from components.fleet_push import push
+from components.fleet.errors import CredentialsError, RequestError, UnreachableError
+from components.fleet.push import push
 from tests.fleet.conftest import Ask
 from tests.fleet.git_server import PASSWORD, USER, git_server, serving
 from tests.fleet.repository import Repository

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from components import sops
-from components.fleet_errors import DivergedError, PlaintextSecretError, SealError
-from components.fleet_push import push
+from components.fleet.errors import DivergedError, PlaintextSecretError, SealError
+from components.fleet.push import push
 from tests.fleet.conftest import SECRET_PATH, SENTINEL, Ask, secret
 from tests.fleet.repository import Repository
 

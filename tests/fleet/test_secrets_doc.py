@@ -12,7 +12,7 @@ import pytest
 
 from components import sops
 from components.__main__ import run
-from components.fleet_push import push
+from components.fleet.push import push
 from tests.fleet.conftest import SECRET_PATH, Ask
 from tests.fleet.repository import Repository
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from components import sops
-from components.fleet_push import push
-from components.fleet_request import PushRequest, push_request
+from components.fleet.push import push
+from components.fleet.request import PushRequest, push_request
 from components.manifest_tree import Emission
 from components.secret_values import deriver
 from components.settings import Settings, load_stack

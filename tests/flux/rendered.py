@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from components import systems
-from components.applied import Applied, applied
+from components.kustomize.applied import Applied, applied
 from components.manifest_tree import Emission, Manifest, to_yaml
 from components.settings import Settings
 

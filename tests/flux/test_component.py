@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime import mocks
 
 from components.flux import Flux, FluxArgs
 from components.manifest_tree import emit
 from components.redis import Redis, RedisArgs, manifests
 from components.settings import load_stack
+
+pytestmark = pytest.mark.usefixtures("event_loop")
 
 SPARK = load_stack("dgx-spark")
 

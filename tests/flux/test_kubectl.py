@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.kustomize import build
+from components.kustomize.build import build
 from tests.flux.rendered import Rendered
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH: no kustomize to ask")

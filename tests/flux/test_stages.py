@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components import flux
-from components.patches import json_patch
+from components.kustomize.patches import json_patch
 from components.settings import load_stack
 from components.workload import resources
 from tests.flux.rendered import Rendered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from components import systems
-from components.kustomize import placeholders
+from components.kustomize.build import placeholders
 from tests.flux.rendered import Rendered
 
 

@@ -11,9 +11,9 @@ import kubernetes_validate
 import pytest
 
 from components import gitea, gitea_config, postgres
+from components.engine.plan import Plan, plan
 from components.gitea import LABELS, api_url, footprint, jwt_key, objects
 from components.manifest_tree import Tree
-from components.plan import Plan, plan
 from components.settings import Settings, load_stack
 from components.units import GI, size_text
 from components.versions import KUBERNETES_MINOR

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from components.budget import KubeletReservation
-from components.k3s_bundle import RECEIVE, install_bundle
+from components.host.bundle import RECEIVE, install_bundle
 from components.settings import Settings, load_stack
 from components.units import GI
 from components.versions import K3S

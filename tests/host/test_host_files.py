@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components.host.bundle import install_bundle, install_settings
+from components.host.config import ADDRESS, hosts_fragment, k3s_config, kubelet_configuration, registries
 from components.k3s import host_files
-from components.k3s_bundle import install_bundle, install_settings
-from components.k3s_config import ADDRESS, hosts_fragment, k3s_config, kubelet_configuration, registries
 from components.manifest_tree import emit
 from components.settings import Settings, load_stack
 from tests.host.conftest import RESERVATION, TOKEN

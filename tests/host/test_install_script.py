@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from components import k3s_bundle
-from components.k3s_bundle import install_bundle
+from components.host import bundle as k3s_bundle
+from components.host.bundle import install_bundle
 from components.settings import Settings
 from components.versions import K3S, Pin
 from tests.host.conftest import RESERVATION, TOKEN, Machine, Releases

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from components.engine.plan import Plan, Resource, plan
+from components.host.bundle import RECEIVE
 from components.k3s import NO_HOST_KEY, K3s, K3sArgs, K3sError, footprint, obstacles
-from components.k3s_bundle import RECEIVE
-from components.plan import Plan, Resource, plan
 from components.settings import Settings
 from tests.host.conftest import RESERVATION
 

@@ -15,9 +15,9 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from components import k3s_bundle
+from components.host import bundle as k3s_bundle
+from components.host.bundle import RECEIVE
 from components.k3s import K3s, K3sArgs
-from components.k3s_bundle import RECEIVE
 from components.settings import Settings
 from tests.host.conftest import FAKES, RESERVATION, TOKEN, Machine, Releases
 from tests.waiting import until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from components.k3s_bundle import kubeconfig_bundle, uninstall_bundle
+from components.host.bundle import kubeconfig_bundle, uninstall_bundle
 from components.settings import Settings
 from tests.host.conftest import Machine
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.k3s_bundle import preflight_bundle
-from components.k3s_preflight import Core, Facts, PreflightError, accept
+from components.host.bundle import preflight_bundle
+from components.host.preflight import Core, Facts, PreflightError, accept
 from components.settings import Settings
 from components.units import GI
 from tests.host.conftest import Machine

@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.rpc import UNKNOWN
 
 from components.agent_image import AgentImage, AgentImageArgs, message, order, pinned
-from components.image_build import Order
-from components.image_context import Context
+from components.image.build import Order
+from components.image.context import Context
 from components.settings import Settings, load_stack
+
+pytestmark = pytest.mark.usefixtures("event_loop")
 
 DIGEST = f"sha256:{'a' * 64}"
 CONTEXT = Context({"agent/Dockerfile": b"FROM scratch\n", "uv.lock": b""})

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from components.image_build import ImageError, advice, find_builder, read_digest
-from components.image_context import EPOCH, build_context
+from components.image.build import ImageError, advice, find_builder, read_digest
+from components.image.context import EPOCH, build_context
 from components.settings import Image
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.image_context import EPOCH, Context, ContextError, build_context
+from components.image.context import EPOCH, Context, ContextError, build_context
 
 ROOT = Path(__file__).parents[2]
 

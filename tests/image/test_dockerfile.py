@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components import scaled_job
-from components.image_context import build_context
+from components.image.context import build_context
 from components.settings import load_stack
 from components.versions import BUILD, CRATES
 

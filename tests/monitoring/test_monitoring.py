@@ -15,11 +15,11 @@ from raibid.ledger import Depth
 from raibid.model.job import Job, JobSpec, JobStatus
 
 from components import monitoring
-from components.alert_rules import GROUPS
 from components.budget import Workload
-from components.dashboards import DASHBOARDS
 from components.manifest_tree import SUBSTITUTE_OFF, SecretManifest
-from components.metric_names import API, METRICS
+from components.monitoring.alert_rules import GROUPS
+from components.monitoring.dashboards import DASHBOARDS
+from components.monitoring.metric_names import API, METRICS
 from components.settings import load_stack
 from components.units import millicores, size
 

@@ -14,8 +14,8 @@ import yaml
 from celpy.adapter import json_to_cel
 
 from components.admission import CHARTS_OWN, IMAGES, MOST_AGENTS, images_pattern, manifests, variables
-from components.applied import applied
-from components.kustomize import substitute
+from components.kustomize.applied import applied
+from components.kustomize.build import substitute
 from components.manifest_tree import Manifest, SecretManifest
 from components.settings import load_stack
 from components.systems import budget_of, emission

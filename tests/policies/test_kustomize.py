@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.kustomize import KustomizeError, build, substitute
+from components.kustomize.build import KustomizeError, build, substitute
 from components.manifest_tree import SUBSTITUTE_OFF
 
 CASES = sorted((Path(__file__).parent / "kustomize").iterdir())

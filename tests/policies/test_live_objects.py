@@ -6,7 +6,7 @@ import pytest
 from pulumi_policy import PolicyCustomTimeouts, PolicyResourceOptions, ResourceValidationArgs
 
 from components.admission import images_pattern
-from components.plan import plan
+from components.engine.plan import plan
 from components.settings import load_stack
 from components.systems import budget_of
 from policies.pack import POLICIES

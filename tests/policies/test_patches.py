@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.patches import PatchError, json_patch, strategic_merge
+from components.kustomize.patches import PatchError, json_patch, strategic_merge
 
 names = st.sampled_from(["a", "b", "c"])
 values = st.recursive(

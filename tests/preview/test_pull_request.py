@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from components.pull_request import ForgeError, PullRequest
+from components.review.pull_request import ForgeError, PullRequest
 
 MARKER = "<!-- raibid:preview:dgx-spark -->"
 TOKEN = "sentinel-of-this-test"

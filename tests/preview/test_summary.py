@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.preview_summary import LIMIT, Preview, PreviewError, marker, summarize
-from components.tree_diff import FileChange, Rendering, TreeDiff, compare
+from components.review.summary import LIMIT, Preview, PreviewError, marker, summarize
+from components.review.tree_diff import FileChange, Rendering, TreeDiff, compare
 
 HERE = Path(__file__).parent
 BEFORE = Rendering(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from components import stack_keys
 from components.__main__ import run
 from components.checkout import ROOT
-from components.stack_keys import KeyFileError
+from components.engine import stack_keys
+from components.engine.stack_keys import KeyFileError
 
 FAKE = """\
 #!{python}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from components.commands import preview
-from components.pulumi_cli import ChecksumError, DownloadError, archive_name, install, published_checksum
+from components.engine.pulumi_cli import ChecksumError, DownloadError, archive_name, install, published_checksum
 from components.versions import PULUMI
 
 SCRIPT = b'#!/bin/sh\necho "pulumi $*"\n'

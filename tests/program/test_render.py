@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from components import sops, stack_keys
+from components import sops
 from components.__main__ import run
+from components.engine import stack_keys
 from components.manifest_tree import Emission, SecretManifest
 from components.rendering import MARKER, RenderError, write_tree
 from components.settings import load_stack

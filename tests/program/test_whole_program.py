@@ -15,7 +15,7 @@ import yaml
 from pulumi.runtime import mocks, rpc
 
 from components.checkout import ROOT
-from components.plan import STAND_IN, Plan, Providers, Resource, plan
+from components.engine.plan import STAND_IN, Plan, Providers, Resource, plan
 from components.settings import SettingsError, load_stack
 from components.systems import budget_of, emission, enabled, flux_owned
 

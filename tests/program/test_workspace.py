@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from components import engine, sops, stack_keys
+from components import sops
 from components.__main__ import run
 from components.checkout import ROOT
+from components.engine import cli as engine
+from components.engine import stack_keys
+from components.engine.workspace import Workspace, default_path, prepare
 from components.settings import SettingsError, load_stack
 from components.systems import emission
-from components.workspace import Workspace, default_path, prepare
 
 
 @pytest.fixture

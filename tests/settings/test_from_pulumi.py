@@ -26,17 +26,11 @@ CONFIG = {
 
 
 @pytest.fixture(autouse=True)
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop, as the engine's own process has one: secrets are made of its futures."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+def loop(event_loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
+    """The stack whose config is read."""
     pulumi.runtime.configure(pulumi.runtime.Settings(project="raibid-ci", stack="mocked"))
-    yield loop
+    yield event_loop
     set_all_config({}, [])
-    # Outputs resolve in tasks of their own, also those that nobody asked for.
-    loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 def test_values_are_those_of_the_files_reader() -> None:
