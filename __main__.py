@@ -24,19 +24,20 @@ python = checkout.interpreter()
 for system, component, args in systems.flux_owned(settings):
     component(system.NAME, args(settings=settings))
 
-context = build_context(checkout.ROOT)
-image = AgentImage("agent-image", AgentImageArgs(settings=settings, context=context, program=python))
-
 k3s = first = None
 if settings.cluster.kind == "k3s":
     token = derived(secrets.seed, settings, TOKEN_LABEL) if secrets.seed else None
     kubelet = systems.budget_of(settings).kubelet
-    ssh = secrets.ssh_private_key
-    k3s = K3s("k3s", K3sArgs(settings=settings, kubelet=kubelet, ssh_private_key=ssh, token=token))
+    k3s_args = K3sArgs(settings=settings, kubelet=kubelet, ssh_private_key=secrets.ssh_private_key, token=token)
+    k3s = K3s("k3s", k3s_args)
+    pulumi.export("kubeconfig", k3s.kubeconfig)
 if settings.cluster.kind != "embedded":
     kubeconfig = k3s.kubeconfig if k3s else secrets.kubeconfig
     first_args = BootstrapArgs(settings=settings, secrets=secrets, kubeconfig=kubeconfig, machine=k3s, program=python)
     first = Bootstrap("bootstrap", first_args)
+
+context, registry = build_context(checkout.ROOT), [first] if first else []
+image = AgentImage("agent-image", AgentImageArgs(settings=settings, context=context, program=python, after=registry))
 
 fleet_args = FluxRepoArgs(
     settings=settings,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
+from pulumi import ComponentResource, CustomTimeouts, Input, Output, Resource, ResourceOptions
 from pulumi_command import local
 
 from components.image.build import advice
@@ -36,6 +37,8 @@ class AgentImageArgs:
     """Where the context is written; relative to the checkout."""
     program: str = "python3"
     """The interpreter that has this project's packages."""
+    after: Sequence[Resource] = ()
+    """What must be there before an image can be pushed: the registry, where this stack makes it."""
 
 
 class AgentImage(ComponentResource):
@@ -58,7 +61,7 @@ class AgentImage(ComponentResource):
             stdin=Output.from_input(args.context_dir).apply(lambda out: json.dumps(order(args, out))),
             # The order on stdin changes when the context does; `triggers` would replace instead of update.
             add_previous_output_in_env=False,
-            opts=ResourceOptions(parent=self, custom_timeouts=_PATIENCE),
+            opts=ResourceOptions(parent=self, custom_timeouts=_PATIENCE, depends_on=list(args.after)),
         )
         self.result = command.stdout.apply(json.loads)
         self.agent, self.api = (self._reference(args, target) for target in TARGETS)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components import registry_cache
+from components import nvidia, registry_cache
 from components.budget import KubeletReservation
 from components.host.audit import AUDIT_POLICY
 from components.manifest_tree import Tree, to_yaml
@@ -132,7 +132,13 @@ def _node_files(settings: Settings, node: Node, reservation: KubeletReservation)
 
 def k3s_config(settings: Settings, node: Node) -> Mapping[str, Any]:
     """config.yaml: the flags of k3s, as YAML."""
-    common = {"node-name": node.name, "token-file": TOKEN_FILE, "protect-kernel-defaults": True}
+    common = {
+        "node-name": node.name,
+        "token-file": TOKEN_FILE,
+        "protect-kernel-defaults": True,
+        # The device plugin runs where this label is; k3s sets it when the node registers, and only then.
+        **({"node-label": [f"{nvidia.NODE_LABEL}=true"]} if node.gpu else {}),
+    }
     if role(settings, node) == "agent":
         return {"server": f"https://{settings.nodes[0].host}:{API_PORT}", **common}
     return {
@@ -174,8 +180,10 @@ def kubelet_configuration(reservation: KubeletReservation) -> Mapping[str, Any]:
             "memory.available": size_text(reservation.eviction_memory),
             "nodefs.available": f"{reservation.eviction_disk_percent}%",
             "nodefs.inodesFree": "5%",
-            "imagefs.available": "15%",
+            "imagefs.available": f"{reservation.eviction_disk_percent}%",
         },
+        # One step of a build that runs out of memory is killed alone: the agent lives to report it.
+        "singleProcessOOMKill": True,
         # CI images are large and change often: collected long before eviction would start.
         "imageGCHighThresholdPercent": 75,
         "imageGCLowThresholdPercent": 60,
@@ -195,8 +203,8 @@ def registries(settings: Settings) -> Mapping[str, Any]:
     containerd asks from the host, not from a pod: Gitea's name must resolve there (the hosts fragment), and its 401
     names a token realm below ROOT_URL, which therefore has to be the same name and port.
     """
-    gitea = f"gitea.{settings.domain}"
-    mirrors: dict[str, Any] = {gitea: {"endpoint": [f"http://{gitea}:{GITEA_PORT}"]}}
+    gitea = f"gitea.{settings.domain}:{GITEA_PORT}"
+    mirrors: dict[str, Any] = {gitea: {"endpoint": [f"http://{gitea}"]}}
     if settings.systems.registry_cache:
         # containerd falls back to Docker Hub itself when the cache does not answer.
         mirrors["docker.io"] = {"endpoint": [f"http://127.0.0.1:{registry_cache.NODE_PORT}"]}

@@ -101,9 +101,24 @@ def test_reserved_cores_take_the_place_of_figures() -> None:
 
 
 def test_giteas_registry_is_asked_under_the_name_of_its_token_realm(settings: Settings) -> None:
-    assert registries(settings)["mirrors"]["gitea.raibid.internal"] == {
-        "endpoint": ["http://gitea.raibid.internal:3000"]
-    }
+    gitea = "gitea.raibid.internal:3000"
+    assert registries(settings)["mirrors"][gitea] == {"endpoint": [f"http://{gitea}"]}
+
+
+def test_the_pools_images_are_pulled_from_a_registry_that_the_host_knows(settings: Settings) -> None:
+    known = registries(settings)["mirrors"]
+    assert {image.repository.split("/")[0] for image in (settings.images.agent, settings.images.api)} <= set(known)
+
+
+def test_images_do_not_evict_before_the_budgets_share_of_the_disk_is_gone() -> None:
+    eviction = kubelet_configuration(RESERVATION)["evictionHard"]
+    assert eviction["imagefs.available"] == eviction["nodefs.available"]
+
+
+def test_a_node_with_a_gpu_carries_the_label_that_the_device_plugin_looks_for(settings: Settings) -> None:
+    node = settings.nodes[0]
+    assert k3s_config(settings, node)["node-label"] == ["nvidia.com/gpu.present=true"]
+    assert "node-label" not in k3s_config(settings, node.model_copy(update={"gpu": None}))
 
 
 def test_without_the_cache_docker_hub_is_asked_directly(settings: Settings) -> None:
