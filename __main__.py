@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import checkout, systems
+from components import checkout, readiness, systems
 from components.agent_image import AgentImage, AgentImageArgs
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.flux import Flux, FluxArgs
@@ -18,17 +18,17 @@ from components.secret_values import derived
 from components.settings import from_pulumi
 
 settings, secrets = from_pulumi()
-emission = systems.emission(settings)
+readiness.check(settings, secrets)
+proved = systems.budget_of(settings)
+emission = systems.emission(settings, proved)
 python = checkout.interpreter()
-
 for system, component, args in systems.flux_owned(settings):
     component(system.NAME, args(settings=settings))
 
 k3s = first = None
 if settings.cluster.kind == "k3s":
     token = derived(secrets.seed, settings, TOKEN_LABEL) if secrets.seed else None
-    kubelet = systems.budget_of(settings).kubelet
-    k3s_args = K3sArgs(settings=settings, kubelet=kubelet, ssh_private_key=secrets.ssh_private_key, token=token)
+    k3s_args = K3sArgs(settings=settings, kubelet=proved.kubelet, ssh_private_key=secrets.ssh_private_key, token=token)
     k3s = K3s("k3s", k3s_args)
     pulumi.export("kubeconfig", k3s.kubeconfig)
 if settings.cluster.kind != "embedded":

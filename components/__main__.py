@@ -12,7 +12,12 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError, Group
+try:
+    from cyclopts import App, CycloptsError, Group
+except ModuleNotFoundError as missing:
+    # The system's own python has none of what uv.lock names: the commonest first mistake deserves its sentence.
+    sys.stderr.write(f"components: {missing}\n  next: make env && . .venv/bin/activate\n")
+    sys.exit(2)
 
 _NAME: Final = "python -m components"
 _EPILOGUE: Final = """\
@@ -97,6 +102,11 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         return _tell(str(error), " ".join([_NAME, *(error.command_chain or ()), "--help"]), 2)
     except BrokenPipeError:
+        raise
+    except SystemExit as error:
+        # Rich ends the program with 1 when the reader went away; `main` knows better.
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
         raise
     except Exception as error:  # the program's edge: what nobody foresaw still ends in a sentence
         if os.environ.get("RAIBID_DEBUG"):

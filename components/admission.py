@@ -17,6 +17,7 @@ from pulumi import ComponentResource, ResourceOptions
 from components.budget import Budget, Footprint
 from components.gitea_config import host
 from components.manifest_tree import Manifest, Tree, emit
+from components.namespaces import POD_SECURITY
 from components.settings import Settings
 from components.versions import IMAGES as PINNED
 from components.workload import metadata
@@ -31,11 +32,10 @@ IMAGES: Final = "admission_images"
 MOST_AGENTS: Final = "admission_most_agents"
 """Variable: the budget's `maxReplicaCount`."""
 
-CHARTS_OWN: Final = (
-    "kube-system", "kube-public", "kube-node-lease", "flux-system", "keda", "cert-manager", "monitoring",
-)  # fmt: skip
-"""Namespaces of pods that charts define: pinned by the chart's version, and refusing a chart's hook Job would leave its
-HelmRelease in the middle of an upgrade."""
+WORKLOADS: Final = ("infrastructure", "ci", "apps")
+"""Namespaces whose pods are judged. Named one by one, for a cluster may hold other teams' work. Not those of pods that
+charts define: the chart's version pins them, and refusing a chart's hook Job would leave its HelmRelease in the middle
+of an upgrade."""
 
 _POD_SPEC: Final = """\
 object.kind == 'Pod' ? object.spec
@@ -127,13 +127,13 @@ class _Policy:
     name: str
     rules: Sequence[str]
     resources: Sequence[Manifest]
-    namespaces: Mapping[str, Any] | None = None
+    namespaces: Mapping[str, Any]
     pods: bool = False
     conditions: Sequence[Manifest] = ()
 
 
-def _in(operator: str, *names: str) -> Manifest:
-    return {"matchExpressions": [{"key": _NAMESPACE, "operator": operator, "values": list(names)}]}
+def _in(*names: str) -> Manifest:
+    return {"matchExpressions": [{"key": _NAMESPACE, "operator": "In", "values": list(names)}]}
 
 
 POLICIES: Final = (
@@ -141,21 +141,27 @@ POLICIES: Final = (
         name="raibid-workloads",
         rules=("image-exact", "image-allowed", "resources-set", "no-runtime-socket"),
         resources=_PODS,
-        namespaces=_in("NotIn", *CHARTS_OWN),
+        namespaces=_in(*WORKLOADS),
         pods=True,
     ),
     _Policy(
         name="raibid-agents",
         rules=("non-root", "unprivileged", "host-apart"),
         resources=_PODS,
-        namespaces=_in("In", AGENTS),
+        namespaces=_in(AGENTS),
         pods=True,
     ),
-    _Policy(name="raibid-scaling", rules=("scaled-job-budget",), resources=(_resources("keda.sh", "scaledjobs"),)),
+    _Policy(
+        name="raibid-scaling",
+        rules=("scaled-job-budget",),
+        resources=(_resources("keda.sh", "scaledjobs"),),
+        namespaces=_in(*POD_SECURITY),
+    ),
     _Policy(
         name="raibid-kustomizations",
         rules=("kustomization-complete",),
         resources=(_resources("kustomize.toolkit.fluxcd.io", "kustomizations"),),
+        namespaces=_in(*POD_SECURITY),
         # The operator writes this one; refusing it would cut the cluster off from its repository.
         conditions=(
             {
@@ -168,6 +174,7 @@ POLICIES: Final = (
         name="raibid-helm-releases",
         rules=("helm-release-complete",),
         resources=(_resources("helm.toolkit.fluxcd.io", "helmreleases"),),
+        namespaces=_in(*POD_SECURITY),
     ),
 )
 
@@ -198,9 +205,6 @@ def images_pattern(settings: Settings) -> str:
 
 
 def _policy(policy: _Policy) -> Manifest:
-    constraints: dict[str, Any] = {"resourceRules": list(policy.resources)}
-    if policy.namespaces:
-        constraints["namespaceSelector"] = policy.namespaces
     named = {"pod": _POD_SPEC, "containers": _CONTAINERS, "volumes": _VOLUMES} if policy.pods else {}
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -208,7 +212,10 @@ def _policy(policy: _Policy) -> Manifest:
         "metadata": metadata(policy.name, None, NAME),
         "spec": {
             "failurePolicy": "Fail",
-            "matchConstraints": constraints,
+            "matchConstraints": {
+                "resourceRules": list(policy.resources),
+                "namespaceSelector": dict(policy.namespaces),
+            },
             **({"matchConditions": list(policy.conditions)} if policy.conditions else {}),
             **({"variables": [{"name": k, "expression": v} for k, v in named.items()]} if named else {}),
             "validations": [

@@ -24,7 +24,6 @@ from components.units import GI, MI, size_text
 from components.workload import (
     CONFIG,
     CONTAINER_SECURITY,
-    RETAIN_CLASS,
     ROTATION,
     config_map,
     fingerprint,
@@ -34,6 +33,8 @@ from components.workload import (
     pod_security,
     resources,
     service,
+    service_account,
+    volume_claim,
 )
 
 NAME: Final = "raibid-api"
@@ -71,8 +72,9 @@ def manifests(settings: Settings) -> Tree:
                 _deployment(footprint(settings).of(NAME)),
                 service(NAME, NAMESPACE, NAME, {"http": PORT}, component=NAME),
                 config_map(NAME, NAMESPACE, NAME, _environment()),
-                _service_account(),
-                _store(),
+                # The API asks nothing of Kubernetes, so there is no Role: the least privilege is none.
+                service_account(NAME, NAMESPACE, NAME),
+                volume_claim(STORE_CLAIM, NAMESPACE, NAME, "${raibid_api_disk}"),
                 _disruption_budget(),
                 _network_policy(),
                 SecretManifest(NAMESPACE, Secrets.API, _tokens),
@@ -92,8 +94,12 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
 
 
 def enrolment(settings: Settings) -> Manifest:
-    """What is built of which repository, as it is seeded: everything whose webhook is signed."""
-    return config_map(ENROLMENT, NAMESPACE, NAME, {"enrolment.yaml": "default: {}\n"})
+    """What is built of which repository, as it is seeded: everything whose webhook is signed, but for the fleet, which
+    Flux applies: the organisation's hook tells of its pushes too.
+    """
+    fleet = f"{settings.gitea.organisation}/{settings.fleet.name}"
+    text = f'default: {{}}\nrepositories:\n  {fleet}: {{branches: {{exclude: ["**"]}}}}\n'
+    return config_map(ENROLMENT, NAMESPACE, NAME, {"enrolment.yaml": text})
 
 
 def _environment() -> Mapping[str, str]:
@@ -168,29 +174,6 @@ def _volumes() -> list[Manifest]:
         {"name": "redis", "secret": {"secretName": Secrets.REDIS_API, "defaultMode": 0o440}},
         {"name": "enrolment", "configMap": {"name": ENROLMENT}},
     ]
-
-
-def _service_account() -> Manifest:
-    # The API asks nothing of Kubernetes, so there is no Role: the least privilege is none.
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(NAME, NAMESPACE, NAME),
-        "automountServiceAccountToken": False,
-    }
-
-
-def _store() -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": metadata(STORE_CLAIM, NAMESPACE, NAME, **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": RETAIN_CLASS,
-            "resources": {"requests": {"storage": "${raibid_api_disk}"}},
-        },
-    }
 
 
 def _disruption_budget() -> Manifest:

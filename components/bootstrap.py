@@ -30,7 +30,7 @@ class BootstrapArgs:
     kubeconfig: Input[str] | None
     """Its text, secret; None: the machine's own (KUBECONFIG, ~/.kube/config)."""
     machine: Resource | None = None
-    """What the cluster runs on, where this stack installs it: its objects leave with it."""
+    """What the cluster runs on, where this stack installs it."""
     program: str = "python3"
     """The interpreter that has this project's packages."""
 
@@ -48,11 +48,12 @@ class Bootstrap(ComponentResource):
     def __init__(self, name: str, args: BootstrapArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("raibid:components:Bootstrap", name, {}, opts)
         child, settings = ResourceOptions(parent=self), args.settings
-        cluster = Cluster(
-            "cluster",
-            ClusterArgs(settings=settings, kubeconfig=args.kubeconfig, secrets=args.secrets, deleted_with=args.machine),
-            child,
+        # Only a k3s that is removed takes its objects along; one that stays would keep all that the state forgets.
+        gone = args.machine if settings.cluster.uninstall else None
+        cluster_args = ClusterArgs(
+            settings=settings, kubeconfig=args.kubeconfig, secrets=args.secrets, deleted_with=gone
         )
+        cluster = Cluster("cluster", cluster_args, child)
         self.objects = cluster.objects
         forge = Gitea(
             "gitea",

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from components.flux_objects import NAMESPACE, WATCHED
 from components.gitea import ADMIN_LABEL
-from components.gitea_setup import Api, Login
+from components.gitea_api import Api, Login
 from components.notifications import GITEA_SECRET
 from components.settings import Model, Settings
 

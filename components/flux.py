@@ -1,14 +1,14 @@
 """Flux: makes the cluster what the repository says, and keeps it so.
 
 Owns: the Flux Operator and the FluxInstance (live objects of Pulumi's: whoever applies the tree cannot come out of the
-tree), what Flux's controllers cost, an environment's own files in `clusters/<env>`, the rights of `apps-reconciler`.
+tree), what Flux's controllers cost, an environment's own files in `clusters/<env>`.
 Leaves to others: the live Secrets that Flux reads (`cluster`), which stages there are and in which order
 (`flux_stages`), the push (`flux_repo`), alerts and receivers (`notifications`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,31 +17,24 @@ from pulumi import ComponentResource, ResourceOptions
 
 from components import flux_stages
 from components.budget import Budget, Footprint, Workload
-from components.flux_objects import CLUSTER_VARS, NAMESPACE, SOPS_AGE, WATCHED
+from components.flux_objects import CLUSTER_VARS, NAMESPACE, WATCHED
 from components.manifest_tree import Manifest, Tree, kustomization, to_yaml
-from components.network import INTERNET, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import MI
 from components.versions import CHARTS, FLUX, IMAGES
 from components.workload import metadata, resources
 
 NAME: Final = "flux"
-FLOWS: Final = (("gitea", "pulls the fleet"),)
+FLOWS: Final = (("gitea", "pulls the fleet"), ("monitoring", "failed releases"))
 """Whom it talks to, and about what: `components graph` draws it."""
 OPERATOR: Final = "flux-operator"
 GIT_CREDENTIAL: Final = "fleet-git"
 """Secret with Flux's user and password at the forge; Pulumi keeps it (`cluster`)."""
-RIGHTS: Final = "infrastructure/policies/apps-reconciler"
-_TENANT: Final = "ci"
 _REGISTRY: Final = f"{IMAGES[OPERATOR].where.partition('/')[0]}/fluxcd"
 """Flux's own images lie beside the operator's."""
 
-_APP_PORTS: Final = (80, 443, 8080)
-
 _APPLIES: Final = "kustomize-controller"
 _FLAGS: Final = (
-    # For Secrets of a Kustomization that names no key itself, such as the root one, which the operator makes.
-    f"--sops-age-secret={SOPS_AGE}",
     # A kustomization.yaml must not fetch from anywhere else: what is applied is what was reviewed.
     "--no-remote-bases=true",
     # A newer commit ends the wait for an older one: a fix need not sit out the timeout of what it fixes. And a `${…}`
@@ -70,8 +63,8 @@ def footprint(settings: Settings) -> Footprint:
 
 
 def manifests(settings: Settings) -> Tree:
-    """Files of the base: what the developers' commits may change, and whom their pods may talk to."""
-    return Tree(NAME, {RIGHTS: [_service_account(), _role(), _role_binding(), _network_policy()]})
+    """None in the base: what Flux needs of its own is the environment's (`cluster_tree`)."""
+    return Tree(NAME, {})
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
@@ -167,62 +160,6 @@ def _cluster_vars(variables: Mapping[str, str]) -> Manifest:
         "metadata": {**base, "labels": {**base["labels"], **WATCHED}},
         "data": dict(sorted(variables.items())),
     }
-
-
-def _service_account() -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(flux_stages.RECONCILER, NAMESPACE, NAME),
-        "automountServiceAccountToken": False,
-    }
-
-
-def _role() -> Manifest:
-    write = ["get", "list", "watch", "create", "update", "patch", "delete"]
-    read = ["get", "list", "watch"]
-    # No Secrets, Roles, NetworkPolicies or ScaledJobs: the borders of the namespace are not a developer's to move.
-    rules = [
-        _rule("", ["configmaps", "services", "persistentvolumeclaims"], write),
-        _rule("apps", ["deployments", "statefulsets"], write),
-        _rule("batch", ["jobs", "cronjobs"], write),
-        _rule("networking.k8s.io", ["ingresses"], write),
-        # What health is read from.
-        _rule("", ["pods", "events"], read),
-        _rule("apps", ["replicasets"], read),
-    ]
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": metadata(flux_stages.RECONCILER, _TENANT, NAME),
-        "rules": rules,
-    }
-
-
-def _rule(group: str, kinds: Sequence[str], verbs: Sequence[str]) -> Manifest:
-    return {"apiGroups": [group], "resources": list(kinds), "verbs": list(verbs)}
-
-
-def _role_binding() -> Manifest:
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata(flux_stages.RECONCILER, _TENANT, NAME),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": flux_stages.RECONCILER},
-        "subjects": [{"kind": "ServiceAccount", "name": flux_stages.RECONCILER, "namespace": NAMESPACE}],
-    }
-
-
-def _network_policy() -> Manifest:
-    # Developers may not write policies, and `ci` denies by default: pods that carry this label are let out.
-    return network_policy(
-        flux_stages.APPS,
-        _TENANT,
-        NAME,
-        selects=flux_stages.APP_PODS,
-        ingress=(from_peers(pods(_TENANT), ports=_APP_PORTS),),
-        egress=(to_peers(pods(_TENANT), ports=_APP_PORTS), to_peers(INTERNET, ports=(443,))),
-    )
 
 
 def _text(*objects: Manifest) -> str:

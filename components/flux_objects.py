@@ -95,6 +95,8 @@ def kustomization(
             "path": f"./{path}",
             "prune": True,
             "wait": True,
+            # By name in every stage, not by the controller's flag `--sops-age-secret`: that would decrypt for whoever
+            # makes a Kustomization. The root one, which only the flag would reach, holds stages and values, no Secret.
             "decryption": {"provider": "sops", "secretRef": {"name": SOPS_AGE}},
             **more,
         },

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from components import api, scaled_job
+from components import api, apps, scaled_job
 from components.flux_objects import CLUSTER_VARS, kustomization
 from components.manifest_tree import Manifest, to_yaml
 from components.manifest_tree import kustomization as directory_list
@@ -20,11 +20,7 @@ from components.settings import Image, Settings
 from components.versions import IMAGES
 from components.workload import config_map
 
-RECONCILER: Final = "apps-reconciler"
-"""Service account that applies developers' commits; it may write to `ci` only (`flux`)."""
 APPS: Final = "apps"
-APP_PODS: Final[Mapping[str, str]] = {"raibid.dev/network": "apps"}
-"""Label of developers' pods that may talk: among themselves, and to the outside over HTTPS."""
 
 _SUBSTITUTED: Final = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": CLUSTER_VARS}]}}
 _KEPT: Final = {"deletionPolicy": "Orphan"}
@@ -93,6 +89,8 @@ STAGES: Final = (
         spec=_KEPT,
     ),
     Stage(name="infra-configs", overlay="infrastructure/configs", base="infrastructure/configs", timeout="5m"),
+    # Before the agents: they mount its volume, and a ScaledJob that is not ready must not hold back the API's updates.
+    Stage(name="raibid", overlay="apps", base="apps/base", timeout="90s"),
     Stage(
         name="ci-agents",
         overlay="infrastructure/ci-agents",
@@ -100,7 +98,6 @@ STAGES: Final = (
         timeout="2m",
         spec=_KEDA_IS_READY,
     ),
-    Stage(name="raibid", overlay="apps", base="apps/base", timeout="90s"),
 )
 
 
@@ -127,9 +124,11 @@ def chains(environment: str, directories: Collection[str]) -> dict[str, list[Man
 
 
 def _developers(environment: str, infrastructure: Iterable[str]) -> Manifest:
-    """What developers commit under `apps/<env>`: no values of the cluster, no rights but in `ci`."""
+    """What developers commit under `apps/<env>`: no values of the cluster, no rights but in their namespace."""
     last = [name for name in infrastructure if name.startswith("infra-")][-1:]
-    return kustomization(APPS, f"apps/{environment}", depends_on=last, timeout="90s", serviceAccountName=RECONCILER)
+    return kustomization(
+        APPS, f"apps/{environment}", depends_on=last, timeout="90s", serviceAccountName=apps.RECONCILER
+    )
 
 
 def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]:
@@ -150,7 +149,7 @@ def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]
 def seeds(settings: Settings) -> dict[str, str]:
     """Files written once: the enrolment, which belongs to operators, and the developers' own folder."""
     environment = settings.environment
-    about = config_map("apps", "ci", APPS, {"about": _ABOUT.format(environment=environment)})
+    about = config_map(APPS, apps.NAMESPACE, APPS, {"about": _about(environment)})
     return {
         f"clusters/{environment}/apps/enrolment.yaml": _ENROLMENT_NOTE + to_yaml(api.enrolment(settings)).decode(),
         f"apps/{environment}/configmap.yaml": to_yaml(about).decode(),
@@ -158,11 +157,16 @@ def seeds(settings: Settings) -> dict[str, str]:
     }
 
 
-_ABOUT: Final = """\
-Manifests under apps/{environment} are applied to the namespace ci: list them in kustomization.yaml beside this file.
-Pods talk to nobody, except those with the label raibid.dev/network: apps, which reach each other (ports 80, 443 and
-8080) and the outside (port 443).
-"""
+def _about(environment: str) -> str:
+    ((label, value),) = apps.TALKS.items()
+    ports = f"{', '.join(map(str, apps.PORTS[:-1]))} and {apps.PORTS[-1]}"
+    return (
+        f"Manifests under apps/{environment} are of the namespace {apps.NAMESPACE}, and each says so; list them in\n"
+        f"kustomization.yaml beside this file. Pods talk to nobody, except those with the label {label}: {value},\n"
+        f"which reach each other (ports {ports}) and the outside (port 443).\n"
+    )
+
+
 _ENROLMENT_NOTE: Final = """\
 # Yours: written once, then never touched again by the program.
 # What is built of which repository; `raibid` reads it when the API starts, so after a change:

@@ -15,16 +15,19 @@ from typing import Any, Final
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_command import local
 
+from components import api, scaled_job
 from components.gitea import ADMIN_LABEL
 from components.notifications import receiver_path
 from components.settings import Settings
 
 FLUX_LABEL: Final = "gitea/flux"
 RECEIVER_LABEL: Final = "flux/receiver"
-LABELS: Final = (ADMIN_LABEL, FLUX_LABEL, RECEIVER_LABEL)
+LABELS: Final = (ADMIN_LABEL, FLUX_LABEL, RECEIVER_LABEL, scaled_job.GIT_LABEL, api.WEBHOOK_LABEL)
 """Labels of the passwords that `GiteaSetupArgs` wants."""
 FLUX_USER: Final = "flux"
 RECEIVER: Final = "http://webhook-receiver.flux-system.svc.cluster.local"
+BUILDS: Final = f"{api.URL}/webhook/gitea"
+"""Where raibid-api takes pushes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class GiteaSetupArgs:
 
 
 class GiteaSetup(ComponentResource):
-    """Organisation, Flux's user, fleet repository, branch protection and hook; destroying the stack leaves them all."""
+    """Organisation, users, fleet repository, protection and hooks; destroying the stack leaves them all."""
 
     repository: Output[str]
     """Clone URL of the fleet repository, once it is there."""
@@ -67,22 +70,24 @@ class GiteaSetup(ComponentResource):
         self.register_outputs({"repository": self.repository})
 
 
-def clone_url(settings: Settings, api: str) -> str:
-    """The fleet repository under the address `api` of Gitea."""
-    return f"{api}/{settings.gitea.organisation}/{settings.fleet.name}.git"
+def clone_url(settings: Settings, base: str) -> str:
+    """The fleet repository under the address `base` of Gitea."""
+    return f"{base}/{settings.gitea.organisation}/{settings.fleet.name}.git"
 
 
-def order(settings: Settings, api: str, passwords: Mapping[str, str]) -> dict[str, Any]:
-    """What `gitea_setup.Order` reads; holds passwords."""
+def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[str, Any]:
+    """What `gitea_setup.Order` reads, for the Gitea at `base`; holds passwords."""
     token = passwords[RECEIVER_LABEL]
     hook = {"url": RECEIVER + receiver_path(token), "secret": token}
     return {
-        "url": api,
+        "url": base,
         "admin": {"name": settings.gitea.admin, "password": passwords[ADMIN_LABEL]},
         "flux": {"name": FLUX_USER, "password": passwords[FLUX_LABEL]},
+        "agent": {"name": scaled_job.GIT_USER, "password": passwords[scaled_job.GIT_LABEL]},
         "organisation": settings.gitea.organisation,
         "repository": settings.fleet.name,
         "branch": settings.fleet.branch,
         "domain": settings.domain,
         "hook": hook if settings.systems.notifications else None,
+        "builds": {"url": BUILDS, "secret": passwords[api.WEBHOOK_LABEL]},
     }

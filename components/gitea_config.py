@@ -33,9 +33,14 @@ def host(settings: Settings) -> str:
     return f"gitea.{settings.domain}"
 
 
+def address(settings: Settings) -> str:
+    """Host and port, as they stand in clone URLs and names of images."""
+    return f"{host(settings)}:{HTTP_PORT}"
+
+
 def root_url(settings: Settings) -> str:
     """Below it are clone URLs and the registry's token realm: it must resolve on the hosts too."""
-    return f"http://{host(settings)}:{HTTP_PORT}/"
+    return f"http://{address(settings)}/"
 
 
 def plain(settings: Settings) -> dict[str, str]:

@@ -1,48 +1,32 @@
-"""What has to be in Gitea before Flux can read from it: organisation, Flux's user, repository, protection, hook.
+"""What has to be in Gitea for Flux and for builds: organisation, users, repository, protection, hooks.
 
 Owns: the calls, in an order in which each may run again: look first, create what is missing, correct what differs.
-Leaves to others: Gitea itself (`gitea`), its administrator (`scripts/gitea_admin.sh`), what is pushed (`flux_repo`).
+Leaves to others: HTTP (`gitea_api`), Gitea itself (`gitea`), its administrator (`scripts/gitea_admin.sh`), what
+is wanted (`gitea_bootstrap`), what is pushed (`flux_repo`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-import requests
-from pydantic import SecretStr, ValidationError
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from pydantic import SecretStr
 
+from components.gitea_api import Api, GiteaError, Login
+from components.orders import read_order
 from components.settings import Model
 
-_TIMEOUT: Final = (5.0, 30.0)
-"""Seconds to connect, seconds without a byte."""
-_IDEMPOTENT: Final = frozenset({"GET", "PUT", "PATCH", "DELETE"})
-
-
-class GiteaError(Exception):
-    """Gitea cannot be set up. `hint` says what to do; no message holds a password or a body that was sent."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class Login(Model):
-    """A user of Gitea and its password."""
-
-    name: str
-    password: SecretStr
+_TEAM: Final = "ci-agents"
 
 
 class Hook(Model):
-    """Flux's receiver, told of every push."""
+    """Somebody who is told of pushes."""
 
     url: SecretStr
-    """Secret: its path is what keeps strangers out."""
+    """Secret: the path of Flux's receiver is what keeps strangers out."""
     secret: SecretStr
 
 
@@ -52,109 +36,25 @@ class Order(Model):
     url: str
     admin: Login
     flux: Login
+    agent: Login
+    """Clones what is built: reads all repositories of the organisation."""
     organisation: str
     repository: str
     branch: str = "main"
     domain: str = "raibid.internal"
     hook: Hook | None = None
+    """Flux's receiver, told of pushes to the repository; None: it looks for itself."""
+    builds: Hook
+    """raibid-api, told of pushes to any repository of the organisation."""
 
     @classmethod
     def read(cls, text: str) -> Order:
         """The order in `text`.
 
         Raises:
-            GiteaError: it is not one.
+            OrderError: it is not one.
         """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "stdin"
-            raise GiteaError(
-                f"{where}: {first['msg']}", "stdin takes what components/gitea_bootstrap.py sends"
-            ) from None
-
-
-@dataclass
-class Api:
-    """Gitea's API as one user: the only place that speaks HTTP."""
-
-    url: str
-    login: Login
-    tries: int = 8
-    pause: float = 0.5
-    """Seconds, doubled from try to try, with as much jitter; 8 tries wait about two minutes at most."""
-    session: requests.Session = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        # A POST is never sent twice: Gitea would make two hooks of it. What could not connect was not sent.
-        retry = Retry(
-            total=self.tries,
-            connect=self.tries,
-            read=self.tries,
-            allowed_methods=_IDEMPOTENT,
-            status_forcelist=(429, 502, 503, 504),
-            backoff_factor=self.pause,
-            backoff_jitter=self.pause,
-            backoff_max=30,
-            raise_on_status=False,
-            respect_retry_after_header=True,
-        )
-        self.session = requests.Session()
-        # The machine's ~/.netrc must not speak for the stack's administrator.
-        self.session.trust_env = False
-        self.session.auth = (self.login.name, self.login.password.get_secret_value())
-        self.session.mount(self.url, HTTPAdapter(max_retries=retry))
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, none: bool = False) -> Any:
-        """The answer's JSON; with `none`, None where there is no such thing.
-
-        Raises:
-            GiteaError: no answer, or a refusal.
-        """
-        try:
-            answer = self.session.request(
-                method, f"{self.url}/api/v1{path}", json=body, timeout=_TIMEOUT, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            # The exception's own text repeats the address and may repeat more.
-            raise GiteaError(
-                f"{self.url}: no answer to {method} {path} ({type(error).__name__})",
-                "is Gitea up, and does its name resolve on this machine?",
-            ) from None
-        if none and answer.status_code == 404:
-            return None
-        if answer.status_code >= 300:
-            raise self._refusal(method, path, answer)
-        return answer.json() if answer.content else None
-
-    def accepts(self) -> bool:
-        """Whether this user may log in."""
-        try:
-            self.call("GET", "/user")
-        except _LoginError:
-            return False
-        return True
-
-    def _refusal(self, method: str, path: str, answer: requests.Response) -> GiteaError:
-        if answer.status_code == 401:
-            return _LoginError(
-                f"{self.url}: {self.login.name} may not log in",
-                "the password follows the stack's seed (docs/host.md, Gitea)",
-            )
-        return GiteaError(f"{self.url}: {method} {path}: HTTP {answer.status_code}: {_reason(answer)}")
-
-
-class _LoginError(GiteaError):
-    """Wrong name or password."""
-
-
-def _reason(answer: requests.Response) -> str:
-    try:
-        said = answer.json()
-    except requests.JSONDecodeError:
-        return answer.reason
-    return str(said.get("message", answer.reason))[:200] if isinstance(said, dict) else answer.reason
+        return read_order(cls, text, "components/gitea_bootstrap.py")
 
 
 @dataclass(frozen=True)
@@ -181,11 +81,14 @@ def set_up(order: Order, *, tries: int = 8, pause: float = 0.5) -> Result:
     with setup.api.session:
         setup.administrator()
         setup.organisation()
-        setup.flux_user(tries, pause)
+        for login in (order.flux, order.agent):
+            setup.user(login)
         clone = setup.repository()
         setup.reader()
+        setup.team()
         setup.protection()
         setup.hook()
+        setup.builds()
     return Result(clone, tuple(setup.changed))
 
 
@@ -194,6 +97,10 @@ class _Setup:
     order: Order
     api: Api
     changed: list[str] = field(default_factory=list)
+
+    @property
+    def _organisation(self) -> str:
+        return f"/orgs/{quote(self.order.organisation)}"
 
     @property
     def _home(self) -> str:
@@ -205,18 +112,18 @@ class _Setup:
 
     def organisation(self) -> None:
         name = self.order.organisation
-        if self.api.call("GET", f"/orgs/{quote(name)}", none=True) is None:
+        if self.api.call("GET", self._organisation, none=True) is None:
             self.api.call("POST", "/orgs", {"username": name, "visibility": "private"})
             self.changed.append(f"organisation {name}")
 
-    def flux_user(self, tries: int, pause: float) -> None:
-        user = self.order.flux
+    def user(self, user: Login) -> None:
+        """A restricted user: it sees what it is given, and nothing for being logged in."""
         password = user.password.get_secret_value()
         if self.api.call("GET", f"/users/{quote(user.name)}", none=True) is None:
             new = {"username": user.name, "email": f"{user.name}@{self.order.domain}", "password": password}
             self.api.call("POST", "/admin/users", {**new, "must_change_password": False, "restricted": True})
             self.changed.append(f"user {user.name}")
-        elif not Api(self.api.url, user, tries, pause).accepts():
+        elif not Api(self.api.url, user, self.api.tries, self.api.pause).accepts():
             change = {"login_name": user.name, "source_id": 0, "password": password, "must_change_password": False}
             self.api.call("PATCH", f"/admin/users/{quote(user.name)}", change)
             self.changed.append(f"password of {user.name}")
@@ -225,7 +132,7 @@ class _Setup:
         there = self.api.call("GET", self._home, none=True)
         if there is None:
             new = {"name": self.order.repository, "private": True, "default_branch": self.order.branch}
-            there = self.api.call("POST", f"/orgs/{quote(self.order.organisation)}/repos", {**new, "auto_init": False})
+            there = self.api.call("POST", f"{self._organisation}/repos", {**new, "auto_init": False})
             self.changed.append(f"repository {there['full_name']}")
         return str(there["clone_url"])
 
@@ -235,6 +142,24 @@ class _Setup:
         if there is None or there["permission"] != "read":
             self.api.call("PUT", f"{self._home}/collaborators/{name}", {"permission": "read"})
             self.changed.append(f"read access of {self.order.flux.name}")
+
+    def team(self) -> None:
+        """Agents read the code of every repository, those to come too, and nothing else of any."""
+        # With units of its own a team's `permission` is answered as "none"; but without it a PATCH skips the next key.
+        wanted = {"includes_all_repositories": True, "units_map": {"repo.code": "read"}}
+        teams = self.api.call("GET", f"{self._organisation}/teams?limit=50")
+        team = next((team for team in teams if team["name"] == _TEAM), None)
+        if team is None:
+            new = {"name": _TEAM, "permission": "read", "can_create_org_repo": False, **wanted}
+            team = self.api.call("POST", f"{self._organisation}/teams", new)
+            self.changed.append(f"team {_TEAM}")
+        elif any(team.get(key) != value for key, value in wanted.items()):
+            self.api.call("PATCH", f"/teams/{team['id']}", {"name": _TEAM, "permission": "read", **wanted})
+            self.changed.append(f"team {_TEAM} corrected")
+        member = f"/teams/{team['id']}/members/{quote(self.order.agent.name)}"
+        if self.api.call("GET", member, none=True) is None:
+            self.api.call("PUT", member)
+            self.changed.append(f"read access of {self.order.agent.name}")
 
     def protection(self) -> None:
         """Only the administrator pushes; everybody else comes with a pull request. Nobody force-pushes, ever."""
@@ -255,33 +180,49 @@ class _Setup:
         self.changed.append(f"protection of {self.order.branch}")
 
     def hook(self) -> None:
-        """One push, one call to the receiver: Gitea makes a second hook of a second request, so the list comes first.
+        """One hook of the repository for Flux's receiver."""
+        if self.order.hook is not None:
+            self._one_hook("hook", self._home, self.order.hook, self.order.branch, _receiver)
 
-        A hook's secret is in no answer, so it is sent again each time; a rotated one would otherwise go unseen.
+    def builds(self) -> None:
+        """One hook of the organisation for raibid-api: a new repository needs none of its own."""
+        self._one_hook("hook of builds", self._organisation, self.order.builds, "*", str)
+
+    def _one_hook(self, called: str, home: str, hook: Hook, branches: str, whose: Callable[[str], str]) -> None:
+        """One push, one call: Gitea makes a second hook of a second request, so the list comes first.
+
+        Two addresses that are equal by `whose` are one listener. A hook's secret is in no answer, and PATCH leaves it
+        as it is (Gitea 1.26, routers/api/v1/utils/hook.go): so the name says which one it has, and another one makes
+        a new hook before the old one goes.
         """
-        if self.order.hook is None:
-            return
-        url = self.order.hook.url.get_secret_value()
-        config = {"url": url, "content_type": "json", "secret": self.order.hook.secret.get_secret_value()}
-        wanted = {"config": config, "events": ["push"], "branch_filter": self.order.branch, "active": True}
-        # The last part of the address follows the receiver's token: with another one it is still the same receiver.
-        there = [hook for hook in self._hooks() if _receiver(hook["config"].get("url", "")) == _receiver(url)]
-        if not there:
-            self.api.call("POST", f"{self._home}/hooks", {"type": "gitea", **wanted})
-            self.changed.append("hook")
-            return
-        first, *doubles = sorted(there, key=lambda hook: hook["config"]["url"] != url)
-        self.api.call("PATCH", f"{self._home}/hooks/{first['id']}", wanted)
-        plain = {**wanted, "config": url}
-        if {**{key: first.get(key) for key in wanted}, "config": first["config"]["url"]} != plain:
-            self.changed.append("hook corrected")
-        for double in doubles:
-            self.api.call("DELETE", f"{self._home}/hooks/{double['id']}")
-            self.changed.append("superfluous hook removed")
+        url, secret = hook.url.get_secret_value(), hook.secret.get_secret_value()
+        config = {"url": url, "content_type": "json"}
+        wanted = {"name": _hook_name(secret), "events": ["push"], "branch_filter": branches, "active": True}
+        hooks = self.api.call("GET", f"{home}/hooks?limit=50")
+        there = [old for old in hooks if whose(old["config"].get("url", "")) == whose(url)]
+        right = [old for old in there if old.get("name") == wanted["name"]]
+        if not right:
+            new = {"type": "gitea", "config": {**config, "secret": secret}, **wanted}
+            self.api.call("POST", f"{home}/hooks", new)
+            self.changed.append(f"{called} replaced" if there else called)
+        elif any(right[0].get(key) != value for key, value in wanted.items()) or not _has(right[0]["config"], config):
+            self.api.call("PATCH", f"{home}/hooks/{right[0]['id']}", {"config": config, **wanted})
+            self.changed.append(f"{called} corrected")
+        for old in there:
+            if old not in right[:1]:
+                self.api.call("DELETE", f"{home}/hooks/{old['id']}")
+                self.changed += [f"superfluous {called} removed"] if right else []
 
-    def _hooks(self) -> list[dict[str, Any]]:
-        return list(self.api.call("GET", f"{self._home}/hooks?limit=50"))
+
+def _hook_name(secret: str) -> str:
+    """A name that changes with the secret and does not tell it: of 256 random bits, 48 of their digest."""
+    return f"raibid {hashlib.sha256(f'hook {secret}'.encode()).hexdigest()[:12]}"
+
+
+def _has(config: dict[str, str], wanted: dict[str, str]) -> bool:
+    return wanted.items() <= config.items()
 
 
 def _receiver(url: str) -> str:
+    """Without the last part, which follows the receiver's token: with another token it is still the same receiver."""
     return url.rpartition("/")[0]

@@ -19,19 +19,35 @@ import pulumi
 from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
 from pulumi_command import remote
 
-from components.budget import Footprint, KubeletReservation
+from components.budget import Budget, Footprint, KubeletReservation, Workload
 from components.host.bundle import RECEIVE, install_bundle, kubeconfig_bundle, preflight_bundle, uninstall_bundle
 from components.host.config import API_PORT, NAME, host_files, node_files
-from components.host.preflight import Facts, accept
-from components.manifest_tree import emit
+from components.host.preflight import Facts, warnings
+from components.manifest_tree import Tree, emit
 from components.settings import Node, Settings
+from components.units import MI
 
-__all__ = ["NAME", "TOKEN_LABEL", "K3s", "K3sArgs", "K3sError", "footprint", "host_files", "node_files", "obstacles"]
+__all__ = [
+    "FLOWS",
+    "NAME",
+    "TOKEN_LABEL",
+    "K3s",
+    "K3sArgs",
+    "K3sError",
+    "footprint",
+    "host_files",
+    "manifests",
+    "node_files",
+    "obstacles",
+    "variables",
+]
 
+FLOWS: Final = ()
 TOKEN_LABEL: Final = "k3s/token"  # noqa: S105  (a label)
 NO_HOST_KEY: Final = "unset: nothing connects"
 """Stands in for a host key in a preview. It is no key, so the provider refuses it before it dials; None would make it
 accept any host."""
+_PODS: Final = "kube-system"
 _PATIENCE: Final = CustomTimeouts(create="30m", update="30m")
 
 
@@ -55,13 +71,29 @@ class K3sArgs:
 
 
 def footprint(settings: Settings) -> Footprint:
-    """No pods: k3s and the system live in what the kubelet keeps back."""
-    return Footprint(NAME, ())
+    """The pods that k3s brings; k3s itself and the system live in what the kubelet keeps back.
+
+    The requests are those of k3s' own manifests (manifests/coredns.yaml, manifests/metrics-server). Its other pods,
+    local-path-provisioner and those of the service load balancer, request nothing.
+    """
+    dns = Workload(name="coredns", namespace=_PODS, cpu=100, memory=70 * MI, memory_limit=170 * MI)
+    metrics = Workload(name="metrics-server", namespace=_PODS, cpu=100, memory=70 * MI)
+    return Footprint(NAME, (dns, metrics))
 
 
-def obstacles(args: K3sArgs) -> list[str]:
+def manifests(settings: Settings) -> Tree:
+    """None in the base: the hosts' files are this environment's, and no stage applies them (`host_files`)."""
+    return Tree(NAME, {})
+
+
+def variables(settings: Settings, budget: Budget) -> dict[str, str]:
+    """None."""
+    return {}
+
+
+def obstacles(settings: Settings) -> list[str]:
     """What a preview may lack and a deployment may not, as `path: what is missing: what to do`."""
-    nodes = list(enumerate(args.settings.nodes))
+    nodes = list(enumerate(settings.nodes))
     return [
         *(f"nodes[{i}].host: unset: the name or address for SSH" for i, node in nodes if not node.host),
         *(
@@ -70,7 +102,6 @@ def obstacles(args: K3sArgs) -> list[str]:
             for i, node in nodes
             if not node.host_key
         ),
-        *(["seed: unset: nodes join with a token that is derived from it"] if args.token is None else []),
     ]
 
 
@@ -83,14 +114,12 @@ class K3s(ComponentResource):
     """URL of the API server."""
 
     def __init__(self, name: str, args: K3sArgs, opts: ResourceOptions | None = None) -> None:
-        # A preview shows the whole graph without keys; a deployment ends here, before it registers anything.
-        missing = obstacles(args)
+        # A preview shows the whole graph without keys (`readiness` warns); a deployment ends before it registers any.
+        missing = [*obstacles(args.settings), *(["seed: unset: nodes join by it"] if args.token is None else [])]
         if missing and not pulumi.runtime.is_dry_run():
             raise K3sError("\n".join(missing))
         files = emit([host_files(args.settings, args.kubelet)]).digests()
         super().__init__("raibid:components:K3s", name, {"files": files}, opts)
-        for obstacle in missing:
-            pulumi.log.warn(obstacle, self)
 
         first, *others = args.settings.nodes
         facts = self._preflight(name, first, args)
@@ -103,11 +132,11 @@ class K3s(ComponentResource):
         self.register_outputs({"kubeconfig": self.kubeconfig, "server": self.server})
 
     def _preflight(self, name: str, node: Node, args: K3sArgs) -> Output[Facts]:
-        command = self._command(f"{name}-{node.name}-preflight", node, args, preflight_bundle())
+        command = self._command(f"{name}-{node.name}-preflight", node, args, preflight_bundle(node))
 
         def judged(answer: str) -> Facts:
             facts = Facts.read(answer)
-            for warning in accept(facts, node):
+            for warning in warnings(facts, node):
                 pulumi.log.warn(warning, self)
             return facts
 
@@ -122,7 +151,7 @@ class K3s(ComponentResource):
         address: Output[str],
         after: remote.Command | None = None,
     ) -> remote.Command:
-        # The facts are an input although only the address is used: what preflight refuses is never installed on.
+        # The facts are an input although only the address is used: where there are none, nothing is installed.
         stdin = Output.all(facts, address, Output.secret(args.token)).apply(
             lambda known: install_bundle(
                 args.settings, node, args.kubelet[node.name], token=known[2] or "", address=known[1]

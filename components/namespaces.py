@@ -1,6 +1,6 @@
 """Namespaces and their borders: Pod Security, quotas, defaults for containers, and no traffic unless it is allowed.
 
-Owns: the namespaces keda and cert-manager; quotas, limit ranges and the denying NetworkPolicies of all of them.
+Owns: the namespaces apps, keda and cert-manager; quotas, limit ranges and the denying NetworkPolicies of all of them.
 Leaves to others: the namespaces that precede Flux (`cluster`), what a system's pods may do beyond these borders (its
 own file), Flux's own NetworkPolicies (the FluxInstance brings them), how large the quotas are (`budget`).
 """
@@ -25,16 +25,17 @@ FLOWS: Final = ()
 POD_SECURITY: Final[Mapping[str, str]] = {
     "infrastructure": "restricted",
     "ci": "restricted",
+    "apps": "restricted",
     "monitoring": "privileged",  # node-exporter reads the host's /proc and /sys
     "flux-system": "restricted",
     "keda": "restricted",
     "cert-manager": "restricted",
 }
 """Every namespace of the pool → its Pod Security level."""
-FLUX_OWNED: Final = ("keda", "cert-manager")
+FLUX_OWNED: Final = ("apps", "keda", "cert-manager")
 """All others precede Flux: Pulumi keeps them."""
 _SELF_POLICED: Final = frozenset({"flux-system"})
-_NOTHING: Final = Quota(cpu=0, memory=0, cpu_limit=0, memory_limit=0, storage=0, pods=0)
+_NOTHING: Final = Quota(cpu=0, memory=0, memory_limit=0, storage=0, pods=0)
 _NO_LIMITS: Final = Limits(default_cpu=0, default_memory=0, max_memory=0)
 
 
@@ -78,6 +79,7 @@ def _values(quota: Quota, limits: Limits) -> dict[str, str]:
         "memory_limit": size_text(quota.memory_limit),
         "storage": size_text(quota.storage),
         "pods": str(quota.pods),
+        "gpu": str(quota.gpu),
     }
 
 
@@ -113,6 +115,8 @@ def _quota(namespace: str) -> Manifest:
         "limits.memory": f"${{{prefix}_memory_limit}}",
         "requests.storage": f"${{{prefix}_storage}}",
         "pods": f"${{{prefix}_pods}}",
+        # Leases, where there is a GPU; elsewhere none of a resource that no node has.
+        "requests.nvidia.com/gpu": f"${{{prefix}_gpu}}",
     }
     return {
         "apiVersion": "v1",

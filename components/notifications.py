@@ -1,8 +1,10 @@
 """Notifications: Flux tells Gitea what became of a commit, and Gitea tells Flux that there is one.
 
-Owns: the commit-status provider, an Alert per namespace, the receiver of Gitea's push hook and its address.
-Leaves to others: the tokens (live Secrets: `cluster`, `gitea_setup`), the hook on Gitea's side (`gitea_setup`), alerts
-on metrics (`monitoring.alert_rules`).
+Owns: the commit-status provider, the Alert on Kustomizations, the receiver of Gitea's push hook and its address.
+Leaves to others: the tokens (live Secrets: `cluster`, `commit_status`), the hook on Gitea's side (`gitea_setup`),
+alerts on metrics (`monitoring.alert_rules`) and on HelmReleases (`monitoring.release_alerts`): those report a chart's
+version, and a status needs a commit. Without monitoring, a HelmRelease that failed shows in the status of the stage
+that waits for it: helm-controller calls one that it rolled back not ready, and the stage fails with it.
 """
 
 from __future__ import annotations
@@ -32,16 +34,6 @@ GITEA_SECRET: Final = "gitea-token"  # noqa: S105  (a name)
 PROVIDER: Final = "gitea"
 _API: Final = "notification.toolkit.fluxcd.io"
 
-WATCHED: Final = {
-    "flux-system": ("Kustomization", "HelmRelease"),
-    "keda": ("HelmRelease",),
-    "cert-manager": ("HelmRelease",),
-    "monitoring": ("HelmRelease",),
-    "kube-system": ("HelmRelease",),
-}
-"""Namespace → kinds that raise an alert. Every one by name, because an Alert knows no namespace wildcard: with none it
-watches its own only. One that does not exist in a stack costs nothing."""
-
 
 def receiver_path(token: str) -> str:
     """Where Gitea's hook must send: known before the Receiver is, so that the hook can be made first.
@@ -58,7 +50,7 @@ def footprint(settings: Settings) -> Footprint:
 
 def manifests(settings: Settings) -> Tree:
     """Files of the Flux repository."""
-    return Tree(NAME, {DIRECTORY: [_provider(), *(_alert(space) for space in WATCHED), _receiver()]})
+    return Tree(NAME, {DIRECTORY: [_provider(), _alert(), _receiver()]})
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
@@ -85,16 +77,17 @@ def _provider() -> Manifest:
     }
 
 
-def _alert(namespace: str) -> Manifest:
+def _alert() -> Manifest:
     return {
         "apiVersion": f"{_API}/v1beta3",
         "kind": "Alert",
-        "metadata": metadata(namespace, NAMESPACE, NAME),
+        "metadata": metadata("kustomizations", NAMESPACE, NAME),
         "spec": {
             "providerRef": {"name": PROVIDER},
             # A commit status needs the good news too.
             "eventSeverity": "info",
-            "eventSources": [{"kind": kind, "name": "*", "namespace": namespace} for kind in WATCHED[namespace]],
+            # All stages are in Flux's namespace.
+            "eventSources": [{"kind": "Kustomization", "name": "*", "namespace": NAMESPACE}],
             "eventMetadata": {"environment": "${notifications_environment}"},
         },
     }
@@ -128,4 +121,4 @@ class Notifications(ComponentResource):
     def __init__(self, name: str, args: NotificationsArgs, opts: ResourceOptions | None = None) -> None:
         files = emit([manifests(args.settings)]).digests()
         super().__init__("raibid:components:Notifications", name, {"files": files}, opts)
-        self.register_outputs({"namespaces": list(WATCHED)})
+        self.register_outputs({"receiver": RECEIVER})

@@ -61,8 +61,8 @@ def manifests(settings: Settings) -> Tree:
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
-    """Values of this environment: the slices of the GPU with the most of them, since the plugin has one config."""
-    return {"nvidia_gpu_replicas": str(max((node.gpu.replicas for node in settings.nodes if node.gpu), default=1))}
+    """Values of this environment: slices per GPU, alike on all nodes by a rule of the settings."""
+    return {"nvidia_gpu_replicas": str(next((node.gpu.replicas for node in settings.nodes if node.gpu), 1))}
 
 
 def _values(workload: Workload) -> Mapping[str, Any]:

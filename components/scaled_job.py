@@ -1,6 +1,6 @@
 """CI agents: one Job per claimed build, from none to as many as fit.
 
-Owns: the ScaledJob, the pod it makes of the agent's image, KEDA's and the agents' Redis credentials, the shared cache.
+Owns: the ScaledJob, the pod it makes of the agent's image, the credentials of KEDA and of agents, the shared cache.
 Leaves to others: KEDA itself (`keda`), how many agents fit and how large they are (`budget`), the image
 (`agent_image`), what an agent does (`raibid.worker`).
 
@@ -16,20 +16,18 @@ from typing import Any, Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import POLL_SECONDS, STREAM, AclUser, Env, Secrets
 
-from components import priority, redis
+from components import gitea_config, priority, redis
 from components.budget import Budget, Footprint
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
 from components.network import DNS, INTERNET, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import cores_text, size_text
-from components.workload import CONTAINER_SECURITY, RETAIN_CLASS, labels, metadata, pod_security
+from components.workload import CONTAINER_SECURITY, labels, metadata, pod_security, service_account, volume_claim
 
 NAME: Final = "ci-agent"
 FLOWS: Final = (
     ("redis", "claim, log, finish"),
-    ("gitea", "clone, status"),
-    ("registry-cache", "base images"),
-    ("nvidia", "GPU lease"),
+    ("gitea", "clone"),
 )
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "ci"
@@ -37,6 +35,9 @@ DIRECTORY: Final = "infrastructure/keda/ci-agent"
 IMAGE: Final = "raibid-agent"
 """Stands for the image that `clusters/<env>` names: repository, tag or digest."""
 USER: Final = 10001  # raibid in the images of agent/Dockerfile
+GIT_USER: Final = "ci-agent"
+"""Clones at the stack's own Gitea: `gitea_setup` makes it and lets it read."""
+GIT_LABEL: Final = "gitea/agent"
 STORE_CLAIM: Final = "raibid-store"
 STORE: Final = "/var/lib/raibid"
 _REDIS_SECRET: Final = "/run/secrets/redis"  # noqa: S105  (a path)
@@ -62,11 +63,15 @@ def manifests(settings: Settings) -> Tree:
             DIRECTORY: [
                 _scaled_job(),
                 _trigger_authentication(),
-                _service_account(),
-                _cache(),
+                # Bound to nothing and its token mounted nowhere: a build has no business with the API server.
+                service_account(NAME, NAMESPACE, NAME),
+                # One volume for all agents of a node: cargo locks its registry itself. ReadWriteOnce means one node,
+                # not one pod; on several nodes it holds all agents on the first, unless the class has ReadWriteMany.
+                volume_claim("ci-agent-cache", NAMESPACE, NAME, "${ci_agent_cache}"),
                 _network_policy(),
                 SecretManifest(NAMESPACE, Secrets.REDIS_KEDA, _credentials(AclUser.KEDA)),
                 SecretManifest(NAMESPACE, Secrets.REDIS_AGENT, _credentials(AclUser.AGENT)),
+                SecretManifest(NAMESPACE, Secrets.AGENT_GITEA, _git_credentials),
             ]
         },
     )
@@ -84,6 +89,7 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
         "ci_agent_memory_limit": size_text(agents.memory_limit or agents.memory),
         "ci_agent_scratch": size_text(agents.scratch),
         "ci_agent_cache": size_text(agents.cache),
+        "ci_agent_forge": gitea_config.address(settings),
     }
 
 
@@ -137,11 +143,18 @@ def _pod() -> Manifest:
             {"name": "cache", "persistentVolumeClaim": {"claimName": "ci-agent-cache"}},
             {"name": "store", "persistentVolumeClaim": {"claimName": STORE_CLAIM}},
             _secret_volume("redis", Secrets.REDIS_AGENT),
-            # Made by operators where private repositories or pipelines need them.
-            _secret_volume("git", Secrets.AGENT_GIT, optional=True),
+            _git_volume(),
+            # Made by operators where pipelines need it.
             _secret_volume("pipelines", Secrets.AGENT_PIPELINES, optional=True),
         ],
     }
+
+
+def _git_volume() -> Manifest:
+    """The stack's own Gitea, and beside it the forges that operators name, if they do."""
+    sources = (("gitea", {"name": Secrets.AGENT_GITEA}), ("others", {"name": Secrets.AGENT_GIT, "optional": True}))
+    files = [{"secret": {**secret, "items": [{"key": "credentials", "path": path}]}} for path, secret in sources]
+    return {"name": "git", "projected": {"defaultMode": 0o440, "sources": files}}
 
 
 def _secret_volume(name: str, secret: str, **more: bool) -> Manifest:
@@ -184,7 +197,7 @@ def _environment() -> Mapping[str, str]:
         Env.STREAM: STREAM,
         Env.STORE: f"file://{STORE}",
         Env.WORKSPACE: f"{_WORKSPACE}/jobs",
-        Env.GIT_CREDENTIALS_FILE: f"{_GIT_SECRET}/credentials",
+        Env.GIT_CREDENTIALS_FILE: _GIT_SECRET,
         Env.SECRETS_DIR: _PIPELINE_SECRETS,
     }
 
@@ -198,31 +211,6 @@ def _trigger_authentication() -> Manifest:
             "secretTargetRef": [
                 {"parameter": key, "name": Secrets.REDIS_KEDA, "key": key} for key in ("username", "password")
             ]
-        },
-    }
-
-
-def _service_account() -> Manifest:
-    # Bound to nothing and its token mounted nowhere: a build has no business with the API server.
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(NAME, NAMESPACE, NAME),
-        "automountServiceAccountToken": False,
-    }
-
-
-def _cache() -> Manifest:
-    # One volume for all agents of a node: cargo locks its registry itself. ReadWriteOnce means one node, not one pod;
-    # on several nodes it holds all agents on the first one, unless the class offers ReadWriteMany.
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": metadata("ci-agent-cache", NAMESPACE, NAME, **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": RETAIN_CLASS,
-            "resources": {"requests": {"storage": "${ci_agent_cache}"}},
         },
     }
 
@@ -249,6 +237,12 @@ def _credentials(user: str) -> Any:
         return {"username": user, "password": derive(redis.password_label(user))}
 
     return values
+
+
+def _git_credentials(derive: Derive) -> Mapping[str, str]:
+    # Flux decrypts before it substitutes (kustomize-controller, `build`), so a Secret too may ask for a value. The
+    # host is the one of clone URLs, which follow Gitea's ROOT_URL: credentials are offered to that host only.
+    return {"credentials": f"http://{GIT_USER}:{derive(GIT_LABEL)}@${{ci_agent_forge}}\n"}
 
 
 @dataclass(frozen=True, kw_only=True)

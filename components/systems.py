@@ -15,10 +15,12 @@ from pulumi import ComponentResource
 from components import (
     admission,
     api,
+    apps,
     cert_manager,
     dns,
     flux,
     gitea,
+    k3s,
     keda,
     monitoring,
     namespaces,
@@ -73,6 +75,7 @@ class Entry:
 
 
 TABLE: Final[tuple[Entry, ...]] = (
+    Entry(k3s, wanted=lambda s: s.cluster.kind == "k3s"),
     Entry(namespaces, namespaces.Namespaces, namespaces.NamespacesArgs),
     Entry(storage, storage.Storage, storage.StorageArgs),
     Entry(priority, priority.Priority, priority.PriorityArgs),
@@ -84,6 +87,7 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(monitoring, monitoring.Monitoring, monitoring.MonitoringArgs, lambda s: s.systems.monitoring),
     Entry(nvidia, nvidia.Nvidia, nvidia.NvidiaArgs, nvidia.wanted),
     Entry(admission, admission.Admission, admission.AdmissionArgs),
+    Entry(apps, apps.Apps, apps.AppsArgs),
     Entry(redis, redis.Redis, redis.RedisArgs),
     Entry(
         registry_cache,
@@ -126,14 +130,13 @@ def budget_of(settings: Settings) -> Budget:
     return budget(settings, [system.footprint(settings) for system in enabled(settings)])
 
 
-def variables(settings: Settings) -> dict[str, str]:
+def variables(settings: Settings, proved: Budget) -> dict[str, str]:
     """All values of this environment, for `clusters/<env>/cluster-vars.yaml`."""
-    proved = budget_of(settings)
     return {name: value for system in enabled(settings) for name, value in system.variables(settings, proved).items()}
 
 
-def emission(settings: Settings) -> Emission:
-    """The whole Flux repository of a stack.
+def emission(settings: Settings, proved: Budget | None = None) -> Emission:
+    """The whole Flux repository of a stack; `proved`: its budget, where the caller has it already.
 
     The base holds all systems, so that it is the same bytes for every environment; `clusters/<env>` names those that
     this one has.
@@ -142,12 +145,12 @@ def emission(settings: Settings) -> Emission:
         PathConflictError: two systems claim one path.
         BudgetError: the systems and one agent do not fit the nodes.
     """
-    proved = budget_of(settings)
+    proved = proved or budget_of(settings)
     present = [path for system in enabled(settings) for path in system.manifests(settings).directories]
     return emit(
         [
             *(system.manifests(settings) for system in SYSTEMS),
-            flux.cluster_tree(settings, variables(settings), present),
+            flux.cluster_tree(settings, variables(settings, proved), present),
             fleet_docs.tree(settings),
             sops.tree(settings),
             host_files(settings, proved.kubelet),

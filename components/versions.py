@@ -51,6 +51,7 @@ FLUX: Final = "2.9.6"
 PULUMI: Final = Pin("https://github.com/pulumi/pulumi/releases/download", "v3.272.0", "the SDK of uv.lock")
 """The CLI that `make preview` fetches where none is on PATH."""
 PULUMI_COMMAND: Final = Pin("pulumi-resource-command", "1.2.1", "the SDK of uv.lock; all that a local stack needs")
+PULUMI_KUBERNETES: Final = Pin("pulumi-resource-kubernetes", "4.34.2", "the SDK of uv.lock")
 
 IMAGES: Final = {
     "redis": Pin(

@@ -147,6 +147,30 @@ def service(name: str, namespace: str, system: str, ports: Mapping[str, int], *,
     }
 
 
+def service_account(name: str, namespace: str, system: str) -> Manifest:
+    """A ServiceAccount whose token no pod gets by itself."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(name, namespace, system),
+        "automountServiceAccountToken": False,
+    }
+
+
+def volume_claim(name: str, namespace: str, system: str, size: str) -> Manifest:
+    """A volume that outlives its claim; Flux never prunes either."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(name, namespace, system, **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": RETAIN_CLASS,
+            "resources": {"requests": {"storage": size}},
+        },
+    }
+
+
 def config_map(name: str, namespace: str, system: str, data: Mapping[str, str], **annotations: str) -> Manifest:
     """A ConfigMap of files."""
     return {

@@ -26,6 +26,8 @@ class Workload:
     replicas: int = 1
     every_node: bool = False
     """A DaemonSet: one replica on each node."""
+    pool: bool = False
+    """No pod, but room that others fill with theirs: as many as they like, so long as all together fit."""
 
     def replicas_on(self, *, first: bool) -> int:
         """How many replicas the first node, or another one, must be able to hold.

@@ -20,23 +20,24 @@ from components.units import MI
 
 AGENTS_NAMESPACE: Final = "ci"
 
+POOLED_POD: Final = 32 * MI
+"""The least memory that a pod of a pool is thought to ask for: it bounds how many there are, as each kubelet does."""
+
 FLOOR: Final = (100, 128 * MI)
 """Default request (millicores, bytes) of a container without one; less where a namespace's smallest pod has less."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """A namespace's ResourceQuota."""
+    """A namespace's ResourceQuota. It counts no CPU limits: that would force one on every container."""
 
     cpu: int
     memory: int
-    cpu_limit: int
-    """0: CPU limits are not counted, for a quota on them would force one on every container."""
     memory_limit: int
     storage: int
     pods: int
     gpu: int = 0
-    """Leases of the GPU (`requests.nvidia.com/gpu`)."""
+    """Leases of the GPU (`requests.nvidia.com/gpu`); the agents' namespace has all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,9 @@ def quotas(
     """By namespace: a quota and a limit range.
 
     The agents' namespace gets the sum of what is declared there and not one agent more; its Deployments replace a pod
-    only when there is room. The others get their largest pod once more, so that a rollout passes while all runs.
+    only when there is room. So does a pool: how it is divided, rollouts included, is up to who fills it. The others
+    get a second pod of each workload that starts the new one before the old one ends: a chart's upgrade rolls all its
+    Deployments at once. The quota only lets them in; beside full agents they may have to wait for a build to end.
     """
     by_namespace: dict[str, list[Workload]] = defaultdict(list)
     for footprint in footprints:
@@ -98,17 +101,24 @@ def quotas(
 
 def _quota(namespace: str, pods: Sequence[Workload], agents: Agents, gpu_leases: int) -> Quota:
     ours = namespace == AGENTS_NAMESPACE
-    limited = all(pod.cpu_limit for pod in pods)
-    spare = 0 if ours else 1
+    surge = [] if ours else [pod for pod in dict.fromkeys(pods) if _surges(pod)]
+    at_once = [*pods, *surge]
     return Quota(
-        cpu=sum(pod.cpu for pod in pods) + spare * max(pod.cpu for pod in pods),
-        memory=sum(pod.memory for pod in pods) + spare * max(pod.memory for pod in pods),
-        cpu_limit=sum(pod.cpu_limit for pod in pods) + spare * max(pod.cpu_limit for pod in pods) if limited else 0,
-        memory_limit=sum(map(_memory_limit, pods)) + spare * max(map(_memory_limit, pods)),
+        cpu=sum(pod.cpu for pod in at_once),
+        memory=sum(pod.memory for pod in at_once),
+        memory_limit=sum(map(_memory_limit, at_once)),
         storage=sum(pod.disk for pod in pods) + (agents.cache if ours else 0),
-        pods=len(pods) + spare,
+        pods=sum(pod.memory // POOLED_POD if pod.pool else 1 for pod in at_once),
         gpu=gpu_leases if ours else 0,
     )
+
+
+def _surges(pod: Workload) -> bool:
+    """Whether a rollout starts a second pod: no DaemonSet does, and nothing whose volume one pod holds at a time.
+
+    One is enough: a Deployment's default is a quarter of its replicas, rounded up, and none here has more than four.
+    """
+    return not (pod.every_node or pod.disk or pod.pool)
 
 
 def _memory_limit(pod: Workload) -> int:
@@ -124,10 +134,11 @@ def _limits(pods: Sequence[Workload]) -> Limits:
 
 
 def reserved_cpus(node: Node, reserved: Reserved, profile: Profile) -> tuple[int, ...]:
-    """The cores that the system keeps: efficiency cores, where the node has them, so that builds get the fast ones.
+    """The cores that the system keeps: efficiency cores, where the node has them.
 
-    With `pinned` all of them: the static policy gives away the rest, and the rest must be performance cores. Else as
-    many as are reserved, if that is a whole number and there are enough.
+    With `pinned` all of them: the static policy gives away the rest, so builds get the performance cores. Else as many
+    as are reserved, if that is a whole number and there are enough; without the static policy that only lowers what
+    the scheduler sees: pods still run on every core.
     """
     efficiency = node.cpus("efficiency")
     if profile == "pinned":

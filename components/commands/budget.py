@@ -6,16 +6,13 @@ Leaves to others: the proof (`components.budget`), the drawing (`budget.view`, `
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, get_args
-
-from rich.console import Console, RenderableType
 
 from components.budget import Budget, BudgetError
 from components.budget.svg import draw
 from components.budget.view import headline, ledger_table, profiles_table, to_json
-from components.commands.terminal import PLAIN, USAGE, CommandError, Flag, Output, line
+from components.commands.terminal import PLAIN, USAGE, CommandError, Flag, Output, line, show
 from components.settings import Profile, Settings, SettingsError, load_stack, notices, with_profile
 from components.systems import budget_of
 
@@ -65,7 +62,7 @@ def budget(
         return 0
     line(f"{stack}: {headline(proved)}", "bold")
     for ledger in proved.ledgers:
-        _show(ledger_table(ledger))
+        show(ledger_table(ledger))
     for notice in notices(settings):
         output.say(notice)
     return 0
@@ -78,7 +75,7 @@ def _compare(stack: str, settings: Settings, output: Output) -> None:
             {name: {"error": each} if isinstance(each, str) else to_json(stack, each) for name, each in found.items()}
         )
         return
-    _show(profiles_table(found))
+    show(profiles_table(found))
 
 
 def _proved(settings: Settings, profile: Profile) -> Budget | str:
@@ -89,11 +86,6 @@ def _proved(settings: Settings, profile: Profile) -> Budget | str:
         return "; ".join(f"{problem.path} {problem.rule}" for problem in error.problems)
     except BudgetError as error:
         return str(error).partition("\n")[0]
-
-
-def _show(view: RenderableType) -> None:
-    # A pipe has no width: rich would assume 80 columns and fold what belongs on one line.
-    Console(width=None if sys.stdout.isatty() else 120).print(view)
 
 
 def _write(file: Path, text: str) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from pydantic import ValidationError
-
-from components.commands.terminal import USAGE, CommandError, write
+from components.commands.terminal import write
 from components.commit_status import Order, issue
+from components.orders import read_order
 
 
 def commit_status() -> int:
@@ -23,12 +22,6 @@ def commit_status() -> int:
     For example:
       python -m components commit-status < order.json
     """
-    try:
-        order = Order.model_validate_json(sys.stdin.read())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "stdin"
-        hint = "stdin takes what components/commit_status.py sends"
-        raise CommandError(f"{where}: {first['msg']}", hint, USAGE) from None
+    order = read_order(Order, sys.stdin.read(), "components/commit_status.py")
     write(issue(order).get_secret_value())
     return 0

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from components.checkout import ROOT
-from components.commands.terminal import PLAIN, CommandError, Output, line, table
+from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line, table
 from components.review import revision
 from components.review.tree_diff import SIGNS, TreeDiff, compare
 
@@ -46,7 +46,7 @@ def against(base: str, stack: str) -> TreeDiff:
         CommandError: the work tree has no such stack. RevisionError: one of the two cannot be rendered.
     """
     if not revision.knows(ROOT, stack):
-        raise CommandError(f"there is no Pulumi.{stack}.yaml here", "name another with --stack")
+        raise CommandError(f"there is no Pulumi.{stack}.yaml here", "name another with --stack", USAGE)
     with revision.checkout(ROOT, base) as old:
         there = revision.knows(old, stack)
         before = revision.render(old, stack) if there else revision.EMPTY

@@ -1,4 +1,4 @@
-"""`components gitea-setup`: organisation, repository, Flux's user, protection and hook in a Gitea that is there.
+"""`components gitea-setup`: organisation, repository, users, protection and hooks in a Gitea that is there.
 
 Owns: reading the order from stdin, what is said at the end.
 Leaves to others: the calls (`components.gitea_setup`), composing the order (`components.gitea_bootstrap`).
@@ -13,7 +13,7 @@ from components.gitea_setup import Order, set_up
 
 
 def gitea_setup(*, output: Output = PLAIN) -> int:
-    """Make what Flux needs in Gitea: organisation, repository, a user that reads it, branch protection, push hook.
+    """Make what Flux and builds need in Gitea: organisation, repository, users that read, branch protection, hooks.
 
     `pulumi up` runs it. The order comes as JSON on stdin, so that no password is an argument; a second run of the
     same order changes nothing.

@@ -17,7 +17,7 @@ from components.commands.terminal import PLAIN, CommandError, Output, line, show
 from components.engine.plan import Plan, Resource
 from components.engine.plan import plan as run_program
 from components.manifest_tree import to_yaml
-from components.settings import load_stack
+from components.settings import load_stack, notices
 from components.systems import budget_of
 
 
@@ -39,7 +39,8 @@ def plan(*, stack: str, objects: Path | None = None, output: Output = PLAIN) -> 
         Also write the Kubernetes objects that Pulumi itself owns to this directory, a YAML file each.
     """
     result = run_program(stack)
-    proved = budget_of(load_stack(stack))
+    settings = load_stack(stack)
+    proved = budget_of(settings)
     if objects:
         _write(objects, result)
     if output.json:
@@ -53,6 +54,8 @@ def plan(*, stack: str, objects: Path | None = None, output: Output = PLAIN) -> 
     line(f"{stack}: {headline(proved)}", "bold")
     for ledger in proved.ledgers:
         show(ledger_table(ledger))
+    for notice in notices(settings):
+        output.say(notice)
     return 0
 
 

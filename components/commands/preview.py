@@ -7,7 +7,8 @@ Leaves to others: fetching (`engine.pulumi_cli`), the private place (`engine.wor
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -18,9 +19,10 @@ from components.engine import cli as engine
 from components.engine.pulumi_cli import ChecksumError, DownloadError, cache, install
 from components.engine.workspace import Workspace, prepare
 from components.settings import load_stack
-from components.versions import PULUMI, PULUMI_COMMAND
+from components.versions import PULUMI, PULUMI_COMMAND, PULUMI_KUBERNETES
 
-_NEEDS = {"embedded": ("command",), "existing": ("command", "kubernetes"), "k3s": ("command", "kubernetes")}
+PLUGINS: Final = {"command": PULUMI_COMMAND, "kubernetes": PULUMI_KUBERNETES}
+NEEDS: Final = {"embedded": ("command",), "existing": ("command", "kubernetes"), "k3s": ("command", "kubernetes")}
 
 
 def preview(
@@ -55,10 +57,12 @@ def preview(
         say(f"no Pulumi CLI here ({error}): falling back to `plan`, which shows the same graph")
         return plan(stack=stack)
     workspace = prepare(stack)
-    pulumi = engine.Engine(program, workspace, env)
-    missing = [name for name in _NEEDS[kind] if not _has_plugin(pulumi, name, offline=offline)]
+    pulumi = engine.Engine(program, workspace, env, f"`python -m components plan --stack {stack}` needs no engine")
+    missing = [name for name in NEEDS[kind] if not _has_plugin(pulumi, name, offline=offline)]
     if missing:
         say(f"no plugin {', '.join(missing)} for Pulumi here: falling back to `plan`, which shows the same graph")
+        for name in missing:
+            say(f"  to have it: {Path(program).name} plugin install resource {name} {PLUGINS[name].version}")
         return plan(stack=stack)
     return _preview(pulumi, workspace, diff=diff)
 
@@ -89,10 +93,12 @@ def _fetched(*, offline: bool) -> tuple[str, dict[str, str]]:
 def _has_plugin(pulumi: engine.Engine, name: str, *, offline: bool) -> bool:
     if engine.has_plugin(name, pulumi.env):
         return True
-    if offline or name != "command":
+    if offline:
         return False
+    Output().say(f"fetching Pulumi's plugin {name} {PLUGINS[name].version}")
     try:
-        pulumi.run("plugin", "install", "resource", name, PULUMI_COMMAND.version)
-    except engine.EngineError:
+        pulumi.run("plugin", "install", "resource", name, PLUGINS[name].version)
+    except engine.EngineError as error:
+        Output().say(str(error))
         return False
     return engine.has_plugin(name, pulumi.env)

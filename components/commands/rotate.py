@@ -49,6 +49,8 @@ def rotate(
     """
     if what == "data-key" and recipient:
         raise CommandError("--recipient goes with `rotate recipients`", "run that first, then `rotate data-key`", USAGE)
+    if not checkout.is_dir():
+        raise CommandError(f"{checkout}: no such directory", "give a checkout of the Flux repository with --dir", USAGE)
     keys, now = _read(identity), datetime.now(UTC)
     rules = _read(checkout / ".sops.yaml") if what == "recipients" and not recipient else ""
 
@@ -59,7 +61,9 @@ def rotate(
 
     files = [file for file in sorted(checkout.rglob("*.enc.y*ml")) if file.is_file() and not file.is_symlink()]
     if not files:
-        raise CommandError(f"{checkout}: no *.enc.yaml in it", "give a checkout of the Flux repository with --dir")
+        raise CommandError(
+            f"{checkout}: no *.enc.yaml in it", "give a checkout of the Flux repository with --dir", USAGE
+        )
     changed: dict[Path, bytes] = {}
     for number, file in enumerate(files, 1):
         path = file.relative_to(checkout).as_posix()

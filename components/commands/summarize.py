@@ -1,12 +1,13 @@
 """`components summarize`: a change as a review comment, printed or kept up to date on a pull request.
 
-Owns: where the parts come from, that a head which cannot be rendered is told in the comment, the exit code.
+Owns: where the parts come from, that a part which cannot be had is told in the comment, the exit code.
 Leaves to others: the text (`review.summary`), the forge (`review.pull_request`).
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,8 +18,8 @@ from components.commands.diff import against
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, write
 from components.review import revision
 from components.review.pull_request import PullRequest
-from components.review.revision import RevisionError
-from components.review.summary import Preview, marker
+from components.review.revision import RevisionError, UnknownRevisionError
+from components.review.summary import Preview, PreviewError, marker
 from components.review.summary import summarize as comment_of
 from components.review.tree_diff import TreeDiff
 
@@ -66,10 +67,13 @@ def summarize(
     token_file
         A file with a token of scope write:issue and read:user.
     """
-    told = Preview.read(_read(preview)) if preview else None
+    told, unread = _preview(preview)
     target = PullRequest(server, repository, pull_request, _token(token_file)) if pull_request else None
-    change, violations, good = _judge(base, stack)
-    text = comment_of(change, violations, told)
+    change = _compared(base, stack)
+    violations, unchecked = _violations(stack)
+    # What cannot be rendered fails in both ways with the same words.
+    notes = tuple(dict.fromkeys([*change.notes, *unread, *unchecked]))
+    text = comment_of(replace(change, notes=notes), violations, told)
     done = target.upsert_comment(marker(stack), text) if target else ""
     if output.json:
         output.emit({"markdown": text, "violations": violations, "comment": done or None})
@@ -77,15 +81,38 @@ def summarize(
         output.say(f"comment {done}")
     else:
         write(text)
-    return 0 if good and not violations and not (told and told.errors) else 1
+    return 0 if change.compared and violations == [] and not unread and not (told and told.errors) else 1
 
 
-def _judge(base: str, stack: str) -> tuple[TreeDiff, list[dict[str, Any]], bool]:
-    """Diff and violations; a head that cannot be rendered is a note: the reviewer has to read why."""
+# Each part by itself: one that cannot be had is a note in its place, for the reviewer to read, and hides no other.
+
+
+def _preview(file: Path | None) -> tuple[Preview | None, tuple[str, ...]]:
+    """What Pulumi said. A preview that broke before it wrote anything leaves an empty file."""
+    if file is None:
+        return None, ()
+    text = _read(file)
     try:
-        return against(base, stack), revision.lint(ROOT, stack), True
+        return Preview.read(text), ()
+    except PreviewError as error:
+        why = str(error) if text.strip() else "it wrote nothing"
+        return None, (f"The preview failed: {why}. The log of this run has Pulumi's own words.",)
+
+
+def _compared(base: str, stack: str) -> TreeDiff:
+    try:
+        return against(base, stack)
+    except UnknownRevisionError:  # wrong use: no reviewer is to read that
+        raise
     except RevisionError as error:
-        return TreeDiff(stack, base, notes=(str(error),)), [], False
+        return TreeDiff(stack, base, notes=(str(error),), compared=False)
+
+
+def _violations(stack: str) -> tuple[list[dict[str, Any]] | None, tuple[str, ...]]:
+    try:
+        return revision.lint(ROOT, stack), ()
+    except RevisionError as error:
+        return None, (str(error),)
 
 
 def _read(file: Path) -> str:

@@ -55,7 +55,7 @@ def up(
 
 def _by_engine(workspace: Workspace, program: str, output: Output) -> int:
     output.say(f"stack {workspace.stack}: pulumi up")
-    pulumi = engine.Engine(program, workspace)
+    pulumi = engine.Engine(program, workspace, remedy="--no-engine emits the same tree without it")
     pulumi.ensure_stack()
     keys = stack_keys.kept_in(workspace.keys)
     pulumi.ensure_secret("seed", keys.seed)

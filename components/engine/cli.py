@@ -37,6 +37,8 @@ class Engine:
     program: str
     workspace: Workspace
     env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    remedy: str = ""
+    """What the person may do when a command fails."""
 
     def has_stack(self) -> bool:
         """Whether the stack's state is there."""
@@ -71,9 +73,7 @@ class Engine:
         done = self._start(arguments, stdin=stdin, capture=True)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
-            raise EngineError(
-                f"pulumi {arguments[0]}: " + "\n".join(said[-_LINES:]), "--no-engine emits the same tree without it"
-            )
+            raise EngineError(f"pulumi {arguments[0]}: " + "\n".join(said[-_LINES:]), self.remedy)
         return done.stdout
 
     def show(self, *arguments: str) -> int:

@@ -33,15 +33,17 @@ class Told:
 STAGES: Final[Mapping[str, Told]] = {
     "infra-namespaces": Told("namespaces, quotas, limits, Pod Security levels", "`kubectl get resourcequota -A`"),
     "infra-controllers": Told("cert-manager, KEDA, monitoring, the GPU's plugin", "`kubectl get helmreleases -A`"),
-    "infra-policies": Told("admission policies", "`kubectl get validatingadmissionpolicies`"),
+    "infra-policies": Told(
+        "admission policies, the rights of developers' commits", "`kubectl get validatingadmissionpolicies`"
+    ),
     "infra-data": Told("Redis and its storage", "`kubectl -n infrastructure get pods,pvc`: is the volume bound?"),
     "infra-configs": Told(
         "what the controllers act upon: certificates, DNS names, notifications, rules, dashboards",
         "`kubectl get certificates -A`; `kubectl -n flux-system get alerts,receivers`",
     ),
-    "ci-agents": Told("the ScaledJob that starts agents", "`kubectl -n ci describe scaledjob`; `raibid scaler doctor`"),
     "raibid": Told("the webhook and job API", "`kubectl -n ci logs deploy/raibid-api`"),
-    "apps": Told("what developers deploy", "the author's commit; `kubectl auth can-i --as=` its ServiceAccount"),
+    "ci-agents": Told("the ScaledJob that starts agents", "`kubectl -n ci describe scaledjob`; `raibid scaler doctor`"),
+    "apps": Told("what developers deploy", "the author's commit; `kubectl -n apps get events,resourcequota`"),
 }
 """By the name of the Flux Kustomization."""
 

@@ -20,7 +20,9 @@ class FleetError(Exception):
 
 
 class RequestError(FleetError):
-    """What should be pushed is not fit to be."""
+    """What should be pushed is not fit to be: wrong use or wrong settings."""
+
+    code = 2
 
 
 class UnsafePathError(RequestError):
@@ -52,7 +54,7 @@ class RecordError(FleetError):
 
 
 class MovedError(FleetError):
-    """Somebody else pushed, each time we tried."""
+    """The remote did not move its refs, each time we tried: somebody else pushed, or it cannot."""
 
 
 class DivergedError(FleetError):

@@ -30,7 +30,8 @@ Username*) exec cat "${0%/*}/username" ;;
 *) exec cat "${0%/*}/password" ;;
 esac
 """
-# What push says when somebody else pushed first: before it sent anything, or while it did.
+# What push says when somebody else pushed first: before it sent anything, or while it did. Some of it is also said for
+# other reasons (a full disk, say), so whoever gives up quotes it.
 _MOVED: Final = re.compile(
     rb"\[rejected\] \((fetch first|non-fast-forward|already exists)\)"
     rb"|cannot lock ref|failed to update ref|incorrect old value provided|reference already exists"
@@ -69,6 +70,9 @@ _COMPLAINTS: Final[Sequence[tuple[str, type[FleetError], str]]] = (
 
 class Remote:
     """One remote repository, seen from a scratch repository of our own."""
+
+    refusal: str = ""
+    """What git said of the last push that came too late."""
 
     def __init__(self, scratch: Path, url: str, username: str, password: str) -> None:
         self._url = url
@@ -148,6 +152,7 @@ class Remote:
         if answer.returncode == 0:
             return True
         if _MOVED.search(answer.stdout + answer.stderr):
+            self.refusal = _gist(self._said(answer))
             return False
         raise self._error(answer)
 
@@ -170,10 +175,14 @@ class Remote:
                 f"{self._url}: no end after {_TIMEOUT_SECONDS} seconds", "is the host overloaded? Run it again later"
             ) from None
 
-    def _error(self, answer: subprocess.CompletedProcess[bytes]) -> FleetError:
+    def _said(self, answer: subprocess.CompletedProcess[bytes]) -> str:
         said = (answer.stderr + answer.stdout).decode(errors="replace")
         for secret in self._hidden:
             said = said.replace(secret, "***")
+        return said
+
+    def _error(self, answer: subprocess.CompletedProcess[bytes]) -> FleetError:
+        said = self._said(answer)
         for pattern, kind, hint in _COMPLAINTS:
             if re.search(pattern, said):
                 return kind(f"{self._url}: {_gist(said)}", hint)

@@ -57,8 +57,8 @@ def record_path(environment: str) -> str:
 
 
 def record_paths(modes: Mapping[str, str]) -> list[str]:
-    """The records of all environments in a repository."""
-    return [path for path in modes if _RECORD.fullmatch(path)]
+    """The records of all environments in a repository; a link or submodule of that name is none."""
+    return [path for path, mode in modes.items() if _RECORD.fullmatch(path) and mode in _REGULAR]
 
 
 def paths_of_interest(request: PushRequest, modes: Mapping[str, str], records: Mapping[str, Record]) -> list[str]:

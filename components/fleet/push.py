@@ -10,7 +10,7 @@ commit any more was rewritten by somebody, and is not built upon unasked.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,9 @@ def _utc_now() -> datetime:
 def push(request: PushRequest, *, clock: Callable[[], datetime] = _utc_now) -> PushResult:
     """Bring the emission into the repository; when it fails, the repository is as it was.
 
+    With one exception: on top of a rewritten history the trace is made anew by a push of its own. Stopped right before
+    it, the emission is on the branch without a trace, and the next push makes that one good.
+
     Raises:
         FleetError: why not, and what to do.
     """
@@ -42,7 +45,8 @@ def push(request: PushRequest, *, clock: Callable[[], datetime] = _utc_now) -> P
             if result is not None:
                 return result
     raise MovedError(
-        f"{request.url}: {ATTEMPTS} times in a row somebody else pushed first", "run it again when the others are done"
+        f"{request.url}: {ATTEMPTS} times in a row the remote did not move its refs: {remote.refusal}",
+        "if others push, run it again when they are done; else git's words say what the remote lacks",
     )
 
 
@@ -63,7 +67,7 @@ def _attempt(request: PushRequest, remote: Remote, now: datetime) -> PushResult 
     commit = head
     if change.writes or change.deletes:
         commit = remote.commit(head, change.writes, change.deletes, _message(request, change), now)
-    if not _publish(remote, commit, head, branch, trace, rewritten=rewritten):
+    if commit and not _publish(remote, commit, tips, branch, trace, rewritten=rewritten):
         return None
     return PushResult(
         revision=commit or "",
@@ -76,18 +80,15 @@ def _attempt(request: PushRequest, remote: Remote, now: datetime) -> PushResult 
     )
 
 
-def _publish(remote: Remote, commit: str | None, head: str | None, branch: str, trace: str, *, rewritten: bool) -> bool:
+def _publish(remote: Remote, commit: str, tips: Mapping[str, str], branch: str, trace: str, *, rewritten: bool) -> bool:
     """The commit on the branch, and the trace of it, together; False when somebody else was faster."""
-    if commit == head and not rewritten:
+    move = [f"{commit}:{branch}"] if commit != tips.get(branch) else []
+    if rewritten:
+        # The trace cannot go forward to a history that it is not in, and force is never used: it starts anew.
+        return remote.push(*move, f":{trace}") and remote.push(f"{commit}:{trace}")
+    if not move and trace in tips:
         return True
-    if not rewritten:
-        return remote.push(f"{commit}:{branch}", f"{commit}:{trace}")
-    # The trace cannot go forward to a history that it is not in, and force is never used: it starts anew.
-    return (
-        (commit == head or remote.push(f"{commit}:{branch}"))
-        and remote.push(f":{trace}")
-        and (remote.push(f"{commit}:{trace}"))
-    )
+    return remote.push(*move, f"{commit}:{trace}")
 
 
 def _snapshot(request: PushRequest, remote: Remote, head: str | None) -> Snapshot:

@@ -20,7 +20,9 @@ from components.secret_values import deriver
 from components.settings import DnsLabel, Settings
 
 _PART: Final = re.compile(r"[A-Za-z0-9._@+-]+")
-_SECRET: Final = re.compile(rb"kind:\s*[\"']?Secret\b")
+_DOCUMENTS: Final = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+"""Where YAML ends a document, whatever is wrong inside of it."""
+_READ_BY_FLUX: Final = (".yaml", ".yml", ".json")
 
 
 def _bytes(value: object) -> object:
@@ -149,7 +151,7 @@ def check(request: PushRequest) -> None:
 
     Raises:
         UnsafePathError: a path that is not plainly inside the repository.
-        PlaintextSecretError: a Secret in clear.
+        PlaintextSecretError: a Secret in clear, or something that cannot be read and might be one.
         RequestError: the repository's address is missing, or holds a password.
     """
     if not request.url or request.url.startswith("-"):
@@ -163,10 +165,12 @@ def check(request: PushRequest) -> None:
         raise RequestError(f"fleet.branch: {request.branch!r} is no branch name", "use letters, digits, dashes")
     for path in (*request.files, *request.secrets, *request.unavailable, *request.seeds):
         check_path(path)
-    for path, data in request.files.items():
-        if _SECRET.search(data) and _in_clear(data):
+    for path, data in (*request.files.items(), *request.seeds.items()):
+        if b"Secret" in data and _in_clear(path, data):
             raise PlaintextSecretError(
-                f"{path}: a Secret in clear", "emit it as SecretManifest: the push encrypts those, and only those"
+                f"{path}: a Secret in clear",
+                "emit it as SecretManifest: the push encrypts those, and only those; a manifest about Secrets "
+                "that is no YAML counts as one",
             )
 
 
@@ -185,19 +189,23 @@ def check_path(path: str) -> str:
     return path
 
 
-def _in_clear(data: bytes) -> bool:
+def _in_clear(path: str, data: bytes) -> bool:
     """Whether a document of this file is a Secret; a mention of the kind (`valuesFrom`) is none."""
+    return any(_is_secret_text(path, text) for text in _DOCUMENTS.split(data) if b"Secret" in text)
+
+
+def _is_secret_text(path: str, text: bytes) -> bool:
     try:
-        documents: list[Any] = list(yaml.load_all(data, Loader=yaml.CSafeLoader))
+        return _is_secret(yaml.load(text, Loader=yaml.CSafeLoader))
     except yaml.YAMLError:
-        return False  # text that talks about Secrets, a README for example
-    return any(_is_secret(document) for document in documents)
+        # A text that talks about Secrets, a README for example; of a manifest nobody could say that it is none.
+        return path.endswith(_READ_BY_FLUX)
 
 
 def _is_secret(document: object) -> bool:
     if not isinstance(document, Mapping):
         return False
     items = document.get("items")
-    if isinstance(items, list):
-        return any(_is_secret(item) for item in items)
-    return document.get("kind") == "Secret" and document.get("apiVersion") == "v1"
+    if isinstance(items, list) and any(_is_secret(item) for item in items):
+        return True
+    return document.get("kind") in ("Secret", "SecretList") and document.get("apiVersion") == "v1"

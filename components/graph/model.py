@@ -32,7 +32,6 @@ _FROM_OUTSIDE: Final = (
     (YOU, "raibid-api", "raibid, console"),
     (PULUMI, "k3s", "installs"),
     (PULUMI, "gitea", "Flux repository"),
-    (PULUMI, "flux", "installs"),
 )
 
 
@@ -72,15 +71,17 @@ def graph(settings: Settings) -> Graph:
     """Systems of the stack and the flows between those that are there."""
     systems = entries(settings)
     nodes = [Node(name, "outside", "") for name in (YOU, PULUMI)]
-    if settings.cluster.kind == "k3s":
-        nodes.append(Node(k3s.NAME, "L0", _reserved(settings.reserved)))
     nodes += [_node(entry, settings) for entry in systems]
     names = {node.name for node in nodes}
-    flows = [*_FROM_OUTSIDE, *((e.system.NAME, *flow) for e in systems for flow in e.system.FLOWS)]
+    # Without a cluster `up` writes what Flux would read, and installs nothing.
+    flux = (PULUMI, "flux", "writes its repository" if settings.cluster.kind == "embedded" else "installs")
+    flows = [*_FROM_OUTSIDE, flux, *((e.system.NAME, *flow) for e in systems for flow in e.system.FLOWS)]
     return Graph(settings.environment, tuple(nodes), tuple(Arrow(*flow) for flow in flows if {*flow[:2]} <= names))
 
 
 def _node(entry: Entry, settings: Settings) -> Node:
+    if entry.system.NAME == k3s.NAME:  # the machine: what is kept back for it says more than k3s' two small pods
+        return Node(k3s.NAME, "L0", _reserved(settings.reserved))
     layer: Layer = "L2" if entry.component else "L1"
     return Node(entry.system.NAME, layer, _asks(entry.system.footprint(settings)))
 

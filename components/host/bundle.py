@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from components.budget import KubeletReservation
 from components.host.config import TOKEN_FILE, HostFile, hosts_fragment, node_files, role, service
+from components.host.preflight import demands
 from components.scripts import script
 from components.settings import Node, Settings
 from components.versions import K3S, K3S_RELEASES
@@ -43,9 +44,9 @@ def bundle(entry: str, files: Mapping[str, str]) -> str:
     return base64.encodebytes(packed.getvalue()).decode()
 
 
-def preflight_bundle() -> str:
-    """Asks a machine what it is."""
-    return bundle("k3s_preflight", {})
+def preflight_bundle(node: Node) -> str:
+    """Asks a machine whether it is what the stack says."""
+    return bundle("k3s_preflight", {"settings.env": _env(demands(node))})
 
 
 def kubeconfig_bundle(server: Node, digest: str) -> str:

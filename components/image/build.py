@@ -19,20 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
-
 from components.image.context import DOCKERFILE, EPOCH, Context
+from components.orders import read_order
 from components.settings import Image, Model
 
 Builder = Literal["buildx", "buildctl", "buildah", "podman"]
 
-# How each is asked whether it works. A `docker` without the buildx plugin, or a buildctl without its daemon, is none.
+# How each is asked whether it works. A `docker` without the buildx plugin, or a buildctl without its daemon, is none;
+# nor is a `docker` whose builder cannot do what `steps` asks of it (`_able`).
 PROBES: Final[Mapping[Builder, tuple[str, ...]]] = {
     "buildx": ("docker", "buildx", "inspect", "--bootstrap"),
     "buildctl": ("buildctl", "debug", "workers"),
     "buildah": ("buildah", "--version"),
     "podman": ("podman", "--version"),
 }
+_STORE: Final = ("docker", "info", "--format", "{{json .DriverStatus}}")
+_CREATE: Final = "make a builder that can (docs/image.md: docker buildx create --driver docker-container)"
 _TAIL: Final = 15
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _ENVIRONMENT: Final = {"SOURCE_DATE_EPOCH": str(EPOCH), "DOCKER_BUILDKIT": "1"}
@@ -63,14 +65,9 @@ class Order(Model):
         """The order in `text`.
 
         Raises:
-            ImageError: it is not one.
+            OrderError: it is not one.
         """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "stdin"
-            raise ImageError(f"{where}: {first['msg']}", "stdin takes what components/agent_image.py sends") from error
+        return read_order(cls, text, "components/agent_image.py")
 
 
 @dataclass(frozen=True)
@@ -90,22 +87,42 @@ def find_builder(wanted: str) -> Builder | None:
     """
     if wanted == "none":
         return None
-    found = next((name for name in PROBES if wanted in (name, "auto") and _works(PROBES[name])), None)
+    found = next((name for name in PROBES if wanted in (name, "auto") and _works(name)), None)
     if found is None and wanted != "auto":
+        advice = _CREATE if wanted == "buildx" else "install or start it"
         raise ImageError(
-            f"images.builder is {wanted}, but `{' '.join(PROBES[wanted])}` does not work here",  # type: ignore[index]
-            "install or start it, or set images.builder to auto or none",
+            f"images.builder is {wanted}, but `{' '.join(PROBES[wanted])}` "  # type: ignore[index]
+            "says that it does not work here",
+            f"{advice}, or set images.builder to auto or none",
         )
     return found
 
 
-def _works(probe: Sequence[str]) -> bool:
+def _works(builder: Builder) -> bool:
+    said = _said(PROBES[builder])
+    return said is not None and (builder != "buildx" or _able(said))
+
+
+def _able(inspected: str) -> bool:
+    """Whether docker's builder makes images of several platforms and pushes them itself.
+
+    The default driver `docker` does neither with the classic image store, and both with containerd's.
+    """
+    driver = re.search(r"^Driver:\s*(\S+)", inspected, re.MULTILINE)
+    if driver is None or driver[1] != "docker":
+        return driver is not None
+    return "io.containerd.snapshotter" in (_said(_STORE) or "")
+
+
+def _said(probe: Sequence[str]) -> str | None:
+    """What a probe prints; None if it fails."""
     if shutil.which(probe[0]) is None:
-        return False
+        return None
     try:
-        return subprocess.run(probe, capture_output=True, check=False, timeout=120).returncode == 0
+        done = subprocess.run(probe, capture_output=True, text=True, errors="replace", check=False, timeout=120)
     except subprocess.TimeoutExpired:  # a daemon that does not answer is none
-        return False
+        return None
+    return None if done.returncode else done.stdout
 
 
 def steps(builder: Builder, target: str, image: Image, order: Order, directory: Path, out: Path) -> tuple[Step, ...]:

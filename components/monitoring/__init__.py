@@ -1,8 +1,8 @@
 """Monitoring: Prometheus, Alertmanager and Grafana for one machine, and what they watch.
 
 Owns: the release of kube-prometheus-stack and what it costs, which pods are scraped, where alerts and dashboards lie.
-Leaves to others: the alerts themselves (`monitoring.alert_rules`), pages (`monitoring.dashboards`), names of
-metrics (`monitoring.metric_names`), `kubectl top` (metrics-server comes with k3s).
+Leaves to others: the alerts themselves (`monitoring.alert_rules`), failed releases (`monitoring.release_alerts`), pages
+(`monitoring.dashboards`), names of metrics (`monitoring.metric_names`), `kubectl top` (metrics-server comes with k3s).
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from components.flux_objects import helm_release
 from components.manifest_tree import SUBSTITUTE_OFF, Derive, Manifest, SecretManifest, Tree, emit
 from components.monitoring.alert_rules import prometheus_rules
 from components.monitoring.dashboards import DASHBOARDS
+from components.monitoring.release_alerts import PORT as ALERTMANAGER
+from components.monitoring.release_alerts import SENDER, release_alerts
 from components.network import API_SERVER, EVERY_POD, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import GI, MI, size_text
 from components.versions import CHARTS
-from components.workload import RETAIN_CLASS, config_map, metadata, resources
+from components.workload import RETAIN_CLASS, ROTATION, config_map, generations, metadata, resources
 
 NAME: Final = "monitoring"
-FLOWS: Final = (("raibid-api", "scrapes"), ("flux", "scrapes"))
+FLOWS: Final = tuple((system, "scrapes") for system in ("raibid-api", "flux", "keda", "cert-manager"))
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "monitoring"
 CONTROLLERS: Final = "infrastructure/controllers/monitoring"
@@ -59,7 +61,9 @@ def footprint(settings: Settings) -> Footprint:
 def manifests(settings: Settings) -> Tree:
     """Files of the Flux repository: the release first, then what needs its CRDs."""
     values = _values(footprint(settings))
-    release = helm_release(CHARTS["kube-prometheus-stack"], namespace=NAMESPACE, values=values, system=NAME)
+    # Stateful: Prometheus writes its volume's format, and an older one might not read it.
+    chart = CHARTS["kube-prometheus-stack"]
+    release = helm_release(chart, namespace=NAMESPACE, values=values, system=NAME, stateful=True)
     return Tree(
         NAME,
         {
@@ -67,6 +71,7 @@ def manifests(settings: Settings) -> Tree:
             CONFIGS: [
                 *(_pod_monitor(*target) for target in _TARGETS),
                 *prometheus_rules(NAMESPACE, NAME),
+                *release_alerts(NAMESPACE, NAME),
                 *_dashboards(),
             ],
         },
@@ -80,6 +85,7 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
         "monitoring_disk": size_text(disk),
         "monitoring_retained": f"{int(disk * _RETAINED_SHARE) // MI}MB",
         "monitoring_cluster": settings.environment,
+        "monitoring_rotation": generations(settings, ADMIN_LABEL),
     }
 
 
@@ -122,6 +128,8 @@ def _values(footprint: Footprint) -> Mapping[str, Any]:
         "alertmanager": {"alertmanagerSpec": {"resources": resources(_without(footprint.of("alertmanager"), 1))}},
         "grafana": {
             "admin": {"existingSecret": _ADMIN_SECRET, "userKey": "admin-user", "passwordKey": "admin-password"},
+            # It reads the password at its start, from its environment.
+            "podAnnotations": {ROTATION: "${monitoring_rotation}"},
             "resources": resources(_without(footprint.of("grafana"), 2)),
             "sidecar": {"resources": resources(_SIDECAR), "dashboards": {"label": "grafana_dashboard"}},
         },
@@ -183,11 +191,14 @@ def _network_policy() -> Manifest:
         NAMESPACE,
         NAME,
         selects=EVERY_POD,
-        ingress=(from_peers(pods(NAMESPACE), ports=(3000, 8080, 9090, 9093, 10250)),),
+        ingress=(
+            from_peers(pods(NAMESPACE), ports=(3000, 8080, 9090, ALERTMANAGER, 10250)),
+            from_peers(SENDER, ports=(ALERTMANAGER,)),
+        ),
         egress=(
             API_SERVER,
             # Scraping: every pod and every kubelet and node-exporter, which are on the node's own address.
-            to_peers(ports=(3000, 8080, api.PORT, 9090, 9093, 9100, 9153, 9402, 10250)),
+            to_peers(ports=(3000, 8080, api.PORT, 9090, ALERTMANAGER, 9100, 9153, 9402, 10250)),
         ),
     )
 

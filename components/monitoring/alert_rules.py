@@ -123,7 +123,11 @@ QUEUE: Final = (
     ),
     Alert(
         name="ScalerErrors",
-        expr="sum(rate(keda_scaler_detail_errors_total[5m])) + sum(rate(keda_scaled_job_errors_total[5m])) > 0",
+        # A counter has no series before its first error, and a sum with nothing is nothing.
+        expr=(
+            "(sum(rate(keda_scaler_detail_errors_total[5m])) or vector(0))"
+            " + (sum(rate(keda_scaled_job_errors_total[5m])) or vector(0)) > 0"
+        ),
         lasts="5m",
         severity="critical",
         summary="KEDA cannot read the queue",
@@ -139,9 +143,8 @@ QUEUE: Final = (
     ),
     Alert(
         name="AgentKilledForMemory",
-        expr=(
-            'sum by (pod) (kube_pod_container_status_last_terminated_reason{namespace="ci", reason="OOMKilled"}) > 0'
-        ),
+        # Not the reason of the *last* termination: that one appears with a restart, and agents are never restarted.
+        expr='sum by (pod) (kube_pod_container_status_terminated_reason{namespace="ci", reason="OOMKilled"}) > 0',
         lasts="0m",
         severity="warning",
         summary="{{ $labels.pod }} was killed: out of memory",

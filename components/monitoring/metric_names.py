@@ -52,7 +52,7 @@ METRICS: Final[Mapping[str, tuple[str, ...]]] = {
         "kube_job_status_failed",
         "kube_pod_status_phase",
         "kube_pod_container_resource_requests",
-        "kube_pod_container_status_last_terminated_reason",
+        "kube_pod_container_status_terminated_reason",
         "kube_pod_container_status_restarts_total",
         "kube_resourcequota",
         "kube_statefulset_replicas",

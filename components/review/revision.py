@@ -32,12 +32,19 @@ class RevisionError(Exception):
         self.hint = hint
 
 
+class UnknownRevisionError(RevisionError):
+    """Git knows no such revision: wrong use."""
+
+    code = 2
+
+
 @contextmanager
 def checkout(root: Path, reference: str) -> Iterator[Path]:
     """The files of a revision in a scratch directory: no worktree is registered, nothing of `root` is touched.
 
     Raises:
-        RevisionError: there is no such revision.
+        UnknownRevisionError: there is no such revision.
+        RevisionError: git cannot read it.
     """
     with tempfile.TemporaryDirectory(prefix="raibid-revision-") as scratch:
         # --end-of-options: a branch may begin with a dash, an option must not come in by that door.
@@ -53,7 +60,9 @@ def checkout(root: Path, reference: str) -> Iterator[Path]:
         ]
         commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
         if not commit:
-            raise RevisionError(f"{reference}: no such revision here", "git fetch it first (a shallow clone has few)")
+            raise UnknownRevisionError(
+                f"{reference}: no such revision here", "git fetch it first (a shallow clone has few)"
+            )
         archive = subprocess.run(["git", "-C", str(root), "archive", commit], capture_output=True, check=False)
         if archive.returncode:
             raise RevisionError(f"{reference}: git archive: {archive.stderr.decode().strip()}", "git fsck")

@@ -103,8 +103,11 @@ def marker(stack: str) -> str:
     return f"<!-- raibid:preview:{stack} -->"
 
 
-def summarize(diff: TreeDiff, violations: Sequence[Mapping[str, Any]], preview: Preview | None = None) -> str:
-    """The comment: budget, resources, policies in the open; files of the Flux repository folded."""
+def summarize(diff: TreeDiff, violations: Sequence[Mapping[str, Any]] | None, preview: Preview | None = None) -> str:
+    """The comment: budget, resources, policies in the open; files of the Flux repository folded.
+
+    `violations` is None where the policies could not be asked, which is not the same as none.
+    """
     head = "\n\n".join(
         [
             marker(diff.stack),
@@ -113,7 +116,7 @@ def summarize(diff: TreeDiff, violations: Sequence[Mapping[str, Any]], preview: 
             *_budget(diff),
             *(_resources(preview) if preview else ()),
             *_policies(violations),
-            _files_title(diff.changes),
+            _files_title(diff),
         ]
     )
     return _bounded(head, diff.changes)
@@ -157,7 +160,10 @@ def _properties(names: Sequence[str]) -> str:
     )
 
 
-def _policies(violations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _policies(violations: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:
+    if violations is None:
+        yield "#### Policies: not checked"
+        return
     if not violations:
         yield "#### Policies: no violation"
         return
@@ -169,10 +175,12 @@ def _policies(violations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "\n".join([f"#### Policies: {len(violations)} violated", "", *lines])
 
 
-def _files_title(changes: Sequence[FileChange]) -> str:
-    if not changes:
+def _files_title(diff: TreeDiff) -> str:
+    if not diff.compared:
+        return "#### Flux repository: not compared"
+    if not diff.changes:
         return "#### Flux repository: no file changes"
-    counts = Counter(change.kind for change in changes)
+    counts = Counter(change.kind for change in diff.changes)
     counted = ", ".join(f"{counts[kind]} {kind}" for kind in SIGNS if counts[kind])
     return f"#### Flux repository: {counted}"
 

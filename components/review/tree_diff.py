@@ -70,6 +70,8 @@ class TreeDiff:
     figures: tuple[Figure, ...] = ()
     """Those that moved, and always how many agents there are."""
     notes: tuple[str, ...] = field(default=())
+    compared: bool = True
+    """False: one of the two cannot be rendered, so that no change is said here and none is ruled out."""
 
 
 def compare(stack: str, base: str, old: Rendering, new: Rendering, notes: tuple[str, ...] = ()) -> TreeDiff:

@@ -12,7 +12,8 @@ root=${RAIBID_ROOT:-}
 
 binary=$root/usr/local/bin/k3s
 next=$binary.raibid-next
-# There from the first change until k3s is ready again: an interrupted run is finished by the next one.
+# There from before the first change until k3s is ready again, a line per changed file: an interrupted run is finished
+# by the next one, which must know what that one had changed.
 pending=$root/var/lib/raibid/k3s-restart-pending
 changed=
 
@@ -23,7 +24,7 @@ refuse() {
 
 begin() {
   mkdir -p "$(dirname "$pending")"
-  : >"$pending"
+  echo "$1" >>"$pending"
 }
 
 note() {
@@ -90,7 +91,7 @@ snapshot() {
 }
 
 replace_binary() {
-  begin
+  begin usr/local/bin/k3s
   chmod 0755 "$next"
   [ ! -x "$binary" ] || cp -p "$binary" "$binary.previous"
   mv "$next" "$binary"
@@ -105,7 +106,7 @@ write_files() {
       chmod "$mode" "$target"
       continue
     fi
-    begin
+    begin "$path"
     (umask 022 && mkdir -p "$(dirname "$target")")
     install -m "$mode" "$bundle/files/$path" "$target.raibid-next"
     mv "$target.raibid-next" "$target"
@@ -133,13 +134,11 @@ write_hosts() {
 restart() {
   systemctl daemon-reload
   systemctl enable --quiet "$RAIBID_SERVICE"
-  case $changed in
-  *kubelet.conf.d*)
+  if grep -q kubelet.conf.d "$pending"; then
     # The kubelet does not start when its checkpoint was made under another CPU policy.
     systemctl stop "$RAIBID_SERVICE"
     rm -f "$root/var/lib/kubelet/cpu_manager_state" "$root/var/lib/kubelet/memory_manager_state"
-    ;;
-  esac
+  fi
   # The unit is Type=notify: this returns when k3s says that it is up, or has failed.
   timeout "$RAIBID_PATIENCE" systemctl restart "$RAIBID_SERVICE" || explain "k3s did not start"
 }

@@ -36,8 +36,7 @@ def load_stack(stack: str, directory: Path = HERE) -> Settings:
     """
     file = directory / f"Pulumi.{stack}.yaml"
     if not file.is_file():
-        known = [path.name.split(".")[1] for path in directory.glob("Pulumi.*.yaml")]
-        raise _refused(file, "stack", stack, "has no such file", near(stack, known))
+        raise _unknown(stack, directory)
     content = _read(file)
     schema = _read(directory / "Pulumi.yaml")
     defaults = {key: entry["default"] for key, entry in schema["config"].items() if "default" in entry}
@@ -103,6 +102,14 @@ def _no_secret(key: str) -> Problem:
 def _outside_of_config(key: str) -> Problem:
     way = f"values go under config: as {PROJECT}:{key.rpartition(':')[2]}"
     return Problem(key, HIDDEN, "unknown key of a stack's file", way)
+
+
+def _unknown(stack: str, directory: Path) -> SettingsError:
+    """No file of that name: the name is to be corrected, not the file."""
+    known = sorted(path.name.split(".")[1] for path in directory.glob("Pulumi.*.yaml"))
+    problem = Problem("stack", stack, "there is no stack of that name", near(stack, known))
+    way = f"choose one of {', '.join(known)}, or make one: pulumi stack init <name>, then write Pulumi.<name>.yaml"
+    return SettingsError("--stack", [problem], way)
 
 
 def _refused(file: Path, path: str, value: str, rule: str, suggestion: str) -> SettingsError:

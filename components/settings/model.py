@@ -71,9 +71,9 @@ class Node(Model):
     host_key: HostKey = ""
     """The host's public SSH key ("ssh-ed25519 AAAA…"); without it nothing is run on the host."""
     arch: Literal["arm64", "amd64"] = "arm64"
-    cpu: Millicores
-    memory: Bytes
-    disk: Bytes
+    cpu: Millicores = Field(gt=0)
+    memory: Bytes = Field(gt=0)
+    disk: Bytes = Field(gt=0)
     cores: tuple[Cores, ...] = ()
     gpu: Gpu | None = None
 
@@ -89,7 +89,7 @@ class Cluster(Model):
     """`embedded`: plain processes on this machine; `existing`: by kubeconfig; `k3s`: installed over SSH."""
     context: str = ""
     """Context of the kubeconfig; empty: its current one."""
-    storage_provisioner: str = "rancher.io/local-path"
+    storage_provisioner: str = Field(default="rancher.io/local-path", min_length=1)
     uninstall: bool = False
     """Only with true does `pulumi destroy` remove k3s from the machine."""
 
@@ -144,8 +144,16 @@ class Gitea(Model):
 
     admin: DnsLabel = "raibid-admin"
     organisation: DnsLabel = "raibid"
-    disk: Bytes = 100 * GI
-    database_disk: Bytes = 20 * GI
+    disk: Bytes = Field(default=100 * GI, gt=0)
+    database_disk: Bytes = Field(default=20 * GI, gt=0)
+
+
+class Apps(Model):
+    """Room kept for developers' own workloads (namespace `apps`), all of them together; zeros: none may run."""
+
+    cpu: Millicores = 250
+    memory: Bytes = GI
+    disk: Bytes = 10 * GI
 
 
 class Recipients(Model):
@@ -179,6 +187,7 @@ class Settings(Model):
     fleet: Fleet = Fleet()
     images: Images
     gitea: Gitea = Gitea()
+    apps: Apps = Apps()
     systems: Systems = Systems()
     recipients: Recipients | None = None
     """None: nothing can be encrypted, so the tree's Secrets are listed as missing."""

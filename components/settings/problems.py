@@ -56,9 +56,9 @@ class SettingsError(Exception):
 
     code = 2
 
-    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, source: str, problems: Iterable[Problem], hint: str = "") -> None:
         self.problems = tuple(sorted(set(problems)))
-        self.hint = f"correct {source}"
+        self.hint = hint or f"correct {source}"
         lines = "".join(f"\n  {problem}" for problem in self.problems)
         super().__init__(f"{source}: {len(self.problems)} to correct{lines}")
 
@@ -102,6 +102,10 @@ def _problem(item: ErrorDetails) -> Problem:
         case "greater_than_equal" | "less_than_equal" as bound:
             side, limit = ("below", context["ge"]) if bound.startswith("greater") else ("above", context["le"])
             return Problem(path, value, f"{side} {limit}", f"write {limit} or {'more' if side == 'below' else 'less'}")
+        case "greater_than":
+            return Problem(path, value, f"not above {context['gt']}", f"write more than {context['gt']}")
+        case "string_too_short":
+            return Problem(path, value, "is empty", "write it, or leave the key out")
         case "too_short":
             return Problem(path, value, "is empty", f"list at least {context['min_length']}")
         case kind:

@@ -35,14 +35,24 @@ DOWNLOADS: Final = ("k3s-amd64", "k3s-arm64")
 
 LABELS: Final = (
     *(f"redis/{user}" for user in (AclUser.API, AclUser.AGENT, AclUser.KEDA)),
-    *("gitea/admin", "gitea/database", "gitea/flux", "flux/receiver", "grafana/admin", "notifications/hmac"),
+    *("gitea/admin", "gitea/database", "gitea/flux", "gitea/agent", "gitea/internal-token", "gitea/jwt"),
+    *("flux/receiver", "grafana/admin", "notifications/gitea"),
     *("api/webhook", "api/read-token", "api/write-token"),
 )
-"""What `rotation` may name. k3s' token is not among them: its datastore is encrypted with it, so that another token
-in the file keeps k3s from starting (`k3s token rotate` changes both)."""
+"""What `rotation` may name."""
+
+FIXED: Final[Mapping[str, tuple[str, str]]] = {
+    # Another token in the file would keep k3s from starting.
+    "k3s/token": ("k3s' datastore is encrypted with it", "let `k3s token rotate` change both"),
+    "gitea/secret-key": ("what Gitea's database holds is encrypted with it", "keep it"),
+}
+"""Derived like the others, and yet no rotation: why, and what to do."""
 
 _RESERVED_USERS: Final = frozenset({"admin", "api", "assets", "explore", "ghost", "gitea-actions", "login", "user"})
 """Names that Gitea keeps for itself (models/user/user.go), as far as somebody might choose them."""
+
+OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent"})
+"""Users that the stack itself makes in Gitea; a test holds them to those who make them."""
 
 Rule = Callable[..., Iterable[Problem]]
 
@@ -207,11 +217,24 @@ def images_run_on_the_nodes(images: Images, nodes: tuple[Node, ...]) -> Iterator
             )
 
 
+def gpus_are_alike(nodes: tuple[Node, ...]) -> Iterator[Problem]:
+    """The device plugin has one config for all nodes, so it slices every GPU alike."""
+    sliced = [(index, node.gpu.replicas) for index, node in enumerate(nodes) if node.gpu]
+    for index, replicas in sliced:
+        first, wanted = sliced[0]
+        if replicas != wanted:
+            path, rule = f"nodes[{index}].gpu.replicas", f"nodes[{first}] has {wanted}, and all GPUs are sliced alike"
+            yield Problem(path, str(replicas), rule, f"write {wanted} on each node")
+
+
 def admin_is_no_reserved_name(gitea: Gitea) -> Iterator[Problem]:
     """Gitea refuses such users when it is already running."""
     for key, name in (("admin", gitea.admin), ("organisation", gitea.organisation)):
         if name in _RESERVED_USERS:
             yield Problem(f"gitea.{key}", name, "a name that Gitea keeps for itself", f"write raibid-{name}")
+        if name in OWN_USERS:
+            rule = "the stack makes a user of that name, with another password and fewer rights"
+            yield Problem(f"gitea.{key}", name, rule, f"write raibid-{name}")
     if gitea.admin == gitea.organisation:
         yield Problem("gitea.organisation", gitea.organisation, "gitea.admin has that name", "choose another")
 
@@ -244,7 +267,9 @@ def checksums_name_downloads(checksums: dict[str, str]) -> Iterator[Problem]:
 def rotation_names_secrets(rotation: dict[str, int]) -> Iterator[Problem]:
     """A generation of a label that is not derived would rotate nothing."""
     for key, generation in rotation.items():
-        if key not in LABELS:
+        if key in FIXED:
+            yield Problem(f"rotation.{key}", str(generation), *FIXED[key])
+        elif key not in LABELS:
             yield Problem(f"rotation.{key}", str(generation), "not a label of a secret", near(key, LABELS))
 
 
@@ -259,6 +284,7 @@ RULES: Final[tuple[Rule, ...]] = (
     pinned_needs_cores,
     pinned_reserves_whole_class,
     images_run_on_the_nodes,
+    gpus_are_alike,
     admin_is_no_reserved_name,
     recipients_differ,
     digests_name_images,

@@ -12,13 +12,11 @@ from tests.budget.machines import SPARK, stack, watcher
 
 def admitted(quota: Quota, pods: list[Workload]) -> bool:
     """As the API server's admission would say for these pods at once."""
-    limited = not quota.cpu_limit or sum(pod.cpu_limit for pod in pods) <= quota.cpu_limit
     return (
         len(pods) <= quota.pods
         and sum(pod.cpu for pod in pods) <= quota.cpu
         and sum(pod.memory for pod in pods) <= quota.memory
         and sum(pod.memory_limit or pod.memory for pod in pods) <= quota.memory_limit
-        and limited
     )
 
 
@@ -55,23 +53,44 @@ def test_the_agents_quota_admits_all_that_is_declared_and_not_one_agent_more(
     assert not admitted(result.quotas["ci"], [*pods, agent])
 
 
-def test_other_namespaces_have_room_to_roll_out_their_largest_pod() -> None:
+def test_other_namespaces_have_room_to_roll_out_all_their_deployments_at_once() -> None:
+    """As the upgrade of a chart does; a DaemonSet and what holds a volume end the old pod first."""
     system = Footprint(
         "system",
         (
             Workload(name="large", namespace="monitoring", cpu=500, memory=2 * GI, memory_limit=3 * GI),
+            Workload(name="several", namespace="monitoring", cpu=100, memory=GI, replicas=2),
+            Workload(name="stateful", namespace="monitoring", cpu=1000, memory=4 * GI, disk=GI),
             Workload(name="small", namespace="monitoring", cpu=10, memory=32 * MI, every_node=True),
         ),
     )
     quota = budget(stack(SPARK, {**SPARK, "name": "second"}), [system]).quotas["monitoring"]
-    assert (quota.pods, quota.cpu, quota.memory) == (4, 1020, 4 * GI + 64 * MI)
-    assert quota.memory_limit == 6 * GI + 64 * MI
+    running, starting = (1 + 2 + 1 + 2, 500 + 2 * 100 + 1000 + 2 * 10), (1 + 1, 500 + 100)
+    assert (quota.pods, quota.cpu) == (running[0] + starting[0], running[1] + starting[1])
+    assert quota.memory == (2 + 2 + 4) * GI + 64 * MI + (2 + 1) * GI
+    assert quota.memory_limit == (3 + 2 + 4) * GI + 64 * MI + (3 + 1) * GI
 
 
-def test_cpu_limits_are_counted_only_where_every_pod_has_one() -> None:
-    free = budget(stack(), [watcher()])
-    assert free.quotas["ci"].cpu_limit == 0, "a quota on limits.cpu would force a limit on the API"
-    assert budget(stack(), []).quotas["ci"].cpu_limit == free.agents.cpu_limit * 12
+def test_a_pool_is_exactly_its_room_for_pods_of_any_size_up_to_all_of_it() -> None:
+    pool = Workload(name="pool", namespace="apps", cpu=500, memory=GI, disk=10 * GI, pool=True)
+    result = budget(stack(), [Footprint("apps", (pool,))])
+    quota, limits = result.quotas["apps"], result.limits["apps"]
+    whole, half = (Workload(name="a", namespace="apps", cpu=500 // share, memory=GI // share) for share in (1, 2))
+    assert admitted(quota, [whole])
+    assert admitted(quota, [half, half])
+    assert not admitted(quota, [half, half, half])
+    assert (quota.storage, limits.max_memory) == (10 * GI, GI)
+    assert 0 < limits.default_cpu < 500
+
+
+def test_a_pool_of_nothing_lets_nobody_in() -> None:
+    pool = Workload(name="pool", namespace="apps", cpu=0, memory=0, pool=True)
+    assert budget(stack(), [Footprint("apps", (pool,))]).quotas["apps"].pods == 0
+
+
+def test_the_agents_namespace_has_all_leases_of_the_gpu() -> None:
+    quotas = budget(stack({**SPARK, "gpu": {"replicas": 4}}), [watcher()]).quotas
+    assert {name: quota.gpu for name, quota in quotas.items()} == {"ci": 4, "monitoring": 0}
 
 
 def test_storage_is_the_declared_volumes_and_the_agents_cache() -> None:

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from components.systems import budget_of, enabled
 from components.units import millicores, size
 from policies.manifest import POD_SPECS, containers
@@ -117,13 +115,22 @@ def _is_release(manifest: Mapping[str, Any]) -> bool:
     return bool(manifest["kind"] == "HelmRelease")
 
 
-def test_every_namespace_with_something_to_apply_is_covered_by_an_alert(cluster: Cluster) -> None:
-    if not cluster.settings.systems.notifications:
-        pytest.skip("this stack has no notifications")
+def test_what_flux_applies_is_covered_by_an_alert_of_the_system_that_tells_of_it(cluster: Cluster) -> None:
+    """Without monitoring, a HelmRelease is told of by the stage that waits for it (components/notifications.py)."""
+    systems = cluster.settings.systems
+    told = {"Kustomization": systems.notifications, "HelmRelease": systems.monitoring}
     covered = alerted([item.manifest for item in cluster.objects])
     for item in cluster.objects:
-        if item.manifest["apiVersion"].startswith(("helm.toolkit", "kustomize.toolkit")):
-            assert (item.manifest["metadata"]["namespace"], item.manifest["kind"]) in covered
+        kind, group = item.manifest["kind"], str(item.manifest["apiVersion"]).partition("/")[0]
+        if kind in told and group.endswith(".toolkit.fluxcd.io"):
+            assert ((item.manifest["metadata"]["namespace"], kind) in covered) is told[kind], identity(item.manifest)
+
+
+def test_a_stage_waits_for_its_helm_releases(cluster: Cluster) -> None:
+    """So that a failed one fails the stage: without monitoring that is the only report of it."""
+    stages = cluster.stages()
+    waiting = {item.stage for item in cluster.objects if _is_release(item.manifest)}
+    assert all(stages[name]["spec"]["wait"] is True for name in waiting)
 
 
 def test_a_stage_that_waits_is_checked_for_the_health_of_what_it_applies(cluster: Cluster) -> None:

@@ -33,6 +33,8 @@ def named_secrets(manifest: Manifest) -> set[str]:
             found.add(value["name"])
         elif leaf == "secret" and isinstance(value, dict) and "secretName" in value and not value.get("optional"):
             found.add(value["secretName"])
+        elif leaf == "secret" and ".sources[" in path and isinstance(value, dict) and not value.get("optional"):
+            found.add(value["name"])
         elif leaf == "secretTargetRef" and isinstance(value, list):
             found |= {item["name"] for item in value}
         elif leaf == "existingSecret":
@@ -113,6 +115,8 @@ def test_every_variable_of_the_environment_is_used(cluster: Cluster) -> None:
     for path, data in cluster.files.items():
         if path.startswith(("infrastructure/", "apps/")):
             used |= set(re.findall(r"\$\{(\w+)", data.decode()))
+    for secret in cluster.emission.secrets.values():
+        used |= set(placeholders(secret.manifest(str)))  # Flux decrypts first, then substitutes
     assert set(values) <= used, set(values) - used
 
 

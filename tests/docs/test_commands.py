@@ -17,21 +17,25 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 
+from components import gitea
+from components.k3s import TOKEN_LABEL
+from components.secret_values import deriver
 from components.settings import Profile, load_stack
-from components.systems import budget_of
+from components.systems import budget_of, emission
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")])
 NEEDS = {"machine", "pulumi", "cluster"}
 """What a block may ask for that a test has not got."""
 ELSEWHERE = {
-    "make up": "tests/local, and .ci/run",
-    "make test": ".ci/run",
-    "make preview": "tests/components",
-    "python -m tests.chaos": "tests/chaos",
+    "make up": ("tests/docs/test_make.py", 'machine.make("up"'),
+    "make test": (".ci/run", "exec make test"),
+    "make preview": ("tests/docs/test_make.py", 'machine.make("preview"'),
+    "python -m tests.chaos": ("tests/chaos/test_chaos.py", 'main(["--jobs"'),
 }
-"""Commands that other tests run, by how they begin."""
+"""Commands that are run elsewhere, by how they begin: the file, and how they stand in it."""
 TESTED_BY_ITSELF = {"secrets.md": "tests/fleet/test_secrets_doc.py"}
 """Pages whose commands have a test of their own, which plays a whole rotation."""
 RUN = re.compile(
@@ -68,6 +72,7 @@ def commands(page: Path) -> Iterator[Command]:
                 yield Command(page, _REMARK.sub("", line.removeprefix("$ ")), needs)
 
 
+TEXT = "\n".join(page.read_text() for page in PAGES)
 EVERY = [command for page in PAGES for command in commands(page)]
 
 
@@ -84,6 +89,13 @@ def to_run(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_of_a_page_is_run_by_a_test_or_says_what_it_needs(page: Path) -> None:
     assert not [text for text in to_run(page) if not RUN.fullmatch(text)]
+
+
+@pytest.mark.parametrize("start", ELSEWHERE)
+def test_what_is_run_elsewhere_is_run_there(start: str) -> None:
+    file, call = ELSEWHERE[start]
+    assert call in (ROOT / file).read_text()
+    assert any(run_elsewhere(c) and c.text.startswith(start) for c in EVERY), "no page has it any more"
 
 
 def test_a_page_that_is_left_out_here_has_its_test() -> None:
@@ -120,6 +132,44 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
 def test_what_a_block_needs_is_one_of_the_known() -> None:
     asked = {need.strip() for command in EVERY for need in command.needs.split(",") if need.strip()}
     assert asked <= NEEDS
+
+
+def test_every_secret_that_a_page_reads_is_one_that_the_stack_makes() -> None:
+    settings = load_stack("dgx-spark")
+    made = {("infrastructure", gitea.SECRET, label.partition("/")[2]) for label in gitea.LABELS}
+    for secret in emission(settings).secrets.values():
+        made |= {(secret.namespace, secret.name, key) for key in secret.values(str)}
+    read = re.findall(r"kubectl -n (\S+) get secret (\S+) -o jsonpath='\{\.data\.([\w-]+)\}'", TEXT)
+    assert read
+    assert set(read) <= made
+
+
+def test_every_object_that_a_page_forwards_or_restarts_is_in_the_tree() -> None:
+    there = {
+        (item["kind"].lower(), item["metadata"].get("namespace"), item["metadata"]["name"])
+        for path, data in emission(load_stack("dgx-spark")).files.items()
+        if path.startswith("apps/base/") and (item := yaml.safe_load(data)).get("metadata")
+    }
+    named = re.findall(r"kubectl -n (\S+) (?:port-forward|rollout \w+) (service|deployment)/(\S+)", TEXT)
+    assert {(kind, namespace, name) for namespace, kind, name in named} <= there
+    assert {kind for _, kind, _ in named} == {"service", "deployment"}
+
+
+def test_the_token_that_the_machines_page_prints_is_the_one_that_up_writes() -> None:
+    (program,) = re.findall(r"python -c '(.*)' ", (ROOT / "docs" / "host.md").read_text())
+    seed = "of-this-test-and-of-nothing-else-0123456789"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, input=f"{seed}\n", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == deriver(seed, {})(TOKEN_LABEL)
+
+
+def test_every_page_that_calls_the_program_says_where_it_is() -> None:
+    """A reader may begin anywhere, and the system's own python has none of the packages."""
+    for page in PAGES:
+        called = [c for c in EVERY if c.page == page and re.match(r"python -m components|raibid (?!up)", c.text)]
+        if called and page.parent.name != "decisions":
+            assert ".venv/bin/activate" in page.read_text(), page.name
 
 
 def test_every_subcommand_that_is_named_anywhere_exists() -> None:

@@ -48,6 +48,14 @@ def test_a_stack_without_machines_of_its_own_has_no_host() -> None:
     assert [node.name for node in SPARK.of("L0")] == ["k3s"]
 
 
+@pytest.mark.parametrize(("stack", "installs"), [("local", False), ("dev", True), ("dgx-spark", True)])
+def test_only_a_stack_with_a_cluster_gets_flux_installed(stack: str, installs: bool) -> None:
+    labels = {
+        arrow.label for arrow in graph(load_stack(stack)).arrows if (arrow.source, arrow.target) == (PULUMI, "flux")
+    }
+    assert ("installs" in labels) is installs
+
+
 def test_what_precedes_flux_belongs_to_pulumi() -> None:
     assert {node.name for node in SPARK.of("L1")} == {"gitea", "flux"}
 

@@ -17,6 +17,9 @@ from components.engine import cli as engine
 from components.engine import stack_keys
 from components.engine.workspace import Workspace, prepare
 
+PATIENCE = 240
+"""Seconds for one command of the engine, which takes some: longer means that it hangs."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -51,6 +54,7 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stdout[-5000:]
         return done.stdout

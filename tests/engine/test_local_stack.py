@@ -19,10 +19,13 @@ from components import sops
 from components.engine import cli as engine
 from components.fleet.plan import record_path
 from components.image.context import build_context
+from components.manifest_tree import Emission
 from components.rendering import MARKER
+from components.secret_values import deriver
 from components.settings import load_stack
+from components.settings.rules import LABELS
 from components.systems import emission
-from tests.engine.conftest import Stack, Witnessed, make_stack
+from tests.engine.conftest import PATIENCE, Stack, Witnessed, make_stack
 
 pytestmark = pytest.mark.engine
 
@@ -54,12 +57,15 @@ def test_a_second_up_changes_nothing(deployed: Stack) -> None:
 def edited(stack: Stack) -> Iterator[None]:
     """The settings say another profile while the block runs."""
     text = stack.settings.read_text()
-    stack.settings.write_text(text.replace("profile: balanced", "profile: conservative"))
-    assert stack.settings.read_text() != text
-    stack.refresh()
-    yield
-    stack.settings.write_text(text)
-    stack.refresh()
+    other = text.replace("profile: balanced", "profile: conservative")
+    assert other != text
+    try:
+        stack.settings.write_text(other)
+        stack.refresh()
+        yield
+    finally:  # the stack is shared: one failed test must not fail the others
+        stack.settings.write_text(text)
+        stack.refresh()
 
 
 def test_a_preview_of_an_edit_names_its_files_and_touches_nothing(deployed: Stack) -> None:
@@ -81,10 +87,27 @@ def test_an_edit_of_the_settings_changes_exactly_the_files_that_say_it(deployed:
     assert deployed.git("diff", "--stat", before, "main") == "", "taking it back takes every byte back"
 
 
+def asked_of(tree: Emission) -> set[str]:
+    """Labels of the passwords that the tree's Secrets are made of."""
+    labels = set[str]()
+
+    def derive(label: str) -> str:
+        labels.add(label)
+        return f"password of {label}"
+
+    for secret in tree.secrets.values():
+        secret.manifest(derive)
+    return labels
+
+
 def test_no_secret_is_in_previews_logs_arguments_or_state(witnessed: Witnessed) -> None:
     stack = witnessed.stack
     keys = stack.workspace.keys
-    sentinels = [(keys / name).read_text().strip().encode() for name in ("seed", "cluster.agekey", "recovery.agekey")]
+    kept = {name: (keys / name).read_text().strip() for name in ("seed", "cluster.agekey", "recovery.agekey")}
+    settings = load_stack("local", stack.workspace.path)
+    derive = deriver(kept["seed"], settings.rotation)
+    labels = {*LABELS, *asked_of(emission(settings))}
+    sentinels = [value.encode() for value in (*kept.values(), *map(derive, labels))]
     with edited(stack):  # an edit, so that the push has something to show
         told = witnessed.told + stack.run("preview", "--diff") + stack.run("preview", "--json")
     state = b"".join(file.read_bytes() for file in stack.workspace.backend.rglob("*") if file.is_file())
@@ -92,6 +115,7 @@ def test_no_secret_is_in_previews_logs_arguments_or_state(witnessed: Witnessed) 
     assert any(b"components" in line and b"push" in line for line in witnessed.arguments), "the push was seen"
     assert '"level":' in witnessed.told, "the engine's own log was seen"
     assert any(b"config" in line and b"seed" in line for line in witnessed.arguments), "and the setting of the seed"
+    assert len(sentinels) >= 14
     for sentinel in sentinels:
         assert len(sentinel) >= 64
         for place in (told.encode(), state, tree, *witnessed.arguments):
@@ -106,9 +130,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = server.get_host_and_port()
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="state")
-    yield f"s3://state?endpoint=http://{host}:{port}&s3ForcePathStyle=true"
-    server.stop()
+    try:
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="state")
+        yield f"s3://state?endpoint=http://{host}:{port}&s3ForcePathStyle=true"
+    finally:
+        server.stop()
 
 
 def test_state_may_be_kept_in_s3(local: Stack, bucket: str) -> None:
@@ -117,7 +143,15 @@ def test_state_may_be_kept_in_s3(local: Stack, bucket: str) -> None:
 
     def pulumi(*arguments: str) -> str:
         command = [local.pulumi.program, *arguments, "--non-interactive"]
-        done = subprocess.run(command, cwd=local.workspace.path, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=local.workspace.path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -129,7 +163,7 @@ def test_state_may_be_kept_in_s3(local: Stack, bucket: str) -> None:
 def components(*arguments: str, home: Path) -> str:
     env = {**os.environ, "XDG_STATE_HOME": str(home), "NO_COLOR": "1"}
     command = [sys.executable, "-m", "components", *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

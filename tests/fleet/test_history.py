@@ -47,10 +47,17 @@ def test_when_somebody_is_always_faster_it_ends_and_says_so(
 ) -> None:
     push(ask())
     busy = Busy(repository, 99, monkeypatch)
-    with pytest.raises(MovedError, match="5 times in a row"):
+    with pytest.raises(MovedError, match=r"5 times in a row.*\[rejected\]"):
         push(ask(files={"README.md": b"# new\n"}))
     assert busy.calls == fleet_push.ATTEMPTS
     assert repository.read("README.md") == b"# fleet\n"
+
+
+def test_a_remote_that_cannot_move_its_refs_is_quoted(repository: Repository, ask: Ask) -> None:
+    """ "Cannot lock ref" is also what a branch in the way says, or a full disk: nobody else pushed."""
+    push(ask(branch="main/x"))
+    with pytest.raises(MovedError, match="'refs/heads/main/x' exists"):
+        push(ask(environment="dev"))
 
 
 def test_a_ref_that_changes_while_git_sends_is_tried_again(
@@ -96,6 +103,35 @@ def test_a_rewritten_history_is_refused_and_built_upon_only_when_asked(
     asked = push(ask(files={"README.md": b"# new\n"}, overwrite=True))
     assert repository.git("rev-parse", "refs/raibid/local") == asked.revision == repository.head
     assert not push(ask(files={"README.md": b"# new\n"})).pushed
+
+
+@pytest.mark.parametrize("files", [{"README.md": b"# new\n"}, {}], ids=["changed", "the same"])
+def test_a_push_stopped_before_the_new_trace_is_made_good_by_the_next(
+    files: dict[str, bytes], repository: Repository, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(ask())
+    rewrite(repository)
+    original, pushes = Remote.push, 0
+
+    def stopped(remote: Remote, *updates: str) -> bool:
+        nonlocal pushes
+        pushes += 1
+        if pushes == 2:
+            raise KeyboardInterrupt
+        return original(remote, *updates)
+
+    asked = ask(files={**ask().files, **files})
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "push", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            push(asked.model_copy(update={"overwrite": True}))
+    assert "refs/raibid/local" not in repository.refs
+    again = push(asked)
+    assert not again.pushed
+    assert repository.git("rev-parse", "refs/raibid/local") == again.revision == repository.head
+    amend(repository)
+    with pytest.raises(HistoryError, match=again.revision):
+        push(asked)
 
 
 def test_a_branch_that_is_gone_is_refused(repository: Repository, ask: Ask) -> None:

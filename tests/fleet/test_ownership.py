@@ -69,6 +69,16 @@ def test_a_link_in_place_of_our_file_is_refused_and_never_followed(repository: R
     assert repository.git("ls-tree", "main", "README.md").startswith("100644")
 
 
+def test_a_submodule_in_place_of_a_record_is_no_record(repository: Repository, ask: Ask) -> None:
+    push(ask())
+    desk = repository.desk()
+    entry = f"160000,{repository.git('rev-parse', 'HEAD', cwd=desk)},clusters/dev/emitted.json"
+    repository.git("update-index", "--add", "--cacheinfo", entry, cwd=desk)
+    repository.git("commit", "-q", "-m", "not a file", cwd=desk)
+    repository.git("push", "-q", "origin", "main", cwd=desk)
+    assert push(ask(files={**ask().files, "README.md": b"# new\n"})).pushed
+
+
 def test_a_link_in_place_of_a_directory_is_refused_even_when_asked(repository: Repository, ask: Ask) -> None:
     desk = repository.desk()
     (desk / "infrastructure").symlink_to("/etc")

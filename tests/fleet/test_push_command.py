@@ -55,7 +55,7 @@ def test_a_refusal_names_the_file_and_what_to_do(repository: Repository, ask: As
 @pytest.mark.parametrize("text", ["", "{}", f'{{"identity": "{SENTINEL}", "files": 5}}'])
 def test_what_is_no_request_is_refused_without_repeating_it(text: str) -> None:
     answer = run(text)
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "not a push request" in answer.stderr
     assert SENTINEL not in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -183,12 +183,24 @@ def test_another_environments_keys_are_told_as_such(ask_secret: Ask, stranger_ke
         "apiVersion: v1\nkind: Secret\nstringData: {a: b}\n",
         "---\nkind: ConfigMap\n---\napiVersion: v1\nkind: 'Secret'\n",
         "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret}\n",
+        "apiVersion: v1\nkind: SecretList\nitems: []\n",
+        '{"kind":"Secret","apiVersion":"v1"}',
+        'apiVersion: v1\n"kind" : Secret\n',
+        "apiVersion: v1\nkind: !!str Secret\n",
+        "apiVersion: v1\nkind: Secret\n---\na: [\n",
+        "a: [\n---\napiVersion: v1\nkind: Secret\n",
+        "apiVersion: v1\nkind: Secret\ndata: !unknown {a: b}\n",
     ],
 )
-def test_a_secret_in_clear_among_the_files_is_refused(text: str, repository: Repository, ask: Ask) -> None:
+@pytest.mark.parametrize("field", ["files", "seeds"])
+def test_a_secret_in_clear_among_the_files_is_refused(field: str, text: str, repository: Repository, ask: Ask) -> None:
     with pytest.raises(PlaintextSecretError, match=r"b\.yaml: a Secret in clear"):
-        push(ask(files={"b.yaml": text}))
+        push(ask(**{field: {"b.yaml": text}}))
     assert repository.refs == ""
+
+
+def test_a_text_about_secrets_need_not_be_yaml(ask: Ask) -> None:
+    assert push(ask(files={"README.md": "# Secrets\n\n    kind: Secret\n\n---\n* [a](b): `kind: Secret`\n"})).pushed
 
 
 def test_a_mention_of_the_kind_is_no_secret(ask: Ask) -> None:

@@ -116,3 +116,13 @@ def test_wrong_use_is_told(
     empty.mkdir()
     assert run(["rotate", *(part.format(empty=empty, identity=identity) for part in arguments)]) != 0
     assert said in capsys.readouterr().err
+
+
+def test_a_checkout_that_is_not_there_is_named_before_the_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert run(["rotate", "data-key", "--dir", nowhere, "--identity", f"{nowhere}.key"]) == 2
+    told = capsys.readouterr().err
+    assert f"{nowhere}: no such directory" in told
+    assert "--dir" in told

@@ -13,6 +13,7 @@ import pytest
 from components import sops
 from components.__main__ import run
 from components.fleet.push import push
+from components.settings.rules import FIXED, LABELS
 from tests.fleet.conftest import SECRET_PATH, Ask
 from tests.fleet.repository import Repository
 
@@ -47,6 +48,11 @@ def test_what_age_keygen_writes_is_a_key_of_ours(tmp_path: Path) -> None:
     subprocess.run(["age-keygen", "-o", "new.txt"], cwd=tmp_path, check=True, capture_output=True)
     public = subprocess.run(["age-keygen", "-y", "new.txt"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert sops.public_keys((tmp_path / "new.txt").read_text()) == [public.stdout.strip()]
+
+
+def test_every_label_is_named_and_no_other() -> None:
+    paragraph = next(part for part in TEXT.split("\n\n") if part.startswith("A password is"))
+    assert set(re.findall(r"`([a-z0-9]+/[a-z-]+)`", paragraph)) == {*LABELS, *FIXED}
 
 
 def test_every_other_command_is_one_that_the_tests_know() -> None:

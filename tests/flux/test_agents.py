@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from raibid.contract import Env, Secrets
 from raibid.scaler.doctor import diagnose
 from raibid.scaler.rules import Severity
 from raibid.scaler.scaled_job import parse_scaled_jobs
+from raibid.store import FileStore
+from raibid.worker.artifacts import keep
 from raibid.worker.config import AgentConfig
 
 from components import systems
@@ -90,8 +93,36 @@ def test_the_agent_understands_its_environment(pod: Any) -> None:
     assert f"{config.store.removeprefix('file://')}/artifacts" in mounts
 
 
+def projected_secrets(pod: Any) -> list[Any]:
+    return [s["secret"] for v in pod["volumes"] for s in v.get("projected", {}).get("sources", ()) if "secret" in s]
+
+
+def test_an_agent_may_clone_at_the_stacks_own_gitea_from_the_first_build_on(rendered: Rendered, pod: Any) -> None:
+    needed = {secret["name"] for secret in projected_secrets(pod) if not secret.get("optional")}
+    assert needed == {Secrets.AGENT_GITEA}
+    credentials = rendered.one("Secret", Secrets.AGENT_GITEA)["stringData"]["credentials"]
+    assert credentials == f"http://ci-agent:gitea/agent@gitea.{rendered.settings.domain}:3000\n"
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "git"]
+    environment = {entry["name"]: entry.get("value", "x") for entry in pod["containers"][0]["env"]}
+    assert environment[Env.GIT_CREDENTIALS_FILE] == mount["mountPath"]
+
+
+def test_an_agent_keeps_artifacts_where_its_pod_may_write(pod: Any, tmp_path: Path) -> None:
+    (container,) = pod["containers"]
+    writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+    (url,) = [entry["value"] for entry in container["env"] if entry["name"] == Env.STORE]
+    checkout, store = tmp_path / "checkout", tmp_path / "store"
+    checkout.mkdir()
+    (checkout / "a.bin").write_bytes(b"x")
+    kept = keep(checkout, ["*.bin"], FileStore(store).put, "artifacts/j/1")
+    assert [artifact.path for artifact in kept.artifacts] == ["a.bin"]
+    touched = {f"{url.removeprefix('file://')}/{path.name}" for path in store.iterdir()}
+    assert touched <= writable
+
+
 def test_an_agent_starts_without_the_secrets_that_only_some_operators_have(pod: Any) -> None:
     optional = {v["secret"]["secretName"] for v in pod["volumes"] if v.get("secret", {}).get("optional")}
+    optional |= {secret["name"] for secret in projected_secrets(pod) if secret.get("optional")}
     assert optional == {Secrets.AGENT_GIT, Secrets.AGENT_PIPELINES}
 
 
@@ -122,6 +153,8 @@ def test_what_a_pod_mounts_is_there(rendered: Rendered) -> None:
                 ):
                     if source in volume and not volume[source].get("optional"):
                         assert (kind, namespace, volume[source][key]) in there, item.path
+            for secret in projected_secrets(pod):
+                assert secret.get("optional") or ("Secret", namespace, secret["name"]) in there, item.path
             if "serviceAccountName" in pod:
                 assert ("ServiceAccount", namespace, pod["serviceAccountName"]) in there, item.path
             if "priorityClassName" in pod:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import cluster, dns, flux, namespaces, systems
-from components.flux_stages import APP_PODS
+from components import api, apps, cluster, dns, flux, k3s, keda, namespaces, systems
 from components.settings import load_stack
 from components.units import millicores, size
 from tests.flux.rendered import Rendered, pods
@@ -18,6 +17,12 @@ def policies(rendered: Rendered, namespace: str) -> Iterator[Mapping[str, Any]]:
     for item in rendered.of_kind("NetworkPolicy"):
         if item.manifest["metadata"]["namespace"] == namespace:
             yield item.manifest["spec"]
+
+
+def quota(rendered: Rendered, namespace: str) -> Mapping[str, str]:
+    found = {item.manifest["metadata"]["namespace"]: item.manifest for item in rendered.of_kind("ResourceQuota")}
+    hard: Mapping[str, str] = found[namespace]["spec"]["hard"]
+    return hard
 
 
 def test_every_namespace_of_the_tree_has_borders(rendered: Rendered) -> None:
@@ -100,13 +105,32 @@ def test_a_build_reaches_the_outside_but_no_private_address(rendered: Rendered) 
 
 
 def test_a_developers_pod_is_let_out_by_its_label_and_reaches_no_redis(rendered: Rendered) -> None:
-    (policy,) = [s for s in policies(rendered, "ci") if s["podSelector"].get("matchLabels") == APP_PODS]
+    (policy,) = [s for s in policies(rendered, "apps") if s["podSelector"].get("matchLabels") == apps.TALKS]
     assert "raibid.dev/network: apps" in rendered.one("ConfigMap", "apps")["data"]["about"]
     peers = [
         peer for side in ("ingress", "egress") for rule in policy[side] for peer in rule.get("from", rule.get("to"))
     ]
     reached = [peer["namespaceSelector"]["matchLabels"] for peer in peers if "namespaceSelector" in peer]
-    assert reached == [{"kubernetes.io/metadata.name": "ci"}] * 2
+    assert reached == [{"kubernetes.io/metadata.name": "apps"}] * 2
+
+
+def test_developers_have_exactly_the_room_that_the_stack_keeps_for_them(rendered: Rendered) -> None:
+    room, hard = rendered.settings.apps, quota(rendered, "apps")
+    assert (millicores(hard["requests.cpu"]), size(hard["requests.memory"])) == (room.cpu, room.memory)
+    assert (size(hard["limits.memory"]), size(hard["requests.storage"])) == (room.memory, room.disk)
+    assert int(hard["pods"]) > 1
+    (limits,) = [
+        item.manifest for item in rendered.of_kind("LimitRange") if item.manifest["metadata"]["namespace"] == "apps"
+    ]
+    assert size(limits["spec"]["limits"][0]["max"]["memory"]) == room.memory
+
+
+def test_the_quota_of_ci_is_the_agents_and_the_api_and_nothing_else(rendered: Rendered) -> None:
+    agents, hard = systems.budget_of(rendered.settings).agents, quota(rendered, "ci")
+    beside = api.footprint(rendered.settings).of(api.NAME)
+    assert millicores(hard["requests.cpu"]) == agents.total * agents.cpu + beside.cpu
+    assert size(hard["requests.storage"]) == agents.cache + beside.disk
+    assert int(hard["pods"]) == agents.total + 1
 
 
 def test_nobody_may_call_an_agent(rendered: Rendered) -> None:
@@ -130,7 +154,22 @@ def test_agents_give_way_to_the_api_and_the_api_to_the_data(rendered: Rendered) 
     assert max(order) < 1_000_000_000  # above are the system's own
 
 
+def test_leases_of_the_gpu_are_the_agents_alone(rendered: Rendered) -> None:
+    leases = {name: int(quota(rendered, name)["requests.nvidia.com/gpu"]) for name in namespaces.POD_SECURITY}
+    replicas = sum(node.gpu.replicas for node in rendered.settings.nodes if node.gpu)
+    assert leases == {**dict.fromkeys(namespaces.POD_SECURITY, 0), "ci": replicas}
+
+
+def test_the_upgrade_of_a_chart_fits_its_quota(rendered: Rendered) -> None:
+    """KEDA's three Deployments roll at once, and each starts the new pod first."""
+    workloads = keda.footprint(rendered.settings).workloads
+    hard = quota(rendered, "keda")
+    assert int(hard["pods"]) == 2 * len(workloads)
+    assert millicores(hard["requests.cpu"]) == 2 * sum(w.cpu for w in workloads)
+
+
 def test_the_infrastructure_of_the_real_machine_takes_four_and_a_half_cores() -> None:
     settings = load_stack("dgx-spark")
-    used = sum(w.cpu * w.replicas for s in systems.enabled(settings) for w in s.footprint(settings).workloads)
+    ours = [system for system in systems.enabled(settings) if system not in (apps, k3s)]
+    used = sum(w.cpu * w.replicas for s in ours for w in s.footprint(settings).workloads)
     assert used <= 4500

@@ -11,8 +11,9 @@ import redis as client
 import yaml
 from raibid.api.settings import Settings as ApiSettings
 from raibid.contract import STREAM, AclUser
-from raibid.forge import load_enrolment
+from raibid.forge import RepositoryRule, load_enrolment
 from raibid.local.redis_server import RedisServer
+from raibid.model.conditions import passes
 
 from components import api, cert_manager, redis, registry_cache
 from components.secret_values import deriver
@@ -52,7 +53,12 @@ def test_the_api_starts_with_the_environment_and_the_files_of_its_manifests(
     assert settings.webhook_secrets == (DERIVE("api/webhook").encode(),)
     assert settings.write_tokens == (DERIVE("api/write-token").encode(),)
     assert settings.store == f"file://{mounts['store']}"
-    assert load_enrolment(settings.enrolment_file).rule("acme/anvil") is not None
+    enrolment = load_enrolment(settings.enrolment_file)
+    assert enrolment.rule("acme/anvil") == RepositoryRule()
+    fleet = enrolment.rule("raibid/fleet")
+    assert fleet
+    assert fleet.branches
+    assert not passes(fleet.branches, "main")
 
 
 def test_the_api_is_asked_on_the_port_that_it_listens_on(rendered: Rendered) -> None:

@@ -13,7 +13,7 @@ from components import flux
 from components.kustomize.patches import json_patch
 from components.settings import load_stack
 from components.workload import resources
-from tests.flux.rendered import Rendered
+from tests.flux.rendered import Rendered, pods
 
 
 def seconds(duration: str) -> int:
@@ -129,7 +129,21 @@ def test_the_live_instance_is_in_no_stage(rendered: Rendered) -> None:
     assert f"clusters/{rendered.environment}/flux-system/flux-instance.yaml" in rendered.files
 
 
-def test_developers_commits_are_applied_with_rights_in_ci_only(rendered: Rendered) -> None:
+def test_agents_come_after_the_api_whose_volume_they_mount(rendered: Rendered) -> None:
+    """The other way round, a ScaledJob that is not ready would hold back every update of the API."""
+    claims = {
+        item.manifest["metadata"]["name"]: list(rendered.stages).index(item.stage)
+        for item in rendered.of_kind("PersistentVolumeClaim")
+    }
+    for item in rendered.applied:
+        for pod in pods(item.manifest):
+            for volume in pod.get("volumes", []):
+                if "persistentVolumeClaim" in volume:
+                    claim = volume["persistentVolumeClaim"]["claimName"]
+                    assert claims[claim] <= list(rendered.stages).index(item.stage), (item.path, claim)
+
+
+def test_developers_commits_are_applied_with_rights_in_their_own_namespace_only(rendered: Rendered) -> None:
     account = rendered.stages["apps"]["spec"]["serviceAccountName"]
     bindings = [
         item.manifest
@@ -137,12 +151,29 @@ def test_developers_commits_are_applied_with_rights_in_ci_only(rendered: Rendere
         if item.manifest["kind"].endswith("RoleBinding")
         and any(s["name"] == account for s in item.manifest.get("subjects", []))
     ]
-    assert [(b["kind"], b["metadata"]["namespace"]) for b in bindings] == [("RoleBinding", "ci")]
+    assert [(b["kind"], b["metadata"]["namespace"]) for b in bindings] == [("RoleBinding", "apps")]
     role = rendered.one("Role", account)
+    assert role["metadata"]["namespace"] == "apps"
     kinds = {kind for rule in role["rules"] for kind in rule["resources"]}
-    assert kinds.isdisjoint(
-        {"secrets", "roles", "rolebindings", "networkpolicies", "resourcequotas", "scaledjobs", "*"}
-    )
+    assert "secrets" in kinds, "none but their own are there"
+    borders = {"roles", "rolebindings", "networkpolicies", "resourcequotas", "limitranges", "scaledjobs", "ingresses"}
+    assert kinds.isdisjoint({*borders, "*"})
+
+
+def test_what_is_seeded_for_developers_is_what_they_may_write(rendered: Rendered) -> None:
+    seeded = [item for item in rendered.applied if item.stage == "apps"]
+    assert {item.manifest["metadata"]["namespace"] for item in seeded} == {"apps"}
+    allowed = {kind for rule in rendered.one("Role", "apps-reconciler")["rules"] for kind in rule["resources"]}
+    assert {f"{item.manifest['kind'].lower()}s" for item in seeded} <= allowed
+
+
+def test_only_stages_decrypt_and_the_root_has_nothing_that_is_encrypted(rendered: Rendered) -> None:
+    """A default key in the controller's flags would decrypt for any Kustomization that somebody makes."""
+    instance = rendered.read(f"clusters/{rendered.environment}/flux-system/flux-instance.yaml")[0]
+    assert "sops-age" not in str(instance)
+    root = rendered.kustomization(f"clusters/{rendered.environment}")["resources"]
+    kinds = {item["kind"] for name in root for item in rendered.read(f"clusters/{rendered.environment}/{name}")}
+    assert kinds == {"ConfigMap", "Kustomization"}
 
 
 def test_developers_files_ask_for_no_values_of_the_cluster(rendered: Rendered) -> None:

@@ -28,6 +28,11 @@ class FakeGitea:
     readers: dict[str, str] = field(default_factory=dict)
     protections: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: list[dict[str, Any]] = field(default_factory=list)
+    """Of the fleet's repository."""
+    organisation_hooks: list[dict[str, Any]] = field(default_factory=list)
+    teams: list[dict[str, Any]] = field(default_factory=list)
+    members: dict[str, set[str]] = field(default_factory=dict)
+    """By the team's number."""
     calls: list[str] = field(default_factory=list)
     trouble: Callable[[FakeGitea], int] = lambda _: 0
     """The status that a request gets instead of an answer; 0 for none."""
@@ -102,26 +107,58 @@ class FakeGitea:
         self.protections[branch] |= body
         return 200, self.protections[branch]
 
-    def list_hooks(self, _: dict[str, Any], repository: str) -> Answer:
+    def list_teams(self, _: dict[str, Any], organisation: str) -> Answer:
+        # With units of its own a team's permission is "none" in every answer.
+        return 200, [{**team, "permission": "none"} for team in self.teams]
+
+    def add_team(self, body: dict[str, Any], organisation: str) -> Answer:
+        if not body.get("units_map"):
+            return 500, {"message": "units permission should not be empty"}
+        self.teams.append({"id": len(self.teams) + 2, **body})
+        return 201, self.teams[-1]
+
+    def change_team(self, body: dict[str, Any], number: str) -> Answer:
+        (team,) = [team for team in self.teams if team["id"] == int(number)]
+        team |= body if body.get("permission") else {"units_map": body["units_map"]}
+        return 200, team
+
+    def member(self, _: dict[str, Any], number: str, name: str) -> Answer:
+        there = name in self.members.get(number, ())
+        return (200, {"login": name}) if there else (404, {"message": "not found"})
+
+    def add_member(self, _: dict[str, Any], number: str, name: str) -> Answer:
+        self.members.setdefault(number, set()).add(name)
+        return 204, None
+
+    def hooks_of(self, home: str) -> list[dict[str, Any]]:
+        return self.organisation_hooks if home.startswith("orgs/") else self.hooks
+
+    def list_hooks(self, _: dict[str, Any], home: str) -> Answer:
         # The secret is in no answer.
         return 200, [
-            {**hook, "config": {key: hook["config"][key] for key in ("url", "content_type")}} for hook in self.hooks
+            {**hook, "config": {key: hook["config"][key] for key in ("url", "content_type")}}
+            for hook in self.hooks_of(home)
         ]
 
-    def add_hook(self, body: dict[str, Any], repository: str) -> Answer:
-        self.hooks.append({"id": max((hook["id"] for hook in self.hooks), default=0) + 1, **body})
-        return 201, self.hooks[-1]
+    def add_hook(self, body: dict[str, Any], home: str) -> Answer:
+        hooks = self.hooks_of(home)
+        hooks.append({"id": max((hook["id"] for hook in hooks), default=0) + 1, **body})
+        return 201, hooks[-1]
 
-    def change_hook(self, body: dict[str, Any], repository: str, number: str) -> Answer:
-        hook = next(hook for hook in self.hooks if hook["id"] == int(number))
-        hook |= body
+    def change_hook(self, body: dict[str, Any], home: str, number: str) -> Answer:
+        hook = next(hook for hook in self.hooks_of(home) if hook["id"] == int(number))
+        # The secret stays what it was; the filter is what was sent, if only nothing.
+        config = {key: value for key, value in body.get("config", {}).items() if key != "secret"}
+        hook |= {"branch_filter": "", **body, "config": {**hook["config"], **config}}
         return 200, hook
 
-    def drop_hook(self, _: dict[str, Any], repository: str, number: str) -> Answer:
-        self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
+    def drop_hook(self, _: dict[str, Any], home: str, number: str) -> Answer:
+        hooks = self.hooks_of(home)
+        hooks[:] = [hook for hook in hooks if hook["id"] != int(number)]
         return 204, None
 
 
+_HOME = r"(repos/[^/]+/[^/]+|orgs/[^/]+)"
 ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"/orgs/([^/]+)", FakeGitea.organisation),
     ("POST", r"/orgs", FakeGitea.add_organisation),
@@ -135,10 +172,15 @@ ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"/repos/([^/]+/[^/]+)/branch_protections/([^/]+)", FakeGitea.protection),
     ("POST", r"/repos/([^/]+/[^/]+)/branch_protections", FakeGitea.add_protection),
     ("PATCH", r"/repos/([^/]+/[^/]+)/branch_protections/([^/]+)", FakeGitea.change_protection),
-    ("GET", r"/repos/([^/]+/[^/]+)/hooks", FakeGitea.list_hooks),
-    ("POST", r"/repos/([^/]+/[^/]+)/hooks", FakeGitea.add_hook),
-    ("PATCH", r"/repos/([^/]+/[^/]+)/hooks/(\d+)", FakeGitea.change_hook),
-    ("DELETE", r"/repos/([^/]+/[^/]+)/hooks/(\d+)", FakeGitea.drop_hook),
+    ("GET", r"/orgs/([^/]+)/teams", FakeGitea.list_teams),
+    ("POST", r"/orgs/([^/]+)/teams", FakeGitea.add_team),
+    ("PATCH", r"/teams/(\d+)", FakeGitea.change_team),
+    ("GET", r"/teams/(\d+)/members/([^/]+)", FakeGitea.member),
+    ("PUT", r"/teams/(\d+)/members/([^/]+)", FakeGitea.add_member),
+    ("GET", rf"/{_HOME}/hooks", FakeGitea.list_hooks),
+    ("POST", rf"/{_HOME}/hooks", FakeGitea.add_hook),
+    ("PATCH", rf"/{_HOME}/hooks/(\d+)", FakeGitea.change_hook),
+    ("DELETE", rf"/{_HOME}/hooks/(\d+)", FakeGitea.drop_hook),
 ]
 
 

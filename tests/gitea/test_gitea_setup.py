@@ -6,16 +6,33 @@ import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from raibid.api.webhooks import ENDPOINTS
+from raibid.contract import Secrets
+from raibid.worker.git_credential import answer
 
+from components import api, scaled_job
 from components.__main__ import run
-from components.gitea_bootstrap import order
-from components.gitea_setup import GiteaError, Order, Result, set_up
+from components.gitea_api import GiteaError
+from components.gitea_bootstrap import BUILDS, LABELS, order
+from components.gitea_config import root_url
+from components.gitea_setup import Order, Result, set_up
+from components.kustomize.build import substitute
+from components.manifest_tree import SecretManifest
+from components.orders import OrderError
 from components.settings import load_stack
+from components.systems import budget_of
 from tests.gitea.fake_gitea import FakeGitea
 
-PASSWORDS = {"gitea/admin": "admin-sentinel", "gitea/flux": "flux-sentinel", "flux/receiver": "receiver-sentinel"}
+PASSWORDS = {
+    "gitea/admin": "admin-sentinel",
+    "gitea/flux": "flux-sentinel",
+    "gitea/agent": "agent-sentinel",
+    "flux/receiver": "receiver-sentinel",
+    "api/webhook": "webhook-sentinel",
+}
 SENTINELS = tuple(PASSWORDS.values())
 
 
@@ -34,15 +51,23 @@ def apply(gitea: FakeGitea, **passwords: str) -> Result:
     return set_up(wanted(gitea, **passwords), tries=2, pause=0)
 
 
-def test_an_empty_gitea_gets_everything_that_flux_needs(gitea: FakeGitea) -> None:
+def test_the_setup_is_given_the_passwords_that_it_asks_for() -> None:
+    assert set(PASSWORDS) == set(LABELS)
+
+
+def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGitea) -> None:
     result = apply(gitea)
     assert result.changed == (
         "organisation raibid",
         "user flux",
+        "user ci-agent",
         "repository raibid/fleet",
         "read access of flux",
+        "team ci-agents",
+        "read access of ci-agent",
         "protection of main",
         "hook",
+        "hook of builds",
     )
     assert result.repository == "http://gitea.example:3000/raibid/fleet.git"
     assert gitea.passwords["flux"] == "flux-sentinel"
@@ -54,23 +79,22 @@ def test_a_second_run_changes_nothing(gitea: FakeGitea) -> None:
     apply(gitea)
     gitea.calls.clear()
     assert apply(gitea).changed == ()
-    # The hook's secret cannot be read, so it is sent again.
-    assert gitea.writes() == ["PATCH /repos/raibid/fleet/hooks/1"]
+    assert gitea.writes() == []
 
 
-@pytest.mark.parametrize("steps", range(13))
+@pytest.mark.parametrize("steps", range(21))
 def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: int) -> None:
     with FakeGitea() as whole:
         apply(whole)
-    assert len(whole.calls) == 13
+    assert len(whole.calls) == 21
     gitea.trouble = lambda fake: 500 if len(fake.calls) > steps else 0
     with pytest.raises(GiteaError, match="HTTP 500"):
         apply(gitea)
     gitea.trouble = lambda _: 0
     apply(gitea)
-    for name in ("organisations", "readers", "protections", "passwords"):
+    for name in ("organisations", "readers", "protections", "passwords", "teams", "members"):
         assert getattr(gitea, name) == getattr(whole, name)
-    assert len(gitea.hooks) == 1
+    assert (len(gitea.hooks), len(gitea.organisation_hooks)) == (1, 1)
 
 
 def test_only_the_administrator_pushes_to_the_protected_branch(gitea: FakeGitea) -> None:
@@ -93,10 +117,82 @@ def test_a_rotated_password_of_flux_is_set(gitea: FakeGitea) -> None:
     assert gitea.passwords["flux"] == "another"
 
 
+def test_a_push_to_any_repository_of_the_organisation_is_told_to_the_api_once(gitea: FakeGitea) -> None:
+    apply(gitea)
+    (hook,) = gitea.organisation_hooks
+    assert hook["config"] == {"url": BUILDS, "content_type": "json", "secret": "webhook-sentinel"}
+    assert (hook["events"], hook["branch_filter"], hook["active"]) == (["push"], "*", True)
+
+
+def test_the_hook_of_builds_is_signed_with_the_secret_that_the_api_reads(gitea: FakeGitea) -> None:
+    apply(gitea)
+    (tokens,) = (
+        item.values(lambda label: PASSWORDS.get(label, "another"))
+        for item in api.manifests(load_stack("dgx-spark")).directories[api.DIRECTORY]
+        if isinstance(item, SecretManifest) and item.name == Secrets.API
+    )
+    assert gitea.organisation_hooks[0]["config"]["secret"] in tokens["webhook-secrets"].splitlines()
+    assert BUILDS.removeprefix(api.URL) in ENDPOINTS
+
+
+def test_a_hook_of_somebody_else_at_the_api_stays(gitea: FakeGitea) -> None:
+    other = {"id": 9, "name": "", "config": {"url": f"{api.URL}/webhook/github", "content_type": "json"}}
+    gitea.organisation_hooks.append(other)
+    apply(gitea)
+    assert other in gitea.organisation_hooks
+
+
+def test_agents_read_the_code_of_every_repository_and_may_do_nothing_else(gitea: FakeGitea) -> None:
+    apply(gitea)
+    (team,) = gitea.teams
+    assert team["includes_all_repositories"] is True
+    assert team["units_map"] == {"repo.code": "read"}
+    assert gitea.members == {str(team["id"]): {scaled_job.GIT_USER}}
+
+
+def test_a_team_that_was_given_more_is_set_back(gitea: FakeGitea) -> None:
+    apply(gitea)
+    gitea.teams[0] |= {"units_map": {"repo.code": "write"}, "includes_all_repositories": False}
+    assert apply(gitea).changed == ("team ci-agents corrected",)
+    assert gitea.teams[0]["includes_all_repositories"] is True
+    assert apply(gitea).changed == ()
+
+
+def test_agents_log_in_at_the_host_of_clone_urls_with_the_password_that_gitea_was_given(gitea: FakeGitea) -> None:
+    settings = load_stack("dgx-spark")
+    apply(gitea)
+    (secret,) = (
+        item
+        for item in scaled_job.manifests(settings).directories[scaled_job.DIRECTORY]
+        if isinstance(item, SecretManifest) and item.name == Secrets.AGENT_GITEA
+    )
+    known = scaled_job.variables(settings, budget_of(settings))
+    line = substitute(secret.manifest(PASSWORDS.__getitem__), known)["stringData"]["credentials"]
+    forge = urlsplit(root_url(settings))
+    said = answer({"protocol": forge.scheme, "host": forge.netloc}, line.splitlines())
+    assert said == f"username=ci-agent\npassword={gitea.passwords['ci-agent']}\n"
+
+
+def test_a_rotated_webhook_secret_makes_a_new_hook_as_patch_would_keep_the_old_secret(gitea: FakeGitea) -> None:
+    apply(gitea)
+    assert apply(gitea, api_webhook="another").changed == ("hook of builds replaced",)
+    (hook,) = gitea.organisation_hooks
+    assert hook["config"]["secret"] == "another"
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"branch_filter": "none"}, {"events": []}], ids=str)
+def test_a_hook_that_was_changed_is_put_back(gitea: FakeGitea, change: dict[str, Any]) -> None:
+    apply(gitea)
+    before = {**gitea.organisation_hooks[0]}
+    gitea.organisation_hooks[0] |= change
+    assert apply(gitea).changed == ("hook of builds corrected",)
+    assert gitea.organisation_hooks == [before]
+
+
 def test_a_rotated_receiver_token_moves_the_hook_instead_of_adding_one(gitea: FakeGitea) -> None:
     apply(gitea)
     before = gitea.hooks[0]["config"]["url"]
-    assert apply(gitea, flux_receiver="another").changed == ("hook corrected",)
+    assert apply(gitea, flux_receiver="another").changed == ("hook replaced",)
     (hook,) = gitea.hooks
     assert hook["config"]["url"] != before
     assert hook["config"]["secret"] == "another"
@@ -123,6 +219,7 @@ def test_without_notifications_there_is_no_hook(gitea: FakeGitea) -> None:
     without = settings.model_copy(update={"systems": settings.systems.model_copy(update={"notifications": False})})
     set_up(Order.read(json.dumps(order(without, gitea.url, PASSWORDS))), tries=1, pause=0)
     assert gitea.hooks == []
+    assert len(gitea.organisation_hooks) == 1
 
 
 def test_a_gitea_that_is_busy_for_a_moment_is_asked_again(gitea: FakeGitea) -> None:
@@ -159,7 +256,7 @@ def test_a_gitea_that_is_not_there_is_named_and_no_secret_is(gitea: FakeGitea) -
 
 
 def test_an_order_that_is_none_is_refused_without_repeating_it() -> None:
-    with pytest.raises(GiteaError) as refused:
+    with pytest.raises(OrderError) as refused:
         Order.read(json.dumps({"url": "http://x", "admin": {"name": "a", "password": {"s": "sentinel"}}}))
     assert "sentinel" not in str(refused.value)
 

@@ -78,6 +78,23 @@ class Machine:
             timeout=60,
         )
 
+    def be_a_spark(self) -> None:
+        """Its cores, by the kernel's own figures, and unified cgroups."""
+        for number in range(20):
+            self.set_capacity(number, 718 if number % 10 < 5 else 1024)
+        (self.root / "sys/fs/cgroup").mkdir(parents=True)
+        (self.root / "sys/fs/cgroup/cgroup.controllers").write_text("cpu memory\n")
+
+    def set_capacity(self, cpu: int, capacity: int) -> None:
+        """What the kernel says of one core."""
+        directory = self.root / f"sys/devices/system/cpu/cpu{cpu}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "cpu_capacity").write_text(f"{capacity}\n")
+
+    def set_memory(self, gibibytes: int) -> None:
+        """What /proc/meminfo says."""
+        (self.root / "proc/meminfo").write_text(f"MemTotal:       {gibibytes * 1024**2} kB\nMemFree: 1 kB\n")
+
     def calls(self) -> list[str]:
         log = self.root / "calls"
         return log.read_text().splitlines() if log.exists() else []
@@ -104,9 +121,10 @@ def machine(tmp_path: Path) -> Machine:
         (root / directory).mkdir(parents=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n10.0.0.9 printer\n")
     (root / "etc/os-release").write_text('ID=ubuntu\nVERSION_ID="24.04"\n')
-    (root / "proc/meminfo").write_text("MemTotal:       125829120 kB\nMemFree: 1 kB\n")
     (root / "proc/self/mounts").write_text("")
-    return Machine(root)
+    machine = Machine(root)
+    machine.set_memory(120)
+    return machine
 
 
 @pytest.fixture

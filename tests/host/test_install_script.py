@@ -193,6 +193,25 @@ def test_a_new_cpu_policy_drops_the_kubelets_checkpoint_while_it_is_stopped(
     assert machine.calls()[-6:-3] == ["systemctl enable --quiet k3s", "systemctl stop k3s", "systemctl restart k3s"]
 
 
+def test_the_checkpoint_goes_too_when_an_interrupted_run_had_changed_the_policy(
+    machine: Machine, send: Callable[..., str]
+) -> None:
+    machine.run(send())
+    drop_in = machine.root / "var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-dgx.conf"
+    drop_in.write_text("another")
+    (machine.root / "break-start").touch()
+    assert machine.run(send()).returncode == 1
+    assert drop_in.read_text() != "another"
+    state = machine.root / "var/lib/kubelet/cpu_manager_state"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    (machine.root / "break-start").unlink()
+    done = machine.run(send(domain="other.internal"))  # changes other files only
+    assert done.returncode == 0, done.stderr
+    assert "kubelet" not in done.stdout
+    assert not state.exists()
+
+
 def test_a_hosts_file_with_half_a_block_is_left_alone(machine: Machine, bundle: str) -> None:
     hosts = machine.root / "etc/hosts"
     hosts.write_text("# raibid-ci begin\n10.0.0.9 printer\n")

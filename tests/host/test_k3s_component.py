@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from components import k3s, systems
+from components.budget import Amount
 from components.engine.plan import Plan, Resource, plan
 from components.host.bundle import RECEIVE
 from components.k3s import NO_HOST_KEY, K3s, K3sArgs, K3sError, footprint, obstacles
-from components.settings import Settings
+from components.settings import Settings, load_stack
+from components.units import MI
 from tests.host.conftest import RESERVATION
 
 
@@ -66,19 +69,26 @@ def test_what_stands_in_for_a_host_key_is_no_key() -> None:
 
 
 def test_everything_that_is_missing_for_a_deployment_is_said_at_once(bare: K3sArgs) -> None:
-    said = obstacles(bare)
-    assert [line.split(":")[0] for line in said] == ["nodes[0].hostKey", "seed"]
+    said = obstacles(bare.settings)
+    assert [line.split(":")[0] for line in said] == ["nodes[0].hostKey"]
     assert "ssh-keyscan -t ed25519 dgx-spark.raibid.internal" in said[0]
 
 
 def test_a_deployment_ends_before_it_registers_anything(bare: K3sArgs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
-    with pytest.raises(K3sError, match="hostKey: unset"):
+    with pytest.raises(K3sError, match=r"hostKey: unset.*\nseed: unset"):
         K3s("k3s", bare)
 
 
-def test_k3s_takes_no_pods_share_of_the_budget(settings: Settings) -> None:
-    assert footprint(settings).workloads == ()
+def test_the_pods_that_k3s_brings_are_on_the_ledger(settings: Settings) -> None:
+    """They request what k3s' own manifests say; what is kept back for k3s is not theirs, as no pod may have it."""
+    (line,) = [line for line in systems.budget_of(settings).ledgers[0].lines if line.name == "k3s"]
+    assert line.amount == Amount(cpu=200, memory=140 * MI)
+    assert {workload.name for workload in footprint(settings).workloads} == {"coredns", "metrics-server"}
+
+
+def test_the_pods_of_a_foreign_cluster_are_its_owners() -> None:
+    assert k3s not in systems.enabled(load_stack("dev"))
 
 
 def test_outputs_are_registered(planned: Plan) -> None:

@@ -8,8 +8,11 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -44,12 +47,7 @@ def host(machine: Machine, tmp_path: Path) -> Iterator[Host]:
         Path("/run/sshd").mkdir(exist_ok=True)  # privilege separation
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    cpu = machine.root / "sys/devices/system/cpu"
-    for number in range(20):
-        (cpu / f"cpu{number}").mkdir(parents=True)
-        (cpu / f"cpu{number}/cpu_capacity").write_text("718" if number % 10 < 5 else "1024")
-    (machine.root / "sys/fs/cgroup").mkdir(parents=True)
-    (machine.root / "sys/fs/cgroup/cgroup.controllers").touch()
+    machine.be_a_spark()
     config = tmp_path / "sshd_config"
     config.write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {tmp_path / 'host'}\n"
@@ -86,46 +84,85 @@ def test_a_bundle_installs_over_ssh(host: Host, bundle: str, tmp_path: Path) -> 
 
 
 Up = Callable[..., automation.Stack]
+Refused = Callable[..., str]
 
 
-@pytest.fixture
-def stack(host: Host, settings: Settings, tmp_path: Path, releases: Releases, monkeypatch: pytest.MonkeyPatch) -> Up:
-    """A stack that holds K3s and nothing else; keywords change the node."""
-    for program in ("pulumi", "pulumi-resource-command"):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program} on PATH")
-    monkeypatch.setattr(k3s_bundle.install_bundle, "__kwdefaults__", {"address": "", "releases": releases.url})
-    (tmp_path / "state").mkdir()
-    environment = {
-        "PULUMI_CONFIG_PASSPHRASE": "x",
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
+@dataclass(frozen=True)
+class Site:
+    """All that a stack of K3s and nothing else needs to know; another process can be given it."""
 
-    backend = automation.ProjectBackend(url=f"file://{tmp_path / 'state'}")
-    project = automation.ProjectSettings(name="raibid-ci", runtime="python", backend=backend)
+    work: Path
+    settings: Settings
+    port: int
+    host_key: str
+    private_key: str
+    releases: str
 
-    def select(domain: str = settings.domain, **node: object) -> automation.Stack:
-        there = {"host": "127.0.0.1", "port": host.port, "host_key": host.host_key, "user": getpass.getuser()}
-        first = settings.nodes[0].model_copy(update={**there, "disk": 1, **node})
-        changed = settings.model_copy(update={"nodes": (first,), "domain": domain})
+    def stack(self, *, domain: str = "", **node: Any) -> automation.Stack:
+        """The stack; keywords change its node."""
+        k3s_bundle.install_bundle.__kwdefaults__ = {"address": "", "releases": self.releases}
+        there = {"host": "127.0.0.1", "port": self.port, "host_key": self.host_key, "user": getpass.getuser()}
+        first = self.settings.nodes[0].model_copy(update={**there, "disk": 1, **node})
+        changed = self.settings.model_copy(update={"nodes": (first,), "domain": domain or self.settings.domain})
 
         def program() -> None:
             args = K3sArgs(
                 settings=changed,
                 kubelet={first.name: RESERVATION},
-                ssh_private_key=pulumi.Output.secret(host.private_key.read_text()),
+                ssh_private_key=pulumi.Output.secret(self.private_key),
                 token=pulumi.Output.secret(TOKEN),
             )
             pulumi.export("kubeconfig", K3s("k3s", args).kubeconfig)
 
+        backend = automation.ProjectBackend(url=f"file://{self.work / 'state'}")
         options = automation.LocalWorkspaceOptions(
-            work_dir=str(tmp_path), env_vars=environment, project_settings=project
+            work_dir=str(self.work),
+            env_vars={
+                "PULUMI_CONFIG_PASSPHRASE": "x",
+                "PULUMI_HOME": str(self.work / "home"),
+                "PULUMI_SKIP_UPDATE_CHECK": "true",
+                "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            },
+            project_settings=automation.ProjectSettings(name="raibid-ci", runtime="python", backend=backend),
         )
         return automation.create_or_select_stack("test", "raibid-ci", program, opts=options)
 
-    return select
+
+def told_by_a_failing_up(site: Site, node: dict[str, Any]) -> str:
+    try:
+        site.stack(**node).up()
+    except automation.CommandError as error:
+        return str(error)
+    return "it did not fail"
+
+
+@pytest.fixture
+def site(host: Host, settings: Settings, tmp_path: Path, releases: Releases, monkeypatch: pytest.MonkeyPatch) -> Site:
+    for program in ("pulumi", "pulumi-resource-command"):
+        if shutil.which(program) is None:
+            pytest.skip(f"needs {program} on PATH")
+    monkeypatch.setattr(
+        k3s_bundle.install_bundle, "__kwdefaults__", {**(k3s_bundle.install_bundle.__kwdefaults__ or {})}
+    )
+    (tmp_path / "state").mkdir()
+    return Site(tmp_path, settings, host.port, host.host_key, host.private_key.read_text(), releases.url)
+
+
+@pytest.fixture
+def stack(site: Site) -> Up:
+    """The stack of this site; keywords change the node."""
+    return site.stack
+
+
+@pytest.fixture
+def refused(site: Site) -> Refused:
+    """What an `up` says that fails, in a process of its own: its program never ends (the SDK waits for the engine)."""
+
+    def up(**node: object) -> str:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+            return other.submit(told_by_a_failing_up, site, node).result()
+
+    return up
 
 
 def state(tmp_path: Path) -> str:
@@ -158,10 +195,9 @@ def test_a_changed_setting_updates_in_place_and_destroy_leaves_the_machine_alone
 
 
 @pytest.mark.engine
-def test_another_host_key_is_refused_and_nothing_is_run(stack: Up, host: Host, tmp_path: Path) -> None:
+def test_another_host_key_is_refused_and_nothing_is_run(refused: Refused, host: Host, tmp_path: Path) -> None:
     other = (tmp_path / "client.pub").read_text().strip()
-    with pytest.raises(automation.CommandError, match="host key mismatch"):
-        stack(host_key=other).up()
+    assert "host key mismatch" in refused(host_key=other)
     assert host.machine.calls() == []
 
 
@@ -174,13 +210,39 @@ def test_no_host_key_previews_and_does_not_deploy(stack: Up, host: Host) -> None
 
 
 @pytest.mark.engine
-def test_a_machine_that_is_not_as_described_is_not_installed_on(stack: Up, host: Host) -> None:
-    with pytest.raises(Exception, match="memory: the stack says"):
-        stack(memory=2**50).up()
+def test_a_machine_that_is_not_as_described_is_not_installed_on(refused: Refused, host: Host) -> None:
+    assert "memory: the stack says" in refused(memory=2**50)
     assert not (host.machine.root / "usr/local/bin/k3s").exists()
 
 
 @pytest.mark.engine
-def test_an_unreachable_host_is_named(stack: Up) -> None:
-    with pytest.raises(automation.CommandError, match=r"127\.0\.0\.1:1\b"):
-        stack(port=1).up()
+def test_a_machine_that_was_refused_and_then_mended_is_installed_on(refused: Refused, stack: Up, host: Host) -> None:
+    host.machine.set_memory(64)
+    assert "memory: the stack says 119.0Gi, the machine has 64.0Gi" in refused()
+    host.machine.set_memory(120)
+    stack().up()
+    assert (host.machine.root / "usr/local/bin/k3s").exists()
+
+
+@pytest.mark.engine
+def test_another_demand_asks_the_machine_again(refused: Refused, stack: Up) -> None:
+    stack().up()
+    assert "memory: the stack says" in refused(memory=2**50)
+    stack().up()
+
+
+@pytest.mark.engine
+def test_an_interrupted_run_still_drops_the_kubelets_checkpoint(refused: Refused, stack: Up, host: Host) -> None:
+    (host.machine.root / "break-start").touch()
+    assert "k3s did not start" in refused()
+    checkpoint = host.machine.root / "var/lib/kubelet/cpu_manager_state"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("{}")
+    (host.machine.root / "break-start").unlink()
+    stack().up()
+    assert not checkpoint.exists()
+
+
+@pytest.mark.engine
+def test_an_unreachable_host_is_named(refused: Refused) -> None:
+    assert "127.0.0.1:1" in refused(port=1)

@@ -125,6 +125,26 @@ def test_of_several_builders_the_first_that_works_is_taken(machine: Machine) -> 
     assert json.loads(machine.run(order()).stdout)["builder"] == "buildah"
 
 
+def test_the_default_driver_of_a_stock_docker_is_none(machine: Machine) -> None:
+    machine.install("buildx", "buildah")
+    assert json.loads(machine.run(order(), DRIVER="docker").stdout)["builder"] == "buildah"
+
+
+def test_the_default_driver_on_containerds_image_store_is_one(machine: Machine) -> None:
+    machine.install("buildx", "buildah")
+    done = machine.run(order(), DRIVER="docker", STORE="io.containerd.snapshotter.v1")
+    assert json.loads(done.stdout)["builder"] == "buildx"
+
+
+def test_a_wanted_buildx_that_cannot_says_how_to_make_one_that_can(machine: Machine) -> None:
+    machine.install("buildx")
+    done = machine.run(order(builder="buildx"), DRIVER="docker")
+    assert done.returncode == 1
+    assert "docker buildx create --driver docker-container" in done.stderr
+    page = (ROOT / "docs" / "image.md").read_text()
+    assert all(part in page for part in ("--driver docker-container", "http = true", "binfmt --install"))
+
+
 def test_the_builder_of_stack_config_wins(machine: Machine) -> None:
     machine.install(*PROGRAMS)
     assert json.loads(machine.run(order(builder="podman")).stdout)["builder"] == "podman"
@@ -185,7 +205,7 @@ def test_an_order_that_is_none_is_refused_without_repeating_it(machine: Machine,
     done = subprocess.run(
         [sys.executable, "-m", "components", "image"], input=text, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "agent_image.py" in done.stderr
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from raibid.model.lint import load
+from raibid.model.pipeline_types import EVENTS
 from raibid.model.schema import json_schema, reference_tables
 from ruamel.yaml import YAML
 
@@ -37,6 +38,12 @@ def test_the_reference_is_the_models() -> None:
 def test_the_example_in_the_reference_is_a_valid_pipeline() -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", (DOCS / "pipeline.md").read_text(), re.DOTALL)
     assert [step.name for step in load(example.encode()).steps] == ["test", "deploy"]
+
+
+def test_the_page_names_every_event_and_no_other() -> None:
+    page = (DOCS / "pipeline.md").read_text()
+    [sentence] = re.findall(r"^\* `event` is one of (.*), or a list of them\.$", page, re.MULTILINE)
+    assert tuple(re.findall(r"`([^`]+)`", sentence)) == EVENTS
 
 
 def test_the_schema_is_a_valid_schema() -> None:

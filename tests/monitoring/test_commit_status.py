@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from components.commands.commit_status import commit_status
-from components.commands.terminal import CommandError
 from components.commit_status import LABELS, Order, issue, order
-from components.gitea_setup import GiteaError
+from components.gitea_api import GiteaError
+from components.orders import OrderError
 from components.settings import load_stack
 
 SETTINGS = load_stack("dgx-spark")
@@ -131,7 +131,7 @@ def test_a_wrong_password_is_an_error_that_holds_no_password(gitea: str) -> None
 
 def test_an_order_that_is_none_is_wrong_use_and_repeats_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"admin": {"name": "a", "password": 5, "hunter2": 1}}'))
-    with pytest.raises(CommandError) as error:
+    with pytest.raises(OrderError) as error:
         commit_status()
     assert error.value.code == 2
     assert "hunter2: 1" not in str(error.value)

@@ -21,7 +21,9 @@ from components.monitoring.alert_rules import GROUPS
 from components.monitoring.dashboards import DASHBOARDS
 from components.monitoring.metric_names import API, METRICS
 from components.settings import load_stack
+from components.systems import budget_of
 from components.units import millicores, size
+from components.workload import ROTATION
 
 SETTINGS = load_stack("dgx-spark")
 KNOWN = {name for names in METRICS.values() for name in names}
@@ -88,6 +90,19 @@ def test_a_failing_object_is_found_whichever_way_it_flips() -> None:
     queries = [query for _, query in expressions() if "flux_resource_info" in query]
     assert queries
     assert not [query for query in queries if 'ready="False"' in query]
+
+
+def test_nothing_is_asked_of_agents_that_only_a_restart_writes() -> None:
+    """Agents are never restarted (restartPolicy Never): kube-state-metrics has the last termination of none."""
+    about_agents = [query for _, query in expressions() if 'namespace="ci"' in query]
+    assert any("OOMKilled" in query for query in about_agents)
+    assert not [query for query in about_agents if "last_terminated" in query or "restarts_total" in query]
+
+
+def test_a_sum_of_counters_counts_one_that_has_no_series_yet() -> None:
+    added = [part for _, query in expressions() for part in query.split(" + ") if " + " in query]
+    assert len(added) == 2
+    assert all("or vector(0))" in part for part in added)
 
 
 def test_every_alert_says_what_happened_and_what_to_do() -> None:
@@ -168,3 +183,40 @@ def test_the_password_of_grafana_is_derived_and_encrypted() -> None:
     ]
     (secret,) = secrets
     assert secret.manifest(lambda label: f"<{label}>")["stringData"]["admin-password"] == "<grafana/admin>"
+
+
+def test_a_failed_release_fires_in_alertmanager() -> None:
+    (provider,), (alert,) = of_kind("Provider"), of_kind("Alert")
+    assert provider["spec"]["type"] == "alertmanager"
+    assert provider["spec"]["address"] == (
+        "http://kube-prometheus-stack-alertmanager.monitoring.svc.cluster.local:9093/api/v2/alerts"
+    )
+    assert provider["metadata"]["namespace"] == alert["metadata"]["namespace"] == "flux-system"
+    assert alert["spec"]["providerRef"]["name"] == provider["metadata"]["name"]
+    assert alert["spec"]["eventSeverity"] == "error"
+
+
+def test_alertmanager_bears_the_name_that_it_is_called_by() -> None:
+    """The chart names its objects after the release, unless it is told otherwise."""
+    (release,) = of_kind("HelmRelease")
+    assert release["spec"]["releaseName"] == "kube-prometheus-stack"
+    assert not {"nameOverride", "fullnameOverride", "namespaceOverride"} & release["spec"]["values"].keys()
+
+
+def release() -> Mapping[str, Any]:
+    (found,) = of_kind("HelmRelease")
+    return found
+
+
+def test_the_release_with_a_volume_is_retried_and_never_rolled_back() -> None:
+    assert "storageSpec" in release()["spec"]["values"]["prometheus"]["prometheusSpec"]
+    assert release()["spec"]["upgrade"]["strategy"]["name"] == "RetryOnFailure"
+    assert "remediation" not in release()["spec"]["upgrade"]
+
+
+def test_a_rotated_password_of_grafana_restarts_it() -> None:
+    """The chart hands it over in the environment."""
+    assert release()["spec"]["values"]["grafana"]["podAnnotations"] == {ROTATION: "${monitoring_rotation}"}
+    rotated = SETTINGS.model_copy(update={"rotation": {monitoring.ADMIN_LABEL: 2}})
+    values = [monitoring.variables(each, budget_of(each))["monitoring_rotation"] for each in (SETTINGS, rotated)]
+    assert values == ["g0", "g2"]

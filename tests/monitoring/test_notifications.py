@@ -32,21 +32,17 @@ def test_the_receiver_listens_for_gitea_and_wakes_only_the_source() -> None:
     assert [resource["kind"] for resource in receiver["spec"]["resources"]] == ["GitRepository"]
 
 
-def test_an_alert_names_its_namespace_and_all_objects_of_a_kind() -> None:
-    for alert in of_kind("Alert"):
-        for source in alert["spec"]["eventSources"]:
-            assert source["namespace"] == alert["metadata"]["name"]
-            assert source["name"] == "*"
+def test_every_kustomization_becomes_a_commit_status_good_or_bad() -> None:
+    (alert,) = of_kind("Alert")
+    assert alert["spec"]["eventSources"] == [{"kind": "Kustomization", "name": "*", "namespace": "flux-system"}]
+    assert alert["spec"]["eventSeverity"] == "info"
 
 
-def test_every_alert_has_its_provider_and_that_one_its_token() -> None:
-    (provider,) = of_kind("Provider")
+def test_the_alert_has_its_provider_and_that_one_its_token() -> None:
+    (provider,), (alert,) = of_kind("Provider"), of_kind("Alert")
+    assert provider["spec"]["type"] == "gitea"
     assert provider["spec"]["secretRef"] == {"name": "gitea-token"}
-    assert {alert["spec"]["providerRef"]["name"] for alert in of_kind("Alert")} == {provider["metadata"]["name"]}
-
-
-def test_no_program_that_does_not_exist_yet_is_notified() -> None:
-    assert {provider["spec"]["type"] for provider in of_kind("Provider")} == {"gitea"}
+    assert alert["spec"]["providerRef"]["name"] == provider["metadata"]["name"]
 
 
 def test_the_repository_is_the_one_that_flux_reads() -> None:

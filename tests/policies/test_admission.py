@@ -13,10 +13,11 @@ import pytest
 import yaml
 from celpy.adapter import json_to_cel
 
-from components.admission import CHARTS_OWN, IMAGES, MOST_AGENTS, images_pattern, manifests, variables
+from components.admission import IMAGES, MOST_AGENTS, WORKLOADS, images_pattern, manifests, variables
 from components.kustomize.applied import applied
 from components.kustomize.build import substitute
 from components.manifest_tree import Manifest, SecretManifest
+from components.namespaces import POD_SECURITY
 from components.settings import load_stack
 from components.systems import budget_of, emission
 from policies.rules import RULES, rule
@@ -125,8 +126,20 @@ def test_the_policy_and_the_rule_agree_about_tags(image: str, known: bool) -> No
 
 def test_the_namespaces_of_charts_are_left_alone() -> None:
     bad = fixture(HERE / "violations" / "image-exact.yaml")
-    for space in CHARTS_OWN:
+    for space in {*POD_SECURITY, "kube-system"}.difference(WORKLOADS):
         assert refusals({**bad, "metadata": {**bad["metadata"], "namespace": space}}) == []
+
+
+@pytest.mark.parametrize("name", twins())
+def test_other_teams_work_in_the_same_cluster_is_not_judged(name: str) -> None:
+    bad = fixture(HERE / "violations" / f"{name}.yaml")
+    for space in ("default", "inference", "kube-system"):
+        assert refusals({**bad, "metadata": {**bad["metadata"], "namespace": space}}) == []
+
+
+def test_developers_workloads_are_judged_as_the_pools_own() -> None:
+    bad = fixture(HERE / "violations" / "image-exact.yaml")
+    assert refusals({**bad, "metadata": {**bad["metadata"], "namespace": "apps"}})
 
 
 def test_the_operators_own_kustomization_is_never_refused() -> None:

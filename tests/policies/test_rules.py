@@ -11,7 +11,7 @@ from policies.doctor import EVERY_RULE
 from policies.manifest import Manifest, title
 from policies.rule import Bounds, Rule, SetRule
 from policies.rules import RULES
-from policies.set_rules import SET_RULES
+from policies.set_rules import SET_RULES, alerted
 from policies.tree import findings
 
 HERE = Path(__file__).parent
@@ -90,6 +90,66 @@ def test_a_secret_is_judged_value_by_value() -> None:
     (rule,) = (rule for rule in RULES if rule.id == "secret-encrypted")
     secret = {"kind": "Secret", "apiVersion": "v1", "sops": {}, "data": {"a": "ENC[AES256_GCM,…]", "b": "aHVudGVyMg=="}}
     assert list(rule.check(secret, Bounds())) == ["data.b is readable"]
+
+
+def notification(kind: str, name: str, namespace: str = "flux-system", **spec: object) -> Manifest:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "notification.toolkit.fluxcd.io/v1beta3", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def alert(provider: str, kind: str, *, suspend: bool = False) -> Manifest:
+    source = {"kind": kind, "name": "*"}
+    return notification("Alert", "a", eventSources=[source], providerRef={"name": provider}, suspend=suspend)
+
+
+GITEA = notification("Provider", "gitea", type="gitea")
+PAGER = notification("Provider", "pager", type="alertmanager")
+UNDELIVERED: dict[str, list[Manifest]] = {
+    "a commit status about a chart's version": [GITEA, alert("gitea", "HelmRelease")],
+    "a Provider that is not there": [alert("pager", "HelmRelease")],
+    "a Provider in another namespace": [
+        notification("Provider", "pager", "x", type="slack"),
+        alert("pager", "HelmRelease"),
+    ],
+    "a Provider that is suspended": [
+        notification("Provider", "pager", type="slack", suspend=True),
+        alert("pager", "HelmRelease"),
+    ],
+    "an Alert that is suspended": [PAGER, alert("pager", "HelmRelease", suspend=True)],
+    "comments on a change request": [
+        notification("Provider", "pager", type="giteapullrequestcomment"),
+        alert("pager", "Kustomization"),
+    ],
+}
+
+
+@pytest.mark.parametrize("said", UNDELIVERED)
+def test_an_alert_that_reaches_nobody_covers_nothing(said: str) -> None:
+    assert alerted(UNDELIVERED[said]) == set()
+
+
+def coverage(*manifests: Manifest) -> list[str]:
+    (rule,) = (rule for rule in SET_RULES if rule.id == "alert-coverage")
+    return [f"{title(manifest)}: {where}" for manifest, where in rule.check(manifests)]
+
+
+def test_an_alert_whose_provider_cannot_deliver_is_a_violation_itself() -> None:
+    assert coverage(GITEA, alert("gitea", "HelmRelease")) == [
+        "Alert flux-system/a: its Provider delivers nothing of HelmReleases of namespace flux-system"
+    ]
+
+
+RELEASE = {
+    "apiVersion": "helm.toolkit.fluxcd.io/v2",
+    "kind": "HelmRelease",
+    "metadata": {"name": "keda", "namespace": "keda"},
+}
+
+
+def test_releases_want_an_alert_only_where_a_provider_could_tell_of_them() -> None:
+    """A stack without monitoring has nobody to tell but the commit; its stages wait for their releases."""
+    assert coverage(RELEASE, GITEA, alert("gitea", "Kustomization")) == []
+    assert coverage(RELEASE, GITEA, PAGER) == ["HelmRelease keda/keda: no Alert covers HelmReleases of namespace keda"]
 
 
 def test_an_object_without_metadata_is_named_by_its_kind() -> None:

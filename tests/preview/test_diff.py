@@ -115,8 +115,9 @@ def test_without_a_change_nothing_differs_and_the_work_tree_and_its_index_stay_a
 @pytest.mark.parametrize("base", ["no-such-branch", "--output=/dev/null", ""])
 def test_a_base_that_git_does_not_know_is_an_error(repository: Repository, base: str) -> None:
     done = repository.run("diff", f"--base={base}", "--stack", "local")
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert done.stdout == ""
+    assert "no such revision" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -126,6 +127,27 @@ def test_the_summary_of_a_head_that_breaks_says_so_and_fails(repository: Reposit
     assert done.returncode == 1
     assert done.stdout.startswith("<!-- raibid:preview:local -->")
     assert "memory" in done.stdout
+    assert "not checked" in done.stdout
+    assert "no violation" not in done.stdout
+
+
+def test_policies_that_cannot_be_asked_hide_no_change_of_the_files(repository: Repository) -> None:
+    repository.edit("components/redis.py", "save 300 10", "save 600 10")
+    repository.edit("components/commands/lint.py", "def lint(", "def lint_is_gone(")
+    done = repository.run("summarize", "--base", "HEAD", "--stack", "local")
+    assert done.returncode == 1
+    assert "#### Policies: not checked" in done.stdout
+    assert "save 600 10" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "panic: nothing that is JSON", "{"])
+def test_a_preview_that_wrote_no_json_is_told_in_the_comment(repository: Repository, text: str) -> None:
+    (repository.directory / "preview.json").write_text(text)
+    done = repository.run("summarize", "--base", "HEAD", "--stack", "local", "--preview", "preview.json")
+    assert done.returncode == 1
+    assert done.stdout.startswith("<!-- raibid:preview:local -->")
+    assert "The preview failed" in done.stdout
+    assert "#### Policies" in done.stdout
 
 
 def test_the_summary_counts_what_the_policies_say(repository: Repository) -> None:

@@ -44,7 +44,7 @@ CASES: dict[str, str] = {
     "nothing-changes": summarize(SAME, []),
     "the-preview-failed": summarize(SAME, [], preview("preview-that-failed")),
     "the-head-cannot-be-rendered": summarize(
-        TreeDiff("dgx-spark", "origin/main", notes=("it does not fit:\n  cpu  24 of 20 cores",)), []
+        TreeDiff("dgx-spark", "origin/main", notes=("it does not fit:\n  cpu  24 of 20 cores",), compared=False), None
     ),
     "the-base-has-no-stack": summarize(
         compare("dgx-spark", "v0.1", Rendering({}, {}), AFTER, ("v0.1 has no stack dgx-spark: everything is new",)), []
@@ -116,6 +116,14 @@ def test_any_text_is_folded_into_well_formed_blocks(files: list[tuple[str, str]]
     text = summarize(TreeDiff("s", "b", tuple(FileChange("p", "added", d) for _, d in files), (), (note,)), [])
     assert text.startswith(marker("s"))
     assert text.count("<details><summary>") >= len(files)
+
+
+def test_what_was_not_looked_at_is_not_called_clean() -> None:
+    text = summarize(TreeDiff("s", "b", compared=False), None)
+    assert "no violation" not in text
+    assert "no file changes" not in text
+    assert "#### Policies: not checked" in text
+    assert "#### Flux repository: not compared" in text
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[]", "{}", '"x"'])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,15 @@ def test_help_imports_none_of_what_the_commands_need() -> None:
     assert own == "['components.__main__']"
 
 
+def test_without_its_packages_the_program_says_how_to_get_them() -> None:
+    """`-S`: as with the system's own interpreter, no site-packages."""
+    program = [sys.executable, "-S", "-m", "components", "budget"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "next: make env && . .venv/bin/activate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([name, "--help"]) == 0
@@ -48,6 +59,19 @@ def test_wrong_use_is_exit_code_2_and_a_sentence(arguments: list[str], capsys: p
     assert "Traceback" not in told.err
 
 
+@pytest.mark.parametrize("command", ["image", "gitea-setup", "commit-status"])
+@pytest.mark.parametrize("text", ["", "no JSON", '{"password": "sentinel"}'])
+def test_stdin_that_is_no_order_is_wrong_use_and_not_repeated(
+    command: str, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert run([command]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("components: ")
+    assert "sentinel" not in told.err
+
+
 @pytest.mark.parametrize("command", ["render", "plan", "budget"])
 def test_a_stack_that_is_not_there_is_a_sentence(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--out", "nowhere"] if command == "render" else []
@@ -58,6 +82,26 @@ def test_a_stack_that_is_not_there_is_a_sentence(command: str, capsys: pytest.Ca
 def test_up_says_what_to_do_for_a_stack_with_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", "--stack", "dgx-spark"]) == 2
     assert "pulumi up -s dgx-spark" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan --stack local", "budget --stack local", "graph --stack local", "--help"])
+def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "components", *command.split()],
+            cwd=ROOT,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert done.returncode == 0
+    assert "Broken pipe" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_plan_prints_the_tree_and_the_outputs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,15 +10,24 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from components.__main__ import run
 from components.commands import preview
 from components.engine.pulumi_cli import ChecksumError, DownloadError, archive_name, install, published_checksum
+from components.settings import load_stack
 from components.versions import PULUMI
 
-SCRIPT = b'#!/bin/sh\necho "pulumi $*"\n'
+SCRIPT = rb"""#!/bin/sh
+if [ "$1 $2" = "plugin install" ]; then
+    plugin="$PULUMI_HOME/plugins/resource-$4-v$5"
+    /bin/mkdir -p "$plugin" && : >"$plugin/pulumi-resource-$4"
+fi
+echo "pulumi $*"
+"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -122,13 +131,12 @@ def test_without_cli_and_network_the_preview_falls_back_to_plan(
     assert "raibid:components:FluxRepo" in told.out
 
 
-def test_the_ladder_ends_at_a_preview_by_the_fetched_cli(
-    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("stack", ["local", "dgx-spark"])
+def test_the_ladder_ends_at_a_preview_by_the_fetched_cli_with_the_stacks_plugins(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], stack: str
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
-    (tmp_path / "home/plugins/resource-command-v1.2.1").mkdir(parents=True)
-    (tmp_path / "home/plugins/resource-command-v1.2.1/pulumi-resource-command").touch()
     for name, value in {
         "PATH": "bin",
         "XDG_CACHE_HOME": "cache",
@@ -137,5 +145,45 @@ def test_the_ladder_ends_at_a_preview_by_the_fetched_cli(
     }.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setattr(preview, "install", partial(install, source=source))
-    assert preview.preview(stack="local") == 0
-    assert "pulumi preview --stack local" in capfd.readouterr().out
+    assert preview.preview(stack=stack) == 0
+    assert f"pulumi preview --stack {stack}" in capfd.readouterr().out
+    fetched = {file.name for file in (tmp_path / "home/plugins").glob("*/pulumi-resource-*")}
+    assert fetched == {f"pulumi-resource-{name}" for name in preview.NEEDS[load_stack(stack).cluster.kind]}
+
+
+def test_without_the_network_the_missing_plugins_commands_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_bytes(SCRIPT)
+    program.chmod(0o755)
+    (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for name in ("XDG_STATE_HOME", "PULUMI_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "place"))
+    assert preview.preview(stack="dgx-spark", offline=True) == 0
+    told = capsys.readouterr().err
+    assert f"pulumi plugin install resource kubernetes {preview.PLUGINS['kubernetes'].version}" in told
+    assert "falling back to `plan`" in told
+
+
+@pytest.mark.parametrize("name", preview.PLUGINS)
+def test_a_plugin_that_is_fetched_is_the_one_of_the_locked_sdk(name: str) -> None:
+    assert preview.PLUGINS[name].version == version(f"pulumi-{name}")
+
+
+def test_a_failed_preview_gives_advice_that_preview_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("pulumi", "pulumi-resource-command"):
+        (tmp_path / name).write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "git").symlink_to(str(shutil.which("git")))
+    for name, value in {"PATH": tmp_path, "XDG_STATE_HOME": tmp_path / "state"}.items():
+        monkeypatch.setenv(name, str(value))
+    assert run(["preview", "--stack", "local"]) == 1
+    told = capsys.readouterr().err
+    assert "broken" in told
+    assert "python -m components plan --stack local" in told
+    assert "--no-engine" not in told, "an option that `preview` does not have"

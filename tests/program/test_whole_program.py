@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from pulumi.runtime import mocks, rpc
 
+from components.budget import budget
 from components.checkout import ROOT
 from components.engine.plan import STAND_IN, Plan, Providers, Resource, plan
 from components.settings import SettingsError, load_stack
@@ -124,11 +126,30 @@ def test_what_holds_data_is_protected(stack: str) -> None:
     assert [resource.urn for resource in objects if not resource.protect] == []
 
 
-def test_objects_leave_with_the_cluster_that_held_them() -> None:
-    result = planned("dgx-spark")
-    (k3s,) = of_type(result, "raibid:components:K3s")
-    objects = [r for r in result.resources if r.type.startswith("kubernetes:")]
-    assert {resource.deleted_with for resource in objects} == {k3s.urn}
+def test_objects_leave_with_a_cluster_that_is_removed_and_are_deleted_from_one_that_stays(tmp_path: Path) -> None:
+    for name in ("Pulumi.yaml", "Pulumi.dgx-spark.yaml", "__main__.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    for uninstall in (True, False):
+        text = (ROOT / "Pulumi.dgx-spark.yaml").read_text()
+        (tmp_path / "Pulumi.dgx-spark.yaml").write_text(
+            text.replace("kind: k3s\n", f"kind: k3s\n    uninstall: {str(uninstall).lower()}\n")
+        )
+        result = plan("dgx-spark", tmp_path)
+        (k3s,) = of_type(result, "raibid:components:K3s")
+        objects = [r for r in result.resources if r.type.startswith("kubernetes:")]
+        assert {resource.deleted_with for resource in objects} == {k3s.urn if uninstall else ""}
+
+
+def test_the_budget_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    proofs: list[object] = []
+
+    def counted(*args: Any) -> Any:
+        proofs.append(args)
+        return budget(*args)
+
+    monkeypatch.setattr("components.systems.budget", counted)
+    plan("dgx-spark")
+    assert len(proofs) == 1
 
 
 def test_flux_starts_when_there_is_something_to_apply() -> None:

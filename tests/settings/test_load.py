@@ -34,8 +34,16 @@ def test_every_stack_of_the_repository_is_right(stack: str) -> None:
 
 
 def test_a_stack_that_is_not_there_is_told_with_the_nearest_one() -> None:
-    with pytest.raises(SettingsError, match=r"stack: dgxspark: has no such file: did you mean dgx-spark\?"):
+    with pytest.raises(SettingsError, match=r"stack: dgxspark: .*: did you mean dgx-spark\?"):
         load_stack("dgxspark")
+
+
+@pytest.mark.parametrize("name", ["nope", "../x"])
+def test_a_stack_that_is_not_there_leads_to_no_file_that_is_not_there(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_stack(name)
+    assert caught.value.hint.startswith("choose one of dev, dgx-spark, local, or make one: pulumi stack init")
+    assert "x.yaml" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from components import cluster, commit_status, gitea, gitea_bootstrap
+from components.k3s import TOKEN_LABEL
 from components.settings import PROJECT, SECRET_KEYS, Settings, StackSecrets, load_stack, parse
 from components.settings.problems import keys_of
-from components.settings.rules import LABELS
+from components.settings.rules import FIXED, LABELS
 from components.systems import emission
 
 ROOT = Path(__file__).parent.parent.parent
@@ -66,12 +68,14 @@ def test_pulumis_defaults_are_those_of_settings() -> None:
 
 
 def test_every_subkey_is_named_in_the_description() -> None:
-    for key in ("cluster", "nodes", "reserved", "fleet", "images", "gitea", "systems", "recipients"):
+    for key in ("cluster", "nodes", "reserved", "fleet", "images", "gitea", "apps", "systems", "recipients"):
         missing = [name for name in keys_of([key]) if name not in str(SCHEMA[key]["description"])]
         assert not missing, f"{key}: {missing}"
 
 
-def test_every_secret_of_the_tree_can_be_rotated() -> None:
+def test_what_can_be_rotated_is_what_is_derived_but_for_what_data_is_encrypted_with() -> None:
+    """A label that nothing is derived from would be accepted and change nothing."""
+    by_pulumi = {*gitea.LABELS, *gitea_bootstrap.LABELS, *commit_status.LABELS, cluster.GIT_LABEL, TOKEN_LABEL}
     asked: set[str] = set()
 
     def derive(label: str) -> str:
@@ -81,4 +85,5 @@ def test_every_secret_of_the_tree_can_be_rotated() -> None:
     for secret in emission(load_stack("dgx-spark")).secrets.values():
         secret.manifest(derive)
     assert asked
-    assert asked <= set(LABELS)
+    assert set(FIXED).isdisjoint(LABELS)
+    assert asked | by_pulumi == {*LABELS, *FIXED}

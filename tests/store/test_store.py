@@ -125,16 +125,31 @@ def test_a_failed_put_leaves_the_old_object_and_no_rubbish(tmp_path: Path) -> No
 
 
 def test_only_what_a_killed_writer_left_is_swept_and_never_listed(tmp_path: Path) -> None:
-    put(FileStore(tmp_path), "k")
-    old, fresh = tmp_path / ".partial" / "old", tmp_path / ".partial" / "fresh"
-    for path in (old, fresh):
+    for key in ("k", "a/k"):
+        put(FileStore(tmp_path), key)
+    partials = (tmp_path / ".partial", tmp_path / "a/.partial")
+    old, fresh = ([directory / name for directory in partials] for name in ("old", "fresh"))
+    for path in (*old, *fresh):
         path.write_bytes(b"half")
     two_days_ago = time.time() - 2 * 24 * 3600
-    for path in (old, tmp_path / "k"):
+    for path in (*old, tmp_path / "k"):
         os.utime(path, (two_days_ago, two_days_ago))
     store = open_store(tmp_path.as_uri())
-    assert list(store.list("")) == ["k"]
-    assert (old.exists(), fresh.exists()) == (False, True)
+    assert list(store.list("")) == ["a/k", "k"]
+    assert list(store.list("a/")) == ["a/k"]
+    assert [path.exists() for path in (*old, *fresh)] == [False, False, True, True]
+
+
+def test_a_process_that_may_write_below_one_name_only_can_keep_objects_there(tmp_path: Path) -> None:
+    """An agent's pod mounts `artifacts` of the volume into a root file system that is read-only."""
+    (tmp_path / "artifacts").mkdir()
+    tmp_path.chmod(0o555)
+    store = open_store(tmp_path.as_uri())
+    put(store, "artifacts/j/1/a.bin")
+    tmp_path.chmod(0o755)
+    assert list(store.list("")) == ["artifacts/j/1/a.bin"]
+    # Where tests run as root, modes bind nobody.
+    assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
 
 
 def test_a_put_survives_a_power_cut_with_its_name_and_its_directories(
@@ -150,12 +165,12 @@ def test_a_put_survives_a_power_cut_with_its_name_and_its_directories(
 
     monkeypatch.setattr(os, "fsync", recorded)
     put(FileStore(root), "a/b/k")
-    whole, then = (root / ".partial", False), (root / "a/b", True)
+    whole, then = (root / "a/.partial", False), (root / "a/b", True)
     assert synced[-2:] == [whole, then], "the bytes before the rename, the name after it"
     assert {path for path, _ in synced[:-2]} == {tmp_path, tmp_path / "new", root, root / "a"}
     synced.clear()
     put(FileStore(root), "a/b/k2")
-    assert [path for path, _ in synced] == [root / ".partial", root / "a/b"], "directories are made safe once"
+    assert [path for path, _ in synced] == [root / "a/.partial", root / "a/b"], "directories are made safe once"
 
 
 @pytest.mark.parametrize(

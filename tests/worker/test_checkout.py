@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from raibid.contract import Env
 from raibid.worker.checkout import checkout
 from raibid.worker.config import AgentConfig
 from raibid.worker.errors import InfrastructureError, InterruptedBuildError, JobFaultError
@@ -161,6 +163,23 @@ def test_credentials_come_by_helper_and_stay_out_of_the_checkout(
     assert checkout(repository.spec(sha, clone_url=f"{forge.url}/crate.git"), target, trusted, stop) == sha
     everything = b"".join(path.read_bytes() for path in target.parent.rglob("*") if path.is_file())
     assert b"t0k" not in everything
+
+
+def test_credentials_of_several_secrets_may_lie_in_one_directory(tmp_path: Path) -> None:
+    """As the kubelet mounts a projected volume: links into a directory whose name begins with two dots."""
+    (tmp_path / "..data").mkdir()
+    for name, host in (("gitea", "gitea.example:3000"), ("others", "forge.example")):
+        (tmp_path / "..data" / name).write_text(f"https://agent:word-{name}@{host}\n")
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    done = subprocess.run(
+        [sys.executable, "-m", "raibid.worker.git_credential", "get"],
+        input="protocol=https\nhost=forge.example\n\n",
+        env={**os.environ, Env.GIT_CREDENTIALS_FILE: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "username=agent\npassword=word-others\n"
 
 
 def test_missing_credentials_are_the_operators_fault(

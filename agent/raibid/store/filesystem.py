@@ -17,7 +17,10 @@ from typing import BinaryIO, Final
 
 from raibid.store.base import NotInStoreError, StoreError, checked
 
-_PARTIAL: Final = ".partial"  # a directory for objects that are not whole yet; never listed
+_PARTIAL: Final = ".partial"
+"""A directory for objects that are not whole yet, below the first part of their keys; never listed.
+
+Not one for the whole store: an agent mounts `artifacts` alone, can write nowhere else, and no rename crosses mounts."""
 _ABANDONED_SECONDS: Final = 24 * 3600
 """A partial file that was not written to for so long belongs to a process that was killed."""
 
@@ -27,15 +30,15 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._partials = root / _PARTIAL
 
     def put(self, key: str, content: BinaryIO) -> None:
         """Write elsewhere, then rename: a crash leaves a partial file for `sweep`, never half an object."""
         path = self.root / checked(key)
         with _translated(key):
+            partials = self._partials(key)
             _make(path.parent)
-            _make(self._partials)
-            handle, name = tempfile.mkstemp(dir=self._partials)
+            _make(partials)
+            handle, name = tempfile.mkstemp(dir=partials)
             partial = Path(name)
             try:
                 with os.fdopen(handle, "wb") as target:
@@ -52,7 +55,7 @@ class FileStore:
     def sweep(self) -> None:
         """Remove what killed processes left half written."""
         with _translated(_PARTIAL):
-            for partial in _files(self._partials):
+            for partial in (file for directory in self._all_partials() for file in _files(directory)):
                 with suppress(FileNotFoundError):  # its writer is done with it, or another process sweeps as well
                     if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
                         partial.unlink()
@@ -70,14 +73,23 @@ class FileStore:
         parent = prefix.rpartition("/")[0]
         base = self.root / checked(parent) if parent else self.root
         with _translated(prefix):
-            for path in _files(base, but=self._partials):
+            for path in _files(base):
                 key = path.relative_to(self.root).as_posix()
-                if key.startswith(prefix):
+                if key.startswith(prefix) and path.parent != self._partials(key):
                     yield key
 
     def presign(self, key: str, seconds: int) -> str:  # noqa: ARG002 - a file's URL cannot expire
         """A `file:` URL; it does not expire, and means something on this machine only."""
         return (self.root / checked(key)).resolve().as_uri()
+
+    def _partials(self, key: str) -> Path:
+        first, slash, _ = key.partition("/")
+        return self.root / first / _PARTIAL if slash and first != _PARTIAL else self.root / _PARTIAL
+
+    def _all_partials(self) -> Iterator[Path]:
+        if self.root.is_dir():
+            yield self.root / _PARTIAL
+            yield from (entry / _PARTIAL for entry in self.root.iterdir())
 
 
 def _make(directory: Path) -> None:
@@ -97,14 +109,14 @@ def _sync(directory: Path) -> None:
         os.close(handle)
 
 
-def _files(directory: Path, but: Path | None = None) -> Iterator[Path]:
+def _files(directory: Path) -> Iterator[Path]:
     """Files below a directory in the order of their keys' bytes: `a.log` sorts before `a/b`, as S3 sorts them."""
-    if directory == but or not directory.is_dir():
+    if not directory.is_dir():
         return
     entries = [(entry.name + ("/" if entry.is_dir() else ""), entry) for entry in directory.iterdir()]
     for name, entry in sorted(entries, key=lambda pair: pair[0].encode()):
         if name.endswith("/"):
-            yield from _files(entry, but)
+            yield from _files(entry)
         else:
             yield entry
 

@@ -60,6 +60,7 @@ def spec_variables(spec: JobSpec, sha: str) -> dict[str, str]:
     """What a step may know of the commit."""
     return {
         "RAIBID_REPO": spec.repo,
+        "RAIBID_CLONE_URL": spec.clone_url,
         "RAIBID_REF": spec.ref,
         "RAIBID_BRANCH": spec.branch,
         "RAIBID_SHA": sha,

@@ -11,12 +11,38 @@ fail() {
     failed=1
 }
 
-mapfile -d '' -t files < <(find . -path ./.git -prune -o -type f \( -name '*.yaml' -o -name '*.yml' \) -print0 | sort -z)
+scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT || exit 2
+printf 'resources: [it.yaml]\n' >"$scratch/kustomization.yaml"
+
+# Whether kustomize's output, on stdin, has a Secret that SOPS did not encrypt. It writes every spelling the same way.
+has_clear_secret() {
+    awk '/^---$/ { bad = bad || secret && !(sops && sealed); secret = sops = sealed = 0 }
+         /^kind: Secret$/ { secret = 1 }
+         /^sops:/ { sops = 1 }
+         /ENC\[AES256_GCM,/ { sealed = 1 }
+         END { exit !(bad || secret && !(sops && sealed)) }'
+}
+
+# The same of a file. What kustomize cannot read is judged by its text, as widely as YAML and JSON can spell it.
+is_clear_secret() {
+    [[ ${1##*/} != kustomization.y*ml ]] || return 1 # what it builds is judged below
+    grep -q Secret "$1" && cp "$1" "$scratch/it.yaml" || return 1
+    if built=$(kubectl kustomize "$scratch" 2>/dev/null); then
+        has_clear_secret <<<"$built"
+        return
+    fi
+    grep -zqE "kind[\"']?[[:space:]]*:[[:space:]]*(![^[:space:]]*[[:space:]]+)?[\"']?Secret(List)?\b" "$1" &&
+        grep -qE "(data|stringData)[\"']?[[:space:]]*:" "$1"
+}
+
+mapfile -d '' -t files < <(
+    find . -path ./.git -prune -o -type f \( -name '*.yaml' -o -name '*.yml' -o -name '*.json' \) -print0 | sort -z
+)
 
 for file in "${files[@]}"; do
     if grep -q '^<<<<<<< ' "$file"; then fail "$file" "an unresolved merge conflict"; fi
     if grep -q 'AGE-SECRET-KEY-' "$file"; then fail "$file" "a private age key: take it out of the history, then rotate"; fi
-    if grep -q '^kind: Secret$' "$file" && ! grep -q '^sops:' "$file"; then
+    if is_clear_secret "$file"; then
         fail "$file" "a Secret in clear: sops encrypt --in-place $file"
     fi
     if [[ $file == *.enc.y*ml ]] && ! grep -q 'ENC\[AES256_GCM,' "$file"; then
@@ -37,7 +63,10 @@ for root in "${roots[@]}"; do
     [[ -f $root/kustomization.yaml ]] || { [[ -d $root ]] || fail "$root" "named as a path, but there is no such directory"; continue; }
     if ! built=$(kubectl kustomize "$root" 2>&1); then
         fail "$root" "$built"
-    elif command -v kubeconform >/dev/null; then
+        continue
+    fi
+    if has_clear_secret <<<"$built"; then fail "$root" "what it builds has a Secret in clear"; fi
+    if command -v kubeconform >/dev/null; then
         kubeconform -strict -ignore-missing-schemas <<<"$built" >&2 || fail "$root" "does not match its schemas"
     fi
 done

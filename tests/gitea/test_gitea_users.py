@@ -1,0 +1,10 @@
+"""The users that the stack makes in Gitea."""
+
+from __future__ import annotations
+
+from components import cluster, commit_status, gitea_bootstrap, scaled_job
+from components.settings.rules import OWN_USERS
+
+
+def test_the_settings_keep_people_from_the_names_of_the_stacks_own_users() -> None:
+    assert {cluster.GIT_USER, gitea_bootstrap.FLUX_USER, commit_status.USER, scaled_job.GIT_USER} == OWN_USERS
