@@ -137,12 +137,11 @@ def test_a_derived_password_becomes_a_key_of_32_bytes() -> None:
     assert "=" not in jwt_key("ff" * 32)
 
 
-def test_stateful_sets_are_protected_and_leave_with_the_cluster(planned: Plan) -> None:
+def test_what_holds_repositories_and_their_database_is_protected(planned: Plan) -> None:
     kept = [item for item in planned.resources if item.type.endswith(":StatefulSet")]
     assert {item.name for item in kept} == {"gitea-statefulset-gitea", "gitea-statefulset-postgres"}
     for item in kept:
         assert item.protect
-        assert item.deleted_with
 
 
 def test_secret_values_are_marked_secret(planned: Plan) -> None:
