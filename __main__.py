@@ -17,19 +17,19 @@ from components.k3s import TOKEN_LABEL, K3s, K3sArgs
 from components.secret_values import derived
 from components.settings import from_pulumi
 
-settings, secrets = from_pulumi()
-readiness.check(settings, secrets)
-proved = systems.budget_of(settings)
-emission = systems.emission(settings, proved)
+with readiness.in_sentences():
+    settings, secrets = from_pulumi()
+    readiness.check(settings, secrets)
+    proved = systems.budget_of(settings)
+    emission = systems.emission(settings, proved)
 python = checkout.interpreter()
 for system, component, args in systems.flux_owned(settings):
     component(system.NAME, args(settings=settings))
 
 k3s = first = None
 if settings.cluster.kind == "k3s":
-    token = derived(secrets.seed, settings, TOKEN_LABEL) if secrets.seed else None
-    k3s_args = K3sArgs(settings=settings, kubelet=proved.kubelet, ssh_private_key=secrets.ssh_private_key, token=token)
-    k3s = K3s("k3s", k3s_args)
+    token, ssh = derived(secrets.seed, settings, TOKEN_LABEL) if secrets.seed else None, secrets.ssh_private_key
+    k3s = K3s("k3s", K3sArgs(settings=settings, kubelet=proved.kubelet, ssh_private_key=ssh, token=token))
     pulumi.export("kubeconfig", k3s.kubeconfig)
 if settings.cluster.kind != "embedded":
     kubeconfig = k3s.kubeconfig if k3s else secrets.kubeconfig

@@ -1,23 +1,41 @@
 """What a deployment needs and a preview may lack: asked once, before anything is registered, and told all at once.
 
-Owns: which keys, secrets and hosts a kind of cluster cannot do without, stopping the deployment.
+Owns: which keys, secrets and hosts a kind of cluster cannot do without, stopping the deployment, what the
+operator's own mistakes look like in the engine.
 Leaves to others: what is a mistake in any case (`settings`), making the keys (`commands.keys`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pulumi
 
 from components import k3s
-from components.settings import Settings, StackSecrets, notices
+from components.budget import BudgetError
+from components.manifest_tree import PathConflictError
+from components.settings import Settings, SettingsError, StackSecrets, notices
 
 
 class NotReadyError(Exception):
     """The stack lacks something that a deployment needs; the message has a line for each. `hint` says what to do."""
 
     hint = "docs/secrets.md, docs/host.md"
+
+
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """An operator's mistake ends the run with what is wrong and what to do; a traceback of ours helps nobody there.
+
+    Raises:
+        pulumi.RunError: instead of it; the engine prints no more than its text.
+    """
+    try:
+        yield
+    except (SettingsError, BudgetError, NotReadyError, PathConflictError) as mistake:
+        hint = getattr(mistake, "hint", "")
+        raise pulumi.RunError(f"{mistake}\nnext: {hint}" if hint else str(mistake)) from mistake
 
 
 def check(settings: Settings, secrets: StackSecrets) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pulumi import RunError
 from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime import settings as runtime
 from pulumi.runtime.stack import run_in_stack
@@ -172,7 +173,10 @@ def _pretend(monitor: Monitor, stack: str) -> None:
 
 
 def _run(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+    except RunError as told:  # the sentence is for the engine; whoever asked for a plan gets the mistake itself
+        raise (told.__cause__ or told) from None
 
 
 def is_secret(value: object) -> bool:

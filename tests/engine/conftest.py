@@ -44,9 +44,20 @@ class Stack:
         return self.run("up", "--yes", "--skip-preview", *more)
 
     def run(self, command: str, *more: str) -> str:
-        """A command on this stack; all that it said, logs too."""
+        """A command on this stack that succeeds; all that it said, logs too."""
+        done = self._finished(command, *more)
+        assert done.returncode == 0, done.stdout[-5000:]
+        return done.stdout
+
+    def refused(self, command: str, *more: str) -> str:
+        """A command on this stack that fails; all that it said."""
+        done = self._finished(command, *more)
+        assert done.returncode != 0, done.stdout[-5000:]
+        return done.stdout
+
+    def _finished(self, command: str, *more: str) -> subprocess.CompletedProcess[str]:
         plain = ["--stack", self.workspace.stack, "--non-interactive", "--color", "never"]
-        done = subprocess.run(
+        return subprocess.run(
             [self.pulumi.program, command, *plain, *more],
             cwd=self.workspace.path,
             env=engine.environment(self.workspace, self.pulumi.env),
@@ -56,8 +67,6 @@ class Stack:
             check=False,
             timeout=PATIENCE,
         )
-        assert done.returncode == 0, done.stdout[-5000:]
-        return done.stdout
 
     def git(self, *arguments: str) -> str:
         """What git says of the Flux repository."""

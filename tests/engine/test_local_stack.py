@@ -54,10 +54,10 @@ def test_a_second_up_changes_nothing(deployed: Stack) -> None:
 
 
 @contextmanager
-def edited(stack: Stack) -> Iterator[None]:
-    """The settings say another profile while the block runs."""
+def edited(stack: Stack, said: str = "profile: balanced", says: str = "profile: conservative") -> Iterator[None]:
+    """The settings say something else while the block runs."""
     text = stack.settings.read_text()
-    other = text.replace("profile: balanced", "profile: conservative")
+    other = text.replace(said, says)
     assert other != text
     try:
         stack.settings.write_text(other)
@@ -85,6 +85,14 @@ def test_an_edit_of_the_settings_changes_exactly_the_files_that_say_it(deployed:
     deployed.up()
     assert changed == ["clusters/local/cluster-vars.yaml", record_path("local")]
     assert deployed.git("diff", "--stat", before, "main") == "", "taking it back takes every byte back"
+
+
+def test_a_stack_that_does_not_fit_fails_its_preview_with_the_ledger_and_no_traceback(deployed: Stack) -> None:
+    with edited(deployed, "disk: 1Gi", "disk: 900Gi"):
+        told = deployed.refused("preview")
+    assert "apps does not fit" in told
+    assert "<--" in told
+    assert "Traceback" not in told
 
 
 def asked_of(tree: Emission) -> set[str]:

@@ -84,3 +84,13 @@ def test_the_program_asks_before_it_registers_anything(monkeypatch: pytest.Monke
     monkeypatch.setattr("components.systems.budget_of", lambda *_: pytest.fail("too late"))
     with pytest.raises(NotReadyError, match="asked"):
         plan("dgx-spark")
+
+
+def test_a_mistake_of_the_operator_reaches_the_engine_as_its_text_and_what_to_do() -> None:
+    with pytest.raises(pulumi.RunError, match=r"seed: unset\nnext: docs/secrets\.md"), readiness.in_sentences():
+        raise NotReadyError("seed: unset")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), readiness.in_sentences():
+        _ = 1 / 0
