@@ -26,7 +26,7 @@ render: env ## the Flux repository of stack S, as files in build/fleet/S
 	@$(RUN) python -m components render --stack $(S) --out build/fleet/$(S)
 
 test: check ## everything CI runs: check, then all tests
-	$(RUN) pytest -n $(WORKERS)
+	$(RUN) pytest -n $(WORKERS) -rs
 
 check: env ## lint, format and types
 	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy
