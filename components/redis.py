@@ -7,6 +7,7 @@ agents (`scaled_job`), the namespace and its quota (`namespaces`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +62,15 @@ _FILES: Final = {"redis.conf": CONF}
 def password_label(user: str) -> str:
     """The label that a Redis user's password is derived from."""
     return f"redis/{user}"
+
+
+def credentials(user: str) -> Callable[[Derive], Mapping[str, str]]:
+    """Values of the Secret that `user` logs in with."""
+
+    def values(derive: Derive) -> Mapping[str, str]:
+        return {"username": user, "password": derive(password_label(user))}
+
+    return values
 
 
 def footprint(settings: Settings) -> Footprint:
