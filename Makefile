@@ -14,7 +14,7 @@ S ?= local
 WORKERS ?= 2
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
 
 up: env ## stack local, then the pool on this machine; a sample is pushed and built (ARGS=--once: exit with its result)
 	@$(RUN) python -m components up --stack local && $(RUN) raibid up $(ARGS)
@@ -40,6 +40,18 @@ chaos: env ## N jobs under injected faults, then the checker's verdict (N=10000 
 bench: env ## the figures of docs/, each beside its twin measured in the same run
 	$(RUN) python -m tests.bench $(ARGS)
 
+cluster-tools: env ## build the cluster's programs that are neither on PATH nor in the cache (10 to 20 minutes, once)
+	@$(RUN) python -m tests.cluster.build $(ARGS)
+
+test-cluster: env ## the emitted tree, KEDA, Flux, Gitea and pods on a real control plane; needs cluster-tools
+	@$(RUN) python -m tests.cluster.build --check && $(RUN) pytest tests/cluster -m cluster -n $(WORKERS) --dist loadgroup -rs $(ARGS)
+
+bench-cluster: env ## enqueue to first log line, scaling beside its simulation, keda beside direct, on a real control plane
+	@$(RUN) python -m tests.cluster.measure $(ARGS)
+
+demo-cluster: env ## one push through everything: Gitea, webhook, API, KEDA, agent, commit status
+	@$(RUN) python -m tests.cluster.demo $(ARGS)
+
 clean: ## remove what the other targets made in this directory
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
@@ -52,4 +64,4 @@ $(TOOLS)/bin/uv: .ci/uv.txt
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .ci/uv.txt
 	@touch $@
 
-.PHONY: help up preview render test check format chaos bench clean env
+.PHONY: help up preview render test check format chaos bench cluster-tools test-cluster bench-cluster demo-cluster clean env

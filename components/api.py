@@ -14,11 +14,11 @@ from typing import Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import STREAM, AclUser, Env, Secrets
 
-from components import priority, redis
+from components import gitea_config, priority, redis
+from components.agent_pod import STORE, STORE_CLAIM, USER
 from components.budget import Budget, Footprint, Workload
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
 from components.network import DNS, from_peers, network_policy, pods, to_peers
-from components.scaled_job import STORE, STORE_CLAIM, USER
 from components.settings import Settings
 from components.units import GI, MI, size_text
 from components.workload import (
@@ -26,10 +26,12 @@ from components.workload import (
     CONTAINER_SECURITY,
     ROTATION,
     config_map,
+    disruption_budget,
     fingerprint,
     generations,
     labels,
     metadata,
+    number_as_text,
     pod_security,
     resources,
     service,
@@ -38,7 +40,7 @@ from components.workload import (
 )
 
 NAME: Final = "raibid-api"
-FLOWS: Final = (("redis", "enqueue, read"),)
+FLOWS: Final = (("redis", "enqueue, read"), ("gitea", "commit status"))
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "ci"
 DIRECTORY: Final = "apps/base/raibid-api"
@@ -50,11 +52,15 @@ ENROLMENT: Final = "raibid-enrolment"
 """ConfigMap with the operators' file; seeded once as `clusters/<env>/apps/enrolment.yaml`."""
 _SECRETS: Final = "/run/secrets/raibid"
 _REDIS_SECRET: Final = "/run/secrets/redis"  # noqa: S105
+_FORGE_SECRET: Final = "/run/secrets/forge"  # noqa: S105
 _CONFIG: Final = "/etc/raibid"
 
 WEBHOOK_LABEL: Final = "api/webhook"
 READ_LABEL: Final = "api/read-token"
 WRITE_LABEL: Final = "api/write-token"
+STATUS_USER: Final = "ci-status"
+"""Reports at the stack's own Gitea: `gitea_setup` makes it and lets it."""
+STATUS_LABEL: Final = "gitea/status"
 
 
 def footprint(settings: Settings) -> Footprint:
@@ -75,10 +81,11 @@ def manifests(settings: Settings) -> Tree:
                 # The API asks nothing of Kubernetes, so there is no Role: the least privilege is none.
                 service_account(NAME, NAMESPACE, NAME),
                 volume_claim(STORE_CLAIM, NAMESPACE, NAME, "${raibid_api_disk}"),
-                _disruption_budget(),
+                disruption_budget(NAME, NAMESPACE, NAME),
                 _network_policy(),
                 SecretManifest(NAMESPACE, Secrets.API, _tokens),
-                SecretManifest(NAMESPACE, Secrets.REDIS_API, _redis_password),
+                SecretManifest(NAMESPACE, Secrets.API_FORGE, _forge_credentials),
+                SecretManifest(NAMESPACE, Secrets.REDIS_API, redis.credentials(AclUser.API)),
             ]
         },
     )
@@ -86,10 +93,12 @@ def manifests(settings: Settings) -> Tree:
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     """Values of this environment for `${…}` in the files above."""
-    secrets = (WEBHOOK_LABEL, READ_LABEL, WRITE_LABEL, redis.password_label(AclUser.API))
+    secrets = (WEBHOOK_LABEL, READ_LABEL, WRITE_LABEL, STATUS_LABEL, redis.password_label(AclUser.API))
     return {
         "raibid_api_disk": size_text(footprint(settings).of(NAME).disk),
+        "raibid_api_forge": gitea_config.address(settings),
         "raibid_api_rotation": generations(settings, *secrets),
+        "raibid_api_window": number_as_text(budget.agents.maximum),
     }
 
 
@@ -114,6 +123,9 @@ def _environment() -> Mapping[str, str]:
         Env.READ_TOKENS_FILE: f"{_SECRETS}/read-tokens",
         Env.WRITE_TOKENS_FILE: f"{_SECRETS}/write-tokens",
         Env.ENROLMENT_FILE: f"{_CONFIG}/enrolment.yaml",
+        Env.FORGE_CREDENTIALS_FILE: f"{_FORGE_SECRET}/credentials",
+        # Not the host of clone URLs: that one is the node, which no NetworkPolicy names.
+        Env.GITEA_URL: gitea_config.INSIDE,
     }
 
 
@@ -123,6 +135,8 @@ def _deployment(workload: Workload) -> Manifest:
         "image": IMAGE,
         "args": ["api", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104  (the pod's own addresses)
         "envFrom": [{"configMapRef": {"name": NAME}}],
+        # Here and not in the ConfigMap: with another number of agents the API starts anew.
+        "env": [{"name": Env.WINDOW, "value": "${raibid_api_window}"}],
         "ports": [{"name": "http", "containerPort": PORT}],
         "resources": resources(workload),
         "securityContext": dict(CONTAINER_SECURITY),
@@ -135,6 +149,7 @@ def _deployment(workload: Workload) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (the pod's own)
             {"name": "tokens", "mountPath": _SECRETS, "readOnly": True},
             {"name": "redis", "mountPath": _REDIS_SECRET, "readOnly": True},
+            {"name": "forge", "mountPath": _FORGE_SECRET, "readOnly": True},
             {"name": "enrolment", "mountPath": _CONFIG, "readOnly": True},
         ],
     }
@@ -172,18 +187,9 @@ def _volumes() -> list[Manifest]:
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
         {"name": "tokens", "secret": {"secretName": Secrets.API, "defaultMode": 0o440}},
         {"name": "redis", "secret": {"secretName": Secrets.REDIS_API, "defaultMode": 0o440}},
+        {"name": "forge", "secret": {"secretName": Secrets.API_FORGE, "defaultMode": 0o440}},
         {"name": "enrolment", "configMap": {"name": ENROLMENT}},
     ]
-
-
-def _disruption_budget() -> Manifest:
-    # maxUnavailable, not minAvailable: with one replica the latter would block every drain of its node for ever.
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": metadata(NAME, NAMESPACE, NAME),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels(NAME, NAME)}},
-    }
 
 
 def _network_policy() -> Manifest:
@@ -193,7 +199,11 @@ def _network_policy() -> Manifest:
         NAMESPACE,
         NAME,
         ingress=(from_peers(*callers, ports=(PORT,)),),
-        egress=(DNS, to_peers(pods(redis.NAMESPACE, "redis"), ports=(6379,))),
+        egress=(
+            DNS,
+            to_peers(pods(redis.NAMESPACE, "redis"), ports=(redis.PORT,)),
+            to_peers(pods("infrastructure", "gitea"), ports=(gitea_config.HTTP_PORT,)),
+        ),
     )
 
 
@@ -205,8 +215,9 @@ def _tokens(derive: Derive) -> Mapping[str, str]:
     }
 
 
-def _redis_password(derive: Derive) -> Mapping[str, str]:
-    return {"username": AclUser.API, "password": derive(redis.password_label(AclUser.API))}
+def _forge_credentials(derive: Derive) -> Mapping[str, str]:
+    # By the host of clone URLs, which is what a job knows of its forge.
+    return {"credentials": f"http://{STATUS_USER}:{derive(STATUS_LABEL)}@${{raibid_api_forge}}\n"}
 
 
 @dataclass(frozen=True, kw_only=True)

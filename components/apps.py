@@ -9,7 +9,7 @@ Leaves to others: the namespace, its quota and its default of silence (`namespac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from components.flux_objects import NAMESPACE as FLUX
 from components.manifest_tree import Manifest, Tree, emit
 from components.network import INTERNET, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
-from components.workload import metadata, service_account
+from components.workload import role, role_binding, rule, service_account
 
 NAME: Final = "apps"
 FLOWS: Final = ()
@@ -44,7 +44,8 @@ def footprint(settings: Settings) -> Footprint:
 def manifests(settings: Settings) -> Tree:
     """Files of the Flux repository: what developers' commits may change, and whom their pods may talk to."""
     account = service_account(RECONCILER, FLUX, NAME)
-    return Tree(NAME, {DIRECTORY: [account, _role(), _role_binding(), _network_policy()]})
+    binding = role_binding(RECONCILER, NAMESPACE, NAME, account=RECONCILER, account_namespace=FLUX)
+    return Tree(NAME, {DIRECTORY: [account, _role(), binding, _network_policy()]})
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
@@ -58,33 +59,14 @@ def _role() -> Manifest:
     # No Roles, NetworkPolicies, quotas or ScaledJobs: the borders of the namespace are not a developer's to move. No
     # Ingresses: k3s runs without traefik, and no policy would let one in.
     rules = [
-        _rule("", ["configmaps", "secrets", "services", "persistentvolumeclaims"], write),
-        _rule("apps", ["deployments", "statefulsets"], write),
-        _rule("batch", ["jobs", "cronjobs"], write),
+        rule("", ["configmaps", "secrets", "services", "persistentvolumeclaims"], write),
+        rule("apps", ["deployments", "statefulsets"], write),
+        rule("batch", ["jobs", "cronjobs"], write),
         # What health is read from.
-        _rule("", ["pods", "events"], read),
-        _rule("apps", ["replicasets"], read),
+        rule("", ["pods", "events"], read),
+        rule("apps", ["replicasets"], read),
     ]
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": metadata(RECONCILER, NAMESPACE, NAME),
-        "rules": rules,
-    }
-
-
-def _rule(group: str, kinds: Sequence[str], verbs: Sequence[str]) -> Manifest:
-    return {"apiGroups": [group], "resources": list(kinds), "verbs": list(verbs)}
-
-
-def _role_binding() -> Manifest:
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata(RECONCILER, NAMESPACE, NAME),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RECONCILER},
-        "subjects": [{"kind": "ServiceAccount", "name": RECONCILER, "namespace": FLUX}],
-    }
+    return role(RECONCILER, NAMESPACE, NAME, *rules)
 
 
 def _network_policy() -> Manifest:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from components import api, apps, scaled_job
+from components import agent_pod, api, apps, job_template, scaled_job
 from components.flux_objects import CLUSTER_VARS, kustomization
 from components.manifest_tree import Manifest, to_yaml
 from components.manifest_tree import kustomization as directory_list
@@ -25,27 +25,12 @@ APPS: Final = "apps"
 _SUBSTITUTED: Final = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": CLUSTER_VARS}]}}
 _KEPT: Final = {"deletionPolicy": "Orphan"}
 """Removing the stage from Git leaves what it applied: a slip of the pen must not delete the pool's data."""
-_KEDA_IS_READY: Final[Mapping[str, Any]] = {
-    # Not `wait`: a claim that waits for its first consumer counts as unfinished, and the first agent comes only after
-    # this stage.
-    "wait": False,
-    "healthChecks": [
-        {
-            "apiVersion": "keda.sh/v1alpha1",
-            "kind": "ScaledJob",
-            "name": scaled_job.NAME,
-            "namespace": scaled_job.NAMESPACE,
-        }
-    ],
-    "healthCheckExprs": [
-        {
-            "apiVersion": "keda.sh/v1alpha1",
-            "kind": "ScaledJob",
-            "current": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')",
-            "failed": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'False')",
-        }
-    ],
+_CHECKED: Final[Mapping[str, Mapping[str, Any]]] = {
+    scaled_job.DIRECTORY: scaled_job.HEALTH,
+    job_template.DIRECTORY: job_template.HEALTH,
 }
+"""Directories of which one object tells the health of its stage, which then does not `wait` for all of them: a claim
+that waits for its first consumer counts as unfinished, and the first agent comes only after this stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +40,8 @@ class Stage:
     name: str
     overlay: str
     """Its directory in `clusters/<env>`."""
-    base: str
-    """Directory of the base: every system's directory at or below it belongs to this stage."""
+    bases: tuple[str, ...]
+    """Directories of the base: every system's directory at or below one of them belongs to this stage."""
     timeout: str
     images: tuple[str, ...] = ()
     """Images of `versions` that its manifests name: where a digest of the stack's config goes."""
@@ -69,41 +54,40 @@ STAGES: Final = (
     Stage(
         name="infra-namespaces",
         overlay="infrastructure/namespaces",
-        base="infrastructure/namespaces",
+        bases=("infrastructure/namespaces",),
         timeout="2m",
         spec=_KEPT,
     ),
     Stage(
         name="infra-controllers",
         overlay="infrastructure/controllers",
-        base="infrastructure/controllers",
+        bases=("infrastructure/controllers",),
         timeout="15m",
     ),
-    Stage(name="infra-policies", overlay="infrastructure/policies", base="infrastructure/policies", timeout="2m"),
+    Stage(name="infra-policies", overlay="infrastructure/policies", bases=("infrastructure/policies",), timeout="2m"),
     Stage(
         name="infra-data",
         overlay="infrastructure/data",
-        base="infrastructure/data",
+        bases=("infrastructure/data",),
         timeout="5m",
         images=("redis", "registry"),
         spec=_KEPT,
     ),
-    Stage(name="infra-configs", overlay="infrastructure/configs", base="infrastructure/configs", timeout="5m"),
-    # Before the agents: they mount its volume, and a ScaledJob that is not ready must not hold back the API's updates.
-    Stage(name="raibid", overlay="apps", base="apps/base", timeout="90s"),
+    Stage(name="infra-configs", overlay="infrastructure/configs", bases=("infrastructure/configs",), timeout="5m"),
+    # Before the agents: they mount its volume, and agents that cannot start must not hold back the API's updates.
+    Stage(name="raibid", overlay="apps", bases=("apps/base",), timeout="90s"),
     Stage(
         name="ci-agents",
         overlay="infrastructure/ci-agents",
-        base="infrastructure/keda/ci-agent",
+        bases=("infrastructure/agents", "infrastructure/keda", "infrastructure/direct"),
         timeout="2m",
-        spec=_KEDA_IS_READY,
     ),
 )
 
 
 def present(directories: Collection[str]) -> list[tuple[Stage, list[str]]]:
     """The stages that have anything to apply, each with its directories of the base."""
-    found = [(stage, sorted(path for path in directories if _within(path, stage.base))) for stage in STAGES]
+    found = [(stage, sorted(path for path in directories if _within(path, stage.bases))) for stage in STAGES]
     return [(stage, paths) for stage, paths in found if paths]
 
 
@@ -112,15 +96,20 @@ def chains(environment: str, directories: Collection[str]) -> dict[str, list[Man
     infrastructure: list[Manifest] = []
     applications: list[Manifest] = []
     before: list[str] = []
-    for stage, _ in present(directories):
+    for stage, paths in present(directories):
         target = applications if stage.overlay == "apps" else infrastructure
         path = f"clusters/{environment}/{stage.overlay}"
-        target.append(
-            kustomization(stage.name, path, depends_on=before, timeout=stage.timeout, **{**_SUBSTITUTED, **stage.spec})
-        )
+        spec = {**_SUBSTITUTED, **stage.spec, **_health(paths)}
+        target.append(kustomization(stage.name, path, depends_on=before, timeout=stage.timeout, **spec))
         before = [stage.name]
     applications.append(_developers(environment, [item["metadata"]["name"] for item in infrastructure]))
     return {"infrastructure": infrastructure, "apps": applications}
+
+
+def _health(directories: Iterable[str]) -> dict[str, Any]:
+    """Which object of these tells that the stage is well; nothing: all that it applies."""
+    checked = [_CHECKED[path] for path in directories if path in _CHECKED]
+    return {"wait": False, **checked[0]} if checked else {}
 
 
 def _developers(environment: str, infrastructure: Iterable[str]) -> Manifest:
@@ -181,7 +170,7 @@ def _images(settings: Settings, stage: Stage) -> list[Manifest]:
         for name in stage.images
         if name in settings.digests
     ]
-    own = {"ci-agents": (scaled_job.IMAGE, settings.images.agent), "raibid": (api.IMAGE, settings.images.api)}
+    own = {"ci-agents": (agent_pod.IMAGE, settings.images.agent), "raibid": (api.IMAGE, settings.images.api)}
     return [*pinned, *([_own_image(*own[stage.name])] if stage.name in own else [])]
 
 
@@ -190,5 +179,5 @@ def _own_image(name: str, image: Image) -> Manifest:
     return {"name": name, "newName": image.repository, **version}
 
 
-def _within(path: str, base: str) -> bool:
-    return path == base or path.startswith(f"{base}/")
+def _within(path: str, bases: Iterable[str]) -> bool:
+    return any(path == base or path.startswith(f"{base}/") for base in bases)

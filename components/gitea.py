@@ -28,7 +28,7 @@ from components.versions import IMAGES
 from components.workload import CONTAINER_SECURITY, config_map, metadata, resources, service, stateful_set
 
 NAME: Final = "gitea"
-FLOWS: Final = (("raibid-api", "webhook: push"), ("flux", "webhook: fleet"))
+FLOWS: Final = (("raibid-api", "webhook: push, pull request"), ("flux", "webhook: fleet"))
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "infrastructure"
 SECRET: Final = "gitea"  # noqa: S105  (a name)

@@ -15,14 +15,14 @@ from typing import Any, Final
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_command import local
 
-from components import api, scaled_job
+from components import agents, api
 from components.gitea import ADMIN_LABEL
 from components.notifications import receiver_path
 from components.settings import Settings
 
 FLUX_LABEL: Final = "gitea/flux"
 RECEIVER_LABEL: Final = "flux/receiver"
-LABELS: Final = (ADMIN_LABEL, FLUX_LABEL, RECEIVER_LABEL, scaled_job.GIT_LABEL, api.WEBHOOK_LABEL)
+LABELS: Final = (ADMIN_LABEL, FLUX_LABEL, RECEIVER_LABEL, agents.GIT_LABEL, api.STATUS_LABEL, api.WEBHOOK_LABEL)
 """Labels of the passwords that `GiteaSetupArgs` wants."""
 FLUX_USER: Final = "flux"
 RECEIVER: Final = "http://webhook-receiver.flux-system.svc.cluster.local"
@@ -83,7 +83,8 @@ def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[s
         "url": base,
         "admin": {"name": settings.gitea.admin, "password": passwords[ADMIN_LABEL]},
         "flux": {"name": FLUX_USER, "password": passwords[FLUX_LABEL]},
-        "agent": {"name": scaled_job.GIT_USER, "password": passwords[scaled_job.GIT_LABEL]},
+        "agent": {"name": agents.GIT_USER, "password": passwords[agents.GIT_LABEL]},
+        "status": {"name": api.STATUS_USER, "password": passwords[api.STATUS_LABEL]},
         "organisation": settings.gitea.organisation,
         "repository": settings.fleet.name,
         "branch": settings.fleet.branch,

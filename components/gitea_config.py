@@ -15,6 +15,8 @@ from components.settings import Settings
 
 HTTP_PORT: Final = 3000
 SSH_PORT: Final = 2222
+INSIDE: Final = f"http://gitea-http.infrastructure.svc.cluster.local:{HTTP_PORT}"
+"""Where pods reach it without asking the host's name."""
 SECRET_DIRECTORY: Final = "/etc/raibid/secret"  # noqa: S105  (a path)
 
 # Setting → key of the Secret. Kept out of app.ini's own first start: values that Gitea makes up itself would be lost

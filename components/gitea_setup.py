@@ -8,7 +8,7 @@ is wanted (`gitea_bootstrap`), what is pushed (`flux_repo`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,7 +19,21 @@ from components.gitea_api import Api, GiteaError, Login
 from components.orders import read_order
 from components.settings import Model
 
-_TEAM: Final = "ci-agents"
+AGENTS: Final = "ci-agents"
+REPORTERS: Final = "ci-reporters"
+TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
+    AGENTS: {"repo.code": "read"},
+    # Gitea takes a commit status only of who may write code, and a comment of who may read what it is about
+    # (routers/api/v1: api.go, repo/issue_comment.go). Pull requests are read, not merged.
+    REPORTERS: {"repo.code": "write", "repo.pulls": "read"},
+}
+"""Team of the organisation → what it may do in every repository, those to come too, and nothing else."""
+
+PUSHES: Final = ("push",)
+BUILDS: Final = ("push", "pull_request_only", "pull_request_sync")
+"""Opened, reopened and pushed to: `pull_request` alone would also tell of labels, reviews and comments."""
+_ANSWERED: Final = {"pull_request_only": "pull_request"}
+"""Asked for by one name, answered by another (Gitea 1.26, routers/api/v1/utils/hook.go)."""
 
 
 class Hook(Model):
@@ -38,6 +52,8 @@ class Order(Model):
     flux: Login
     agent: Login
     """Clones what is built: reads all repositories of the organisation."""
+    status: Login
+    """Reports on commits and pull requests: raibid-api."""
     organisation: str
     repository: str
     branch: str = "main"
@@ -45,7 +61,7 @@ class Order(Model):
     hook: Hook | None = None
     """Flux's receiver, told of pushes to the repository; None: it looks for itself."""
     builds: Hook
-    """raibid-api, told of pushes to any repository of the organisation."""
+    """raibid-api, told of pushes and pull requests of any repository of the organisation."""
 
     @classmethod
     def read(cls, text: str) -> Order:
@@ -81,11 +97,12 @@ def set_up(order: Order, *, tries: int = 8, pause: float = 0.5) -> Result:
     with setup.api.session:
         setup.administrator()
         setup.organisation()
-        for login in (order.flux, order.agent):
+        for login in (order.flux, order.agent, order.status):
             setup.user(login)
         clone = setup.repository()
         setup.reader()
-        setup.team()
+        setup.team(AGENTS, order.agent)
+        setup.team(REPORTERS, order.status)
         setup.protection()
         setup.hook()
         setup.builds()
@@ -143,23 +160,23 @@ class _Setup:
             self.api.call("PUT", f"{self._home}/collaborators/{name}", {"permission": "read"})
             self.changed.append(f"read access of {self.order.flux.name}")
 
-    def team(self) -> None:
-        """Agents read the code of every repository, those to come too, and nothing else of any."""
+    def team(self, name: str, member: Login) -> None:
+        """A team of `TEAMS` with its one member."""
         # With units of its own a team's `permission` is answered as "none"; but without it a PATCH skips the next key.
-        wanted = {"includes_all_repositories": True, "units_map": {"repo.code": "read"}}
+        wanted = {"includes_all_repositories": True, "units_map": dict(TEAMS[name])}
         teams = self.api.call("GET", f"{self._organisation}/teams?limit=50")
-        team = next((team for team in teams if team["name"] == _TEAM), None)
+        team = next((team for team in teams if team["name"] == name), None)
         if team is None:
-            new = {"name": _TEAM, "permission": "read", "can_create_org_repo": False, **wanted}
+            new = {"name": name, "permission": "read", "can_create_org_repo": False, **wanted}
             team = self.api.call("POST", f"{self._organisation}/teams", new)
-            self.changed.append(f"team {_TEAM}")
+            self.changed.append(f"team {name}")
         elif any(team.get(key) != value for key, value in wanted.items()):
-            self.api.call("PATCH", f"/teams/{team['id']}", {"name": _TEAM, "permission": "read", **wanted})
-            self.changed.append(f"team {_TEAM} corrected")
-        member = f"/teams/{team['id']}/members/{quote(self.order.agent.name)}"
-        if self.api.call("GET", member, none=True) is None:
-            self.api.call("PUT", member)
-            self.changed.append(f"read access of {self.order.agent.name}")
+            self.api.call("PATCH", f"/teams/{team['id']}", {"name": name, "permission": "read", **wanted})
+            self.changed.append(f"team {name} corrected")
+        membership = f"/teams/{team['id']}/members/{quote(member.name)}"
+        if self.api.call("GET", membership, none=True) is None:
+            self.api.call("PUT", membership)
+            self.changed.append(f"{member.name} in team {name}")
 
     def protection(self) -> None:
         """Only the administrator pushes; everybody else comes with a pull request. Nobody force-pushes, ever."""
@@ -182,13 +199,15 @@ class _Setup:
     def hook(self) -> None:
         """One hook of the repository for Flux's receiver."""
         if self.order.hook is not None:
-            self._one_hook("hook", self._home, self.order.hook, self.order.branch, _receiver)
+            self._one_hook("hook", self._home, self.order.hook, PUSHES, self.order.branch, _receiver)
 
     def builds(self) -> None:
         """One hook of the organisation for raibid-api: a new repository needs none of its own."""
-        self._one_hook("hook of builds", self._organisation, self.order.builds, "*", str)
+        self._one_hook("hook of builds", self._organisation, self.order.builds, BUILDS, "*", str)
 
-    def _one_hook(self, called: str, home: str, hook: Hook, branches: str, whose: Callable[[str], str]) -> None:
+    def _one_hook(
+        self, called: str, home: str, hook: Hook, events: Sequence[str], branches: str, whose: Callable[[str], str]
+    ) -> None:
         """One push, one call: Gitea makes a second hook of a second request, so the list comes first.
 
         Two addresses that are equal by `whose` are one listener. A hook's secret is in no answer, and PATCH leaves it
@@ -197,16 +216,17 @@ class _Setup:
         """
         url, secret = hook.url.get_secret_value(), hook.secret.get_secret_value()
         config = {"url": url, "content_type": "json"}
-        wanted = {"name": _hook_name(secret), "events": ["push"], "branch_filter": branches, "active": True}
+        wanted = {"name": _hook_name(secret), "branch_filter": branches, "active": True}
+        asked = {**wanted, "events": list(events)}
         hooks = self.api.call("GET", f"{home}/hooks?limit=50")
         there = [old for old in hooks if whose(old["config"].get("url", "")) == whose(url)]
         right = [old for old in there if old.get("name") == wanted["name"]]
         if not right:
-            new = {"type": "gitea", "config": {**config, "secret": secret}, **wanted}
+            new = {"type": "gitea", "config": {**config, "secret": secret}, **asked}
             self.api.call("POST", f"{home}/hooks", new)
             self.changed.append(f"{called} replaced" if there else called)
-        elif any(right[0].get(key) != value for key, value in wanted.items()) or not _has(right[0]["config"], config):
-            self.api.call("PATCH", f"{home}/hooks/{right[0]['id']}", {"config": config, **wanted})
+        elif not (_has(right[0], wanted) and _has(right[0]["config"], config) and _told(right[0]) == _named(events)):
+            self.api.call("PATCH", f"{home}/hooks/{right[0]['id']}", {"config": config, **asked})
             self.changed.append(f"{called} corrected")
         for old in there:
             if old not in right[:1]:
@@ -219,8 +239,18 @@ def _hook_name(secret: str) -> str:
     return f"raibid {hashlib.sha256(f'hook {secret}'.encode()).hexdigest()[:12]}"
 
 
-def _has(config: dict[str, str], wanted: dict[str, str]) -> bool:
-    return wanted.items() <= config.items()
+def _has(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(found.get(key) == value for key, value in wanted.items())
+
+
+def _told(hook: Mapping[str, Any]) -> frozenset[str]:
+    """The events of a hook; Gitea answers them in any order."""
+    return frozenset(hook.get("events") or ())
+
+
+def _named(events: Sequence[str]) -> frozenset[str]:
+    """Events as Gitea answers them."""
+    return frozenset(_ANSWERED.get(event, event) for event in events)
 
 
 def _receiver(url: str) -> str:

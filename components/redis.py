@@ -2,7 +2,7 @@
 
 Owns: the footprint of Redis, its manifests, the Secret with its ACL users.
 Leaves to others: what the keys mean (`raibid.ledger`), each user's rules (`raibid.contract.redis_acl`), who starts
-agents (`scaled_job`), the namespace and its quota (`namespaces`).
+agents (`scaled_job`, `controller`), the namespace and its quota (`namespaces`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FLOWS: Final = ()
 NAMESPACE: Final = "infrastructure"
 ADDRESS: Final = "redis.infrastructure.svc.cluster.local:6379"
 DIRECTORY: Final = "infrastructure/data/redis"
-USERS: Final = (AclUser.API, AclUser.AGENT, AclUser.KEDA)
+USERS: Final = (AclUser.API, AclUser.AGENT, AclUser.KEDA, AclUser.CONTROLLER)
 PORT: Final = 6379
 _USER: Final = 999  # redis in the official image
 

@@ -23,9 +23,20 @@ from components.settings import Settings
 from components.workload import metadata
 
 NAME: Final = "scaled-job"
-FLOWS: Final = (("ci-agent", "template of"),)
-"""Whom it talks to, and about what: `components graph` draws it."""
+FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/keda/ci-agent"
+_KIND: Final = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob"}
+HEALTH: Final[Manifest] = {
+    "healthChecks": [{**_KIND, "name": agent_pod.NAME, "namespace": NAMESPACE}],
+    "healthCheckExprs": [
+        {
+            **_KIND,
+            "current": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')",
+            "failed": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'False')",
+        }
+    ],
+}
+"""When KEDA has taken it over, as a Flux Kustomization asks."""
 
 
 def footprint(settings: Settings) -> Footprint:
@@ -44,28 +55,6 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     return {}
 
 
-def health() -> Manifest:
-    """When KEDA has accepted it, as a Flux Kustomization asks."""
-    return {
-        "healthChecks": [
-            {
-                "apiVersion": "keda.sh/v1alpha1",
-                "kind": "ScaledJob",
-                "name": agent_pod.NAME,
-                "namespace": NAMESPACE,
-            }
-        ],
-        "healthCheckExprs": [
-            {
-                "apiVersion": "keda.sh/v1alpha1",
-                "kind": "ScaledJob",
-                "current": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')",
-                "failed": "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'False')",
-            }
-        ],
-    }
-
-
 def _scaled_job() -> Manifest:
     trigger = {
         "type": "redis-streams",
@@ -75,8 +64,7 @@ def _scaled_job() -> Manifest:
         "authenticationRef": {"name": Secrets.REDIS_KEDA},
     }
     return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledJob",
+        **_KIND,
         "metadata": metadata(agent_pod.NAME, NAMESPACE, agent_pod.NAME),
         "spec": {
             "pollingInterval": int(POLL_SECONDS),

@@ -14,12 +14,15 @@ from pulumi import ComponentResource
 
 from components import (
     admission,
+    agents,
     api,
     apps,
     cert_manager,
+    controller,
     dns,
     flux,
     gitea,
+    job_template,
     k3s,
     keda,
     monitoring,
@@ -83,7 +86,7 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(gitea, wanted=lambda s: s.cluster.kind != "embedded"),
     Entry(flux),
     Entry(cert_manager, cert_manager.CertManager, cert_manager.CertManagerArgs, lambda s: s.systems.cert_manager),
-    Entry(keda, keda.Keda, keda.KedaArgs),
+    Entry(keda, keda.Keda, keda.KedaArgs, lambda s: s.scaler == "keda"),
     Entry(monitoring, monitoring.Monitoring, monitoring.MonitoringArgs, lambda s: s.systems.monitoring),
     Entry(nvidia, nvidia.Nvidia, nvidia.NvidiaArgs, nvidia.wanted),
     Entry(admission, admission.Admission, admission.AdmissionArgs),
@@ -98,8 +101,11 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(
         notifications, notifications.Notifications, notifications.NotificationsArgs, lambda s: s.systems.notifications
     ),
-    Entry(scaled_job, scaled_job.ScaledJob, scaled_job.ScaledJobArgs),
+    Entry(agents, agents.Agents, agents.AgentsArgs),
+    Entry(scaled_job, scaled_job.ScaledJob, scaled_job.ScaledJobArgs, lambda s: s.scaler == "keda"),
+    Entry(job_template, job_template.JobTemplate, job_template.JobTemplateArgs, lambda s: s.scaler == "direct"),
     Entry(api, api.Api, api.ApiArgs),
+    Entry(controller, controller.Controller, controller.ControllerArgs),
 )
 """One row each, in the order in which the cluster gets them."""
 

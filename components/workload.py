@@ -19,6 +19,7 @@ RETAIN_CLASS: Final = "local-path-retain"
 """StorageClass of everything that must survive its claim: k3s' own deletes the data with it."""
 
 
+_RBAC: Final = "rbac.authorization.k8s.io"
 ROTATION: Final = "raibid.dev/rotation"
 """Annotation of a pod template: the generations of the secrets it reads at its start."""
 CONFIG: Final = "raibid.dev/config"
@@ -37,6 +38,13 @@ def labels(system: str, component: str = "") -> dict[str, str]:
 def generations(settings: Settings, *secret_labels: str) -> str:
     """Value of a `ROTATION` annotation: "g0-0"; with a letter in front, as an annotation must not be a number."""
     return "g" + "-".join(str(settings.rotation.get(label, 0)) for label in secret_labels)
+
+
+def number_as_text(value: int) -> str:
+    """A number for a field that must be text, such as an annotation: Flux substitutes in YAML, where bare digits would
+    be a number again, which the API server refuses.
+    """
+    return f'"{value}"'
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
@@ -154,6 +162,44 @@ def service_account(name: str, namespace: str, system: str) -> Manifest:
         "kind": "ServiceAccount",
         "metadata": metadata(name, namespace, system),
         "automountServiceAccountToken": False,
+    }
+
+
+def role(name: str, namespace: str, system: str, *rules: Manifest) -> Manifest:
+    """A Role."""
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "Role",
+        "metadata": metadata(name, namespace, system),
+        "rules": list(rules),
+    }
+
+
+def rule(group: str, kinds: Sequence[str], verbs: Sequence[str], *, names: Sequence[str] = ()) -> Manifest:
+    """A rule of a Role; with `names` it holds for those objects only."""
+    only = {"resourceNames": list(names)} if names else {}
+    return {"apiGroups": [group], "resources": list(kinds), "verbs": list(verbs), **only}
+
+
+def role_binding(name: str, namespace: str, system: str, *, account: str, account_namespace: str = "") -> Manifest:
+    """The Role of that name for a ServiceAccount, by default of the same namespace."""
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(name, namespace, system),
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace or namespace}],
+    }
+
+
+def disruption_budget(name: str, namespace: str, system: str) -> Manifest:
+    """Of a Deployment with one replica."""
+    # maxUnavailable, not minAvailable: with one replica the latter would block every drain of its node for ever.
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(name, namespace, system),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels(system, name)}},
     }
 
 

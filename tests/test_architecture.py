@@ -21,8 +21,9 @@ ARROWS = {
     "worker": {"contract", "model", "ledger", "forge", "store"},
     "api": {"contract", "model", "ledger", "forge", "store"},
     "scaler": {"contract", "model", "ledger"},
+    "controller": {"contract", "model", "ledger", "scaler"},
     "local": {"contract", "model", "ledger"},
-    "cli": {"contract", "model", "ledger", "forge", "store", "worker", "api", "scaler", "local"},
+    "cli": {"contract", "model", "ledger", "forge", "store", "worker", "api", "scaler", "controller", "local"},
 }
 
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if "samples" not in p.parts)

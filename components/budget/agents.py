@@ -1,7 +1,7 @@
 """Agents: what one gets in each profile, how many a node holds, how its disk is shared out.
 
 Owns: the shape of an agent per profile, packing, scratch and cache sizes, warm agents.
-Leaves to others: what is left for them (`proof`), the ScaledJob that runs them (`components.scaled_job`).
+Leaves to others: what is left for them (`proof`), who starts them (`components.scaled_job`, `components.job_template`).
 
 Rounding: agents are whole; volumes are whole GiB, rounded down; nothing else is rounded.
 """

@@ -26,6 +26,7 @@ _CURES: Final = {
     "eviction": "evict later (reserved.evictionMemory, evictionDiskPercent)",
     "inference": "leave less for models (reserved.inferenceMemory)",
     "apps": "leave less for developers (apps.cpu, apps.memory, apps.disk)",
+    "keda": "start agents without it (scaler: direct), reserve less",
     "gitea": "reserve less, give it a smaller volume (gitea.disk, gitea.databaseDisk)",
 }
 _UNITS: Final[dict[Resource, str]] = {"cpu": "cores", "memory": "GiB of memory", "disk": "GiB of disk"}

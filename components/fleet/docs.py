@@ -41,8 +41,14 @@ STAGES: Final[Mapping[str, Told]] = {
         "what the controllers act upon: certificates, DNS names, notifications, rules, dashboards",
         "`kubectl get certificates -A`; `kubectl -n flux-system get alerts,receivers`",
     ),
-    "raibid": Told("the webhook and job API", "`kubectl -n ci logs deploy/raibid-api`"),
-    "ci-agents": Told("the ScaledJob that starts agents", "`kubectl -n ci describe scaledjob`; `raibid scaler doctor`"),
+    "raibid": Told(
+        "the webhook and job API, the controller beside it",
+        "`kubectl -n ci logs deploy/raibid-api`, `… deploy/raibid-controller`",
+    ),
+    "ci-agents": Told(
+        "what agents need, and what starts them: a ScaledJob, or the template that `raibid-controller` makes Jobs of",
+        "`kubectl -n ci describe scaledjobs,cronjobs`; `raibid scaler doctor`",
+    ),
     "apps": Told("what developers deploy", "the author's commit; `kubectl -n apps get events,resourcequota`"),
 }
 """By the name of the Flux Kustomization."""
@@ -50,7 +56,7 @@ STAGES: Final[Mapping[str, Told]] = {
 _PATHS: Final[Mapping[str, tuple[str, str]]] = {
     "clusters/<env>/": ("the entry of one cluster: stages, values, which systems it has", "the program"),
     "infrastructure/": ("systems of the cluster, the same bytes for every environment", "the program"),
-    "apps/base/": ("the pool's own API", "the program"),
+    "apps/base/": ("the pool's own API and controller", "the program"),
     "apps/<env>/": ("**your manifests**; seeded once, never written again", "you"),
     "clusters/<env>/apps/enrolment.yaml": ("which repositories the pool builds; seeded once", "you"),
     "host/": ("files of the machine (k3s, kubelet, sysctl), applied over SSH, not by Flux", "the program"),
@@ -85,7 +91,11 @@ def _text(name: str) -> str:
 
 def _tables() -> Mapping[str, str]:
     kustomizations = [
-        item for chain in flux_stages.chains("<env>", [s.base for s in flux_stages.STAGES]).values() for item in chain
+        item
+        for chain in flux_stages.chains(
+            "<env>", [base for stage in flux_stages.STAGES for base in stage.bases]
+        ).values()
+        for item in chain
     ]
     stages = {item["metadata"]["name"]: item["spec"] for item in kustomizations}
     return {

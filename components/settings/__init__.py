@@ -20,6 +20,7 @@ from components.settings.model import (
     Profile,
     Recipients,
     Reserved,
+    Scaler,
     Settings,
     Systems,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Profile",
     "Recipients",
     "Reserved",
+    "Scaler",
     "Settings",
     "SettingsError",
     "StackSecrets",

@@ -7,7 +7,7 @@ top-level keys as Pulumi sees them (Pulumi.yaml; a test holds the two together),
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -32,6 +32,11 @@ from components.settings.types import (
 from components.units import GI, Bytes, Millicores
 
 Profile = Literal["conservative", "balanced", "aggressive", "pinned"]
+Scaler = Literal["keda", "direct"]
+
+
+_PLAIN: Final = frozenset({"environment", "domain", "profile", "scaler"})
+"""Top-level keys whose value is a text."""
 
 
 class Model(BaseModel):
@@ -183,6 +188,8 @@ class Settings(Model):
     cluster: Cluster
     nodes: tuple[Node, ...] = Field(min_length=1)
     profile: Profile = "balanced"
+    scaler: Scaler = "keda"
+    """Who starts agents: KEDA, or the pool's own controller, which then needs no KEDA in the cluster."""
     reserved: Reserved = Reserved()
     fleet: Fleet = Fleet()
     images: Images
@@ -201,4 +208,4 @@ class Settings(Model):
     @classmethod
     def sections(cls) -> frozenset[str]:
         """Top-level keys whose value is an object or a list: the engine hands them over as JSON."""
-        return frozenset(str(field.alias) for field in cls.model_fields.values()) - {"environment", "domain", "profile"}
+        return frozenset(str(field.alias) for field in cls.model_fields.values()) - _PLAIN

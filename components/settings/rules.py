@@ -30,12 +30,22 @@ from components.settings.problems import Problem, near
 from components.units import cores_text, size_text
 from components.versions import IMAGES
 
+_KEDA_PASSWORD: Final = f"redis/{AclUser.KEDA}"
+
 DOWNLOADS: Final = ("k3s-amd64", "k3s-arm64")
 """What `checksums` may name."""
 
 LABELS: Final = (
-    *(f"redis/{user}" for user in (AclUser.API, AclUser.AGENT, AclUser.KEDA)),
-    *("gitea/admin", "gitea/database", "gitea/flux", "gitea/agent", "gitea/internal-token", "gitea/jwt"),
+    *(f"redis/{user}" for user in (AclUser.API, AclUser.AGENT, AclUser.KEDA, AclUser.CONTROLLER)),
+    *(
+        "gitea/admin",
+        "gitea/database",
+        "gitea/flux",
+        "gitea/agent",
+        "gitea/status",
+        "gitea/internal-token",
+        "gitea/jwt",
+    ),
     *("flux/receiver", "grafana/admin", "notifications/gitea"),
     *("api/webhook", "api/read-token", "api/write-token"),
 )
@@ -51,7 +61,7 @@ FIXED: Final[Mapping[str, tuple[str, str]]] = {
 _RESERVED_USERS: Final = frozenset({"admin", "api", "assets", "explore", "ghost", "gitea-actions", "login", "user"})
 """Names that Gitea keeps for itself (models/user/user.go), as far as somebody might choose them."""
 
-OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent"})
+OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent", "ci-status"})
 """Users that the stack itself makes in Gitea; a test holds them to those who make them."""
 
 Rule = Callable[..., Iterable[Problem]]
@@ -79,6 +89,8 @@ def notices(settings: Settings) -> tuple[str, ...]:
             for index, node in enumerate(settings.nodes)
             if not node.host_key
         ]
+    if settings.scaler == "direct" and _KEDA_PASSWORD in settings.rotation:
+        found.append(f"rotation.{_KEDA_PASSWORD}: nobody logs in with it: scaler direct installs no KEDA")
     if settings.recipients is None:
         found.append("recipients: unset: Secrets cannot be encrypted and are listed as missing")
     return tuple(found)

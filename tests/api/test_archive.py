@@ -16,6 +16,7 @@ from raibid.api.listing import Filters, archived_page, merged
 from raibid.ledger import Ledger, LogChunk, Page
 from raibid.model.job import Job, JobStatus
 from raibid.model.job_id import created_at, is_job_id, lowest_id, new_job_id
+from raibid.model.pod import PodEnding, PodVerdict
 from raibid.store import FileStore, StoreError
 
 from tests.api.conftest import Api, enqueue, spec
@@ -98,6 +99,24 @@ def test_an_unreadable_record_is_kept_as_it_is_and_not_tried_again(api: Api, tmp
     assert json.loads(kept["unread.json"])["status"] == "of-a-newer-version"
     assert claim.token.encode() not in kept["unread.json"]
     assert 'cicd_system_errors_total{component="archiver"} 1.0' in api.anonymous.get("/metrics").text.splitlines()
+
+
+def test_a_late_post_mortem_is_archived_and_leaves_the_archived_log_as_it_was(api: Api) -> None:
+    job_id, claim = enqueue(api.ledger), api.ledger.claim("ci-agent-x")
+    assert claim is not None
+    api.ledger.logs.append(job_id, claim.token, b"hello\n")
+    api.ledger.finish(job_id, claim.token, JobStatus.SUCCESS)
+    assert archive_ended(api.parts) == 1
+    api.ledger.client.delete(api.ledger.keys.log + job_id)  # expired
+    api.ledger.pod_ended(PodEnding(pod="ci-agent-x", reason="OOMKilled"), PodVerdict.FAIL)
+    assert archive_ended(api.parts) == 1
+    assert archive_ended(api.parts) == 0
+    kept = api.archive.job(job_id)
+    assert kept is not None
+    assert (kept.status, [p.reason for p in kept.pods]) == (JobStatus.SUCCESS, ["OOMKilled"])
+    assert [c.data for c in api.archive.log(job_id)] == [b"hello\n"]
+    ended_once = 'cicd_pipeline_run_duration_seconds_count{result="success"} 1.0'
+    assert ended_once in api.anonymous.get("/metrics").text.splitlines()
 
 
 def test_a_page_with_filters_stops_at_its_bound_and_goes_on(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from raibid.contract import ExitCode
 from raibid.model.job import Job, JobSpec, JobStatus, Report, StepReport
+from raibid.model.pod import PodEnding
 
 from tests.cli.conftest import FakeApi
 
@@ -49,6 +50,18 @@ def test_jobs_as_json_is_one_document_on_stdout(api: FakeApi, raibid: Raibid) ->
     assert (code, err) == (0, "")
     assert answer["jobs"][0]["id"] == JOB.id
     assert answer["cursor"] == JOB.id
+
+
+def test_show_says_how_the_agent_of_each_lost_attempt_ended(api: FakeApi, raibid: Raibid) -> None:
+    evicted = PodEnding(pod="ci-agent-x", node="dgx", reason="Evicted", message="node low on memory", attempt=1)
+    oom = PodEnding(pod="ci-agent-y", node="dgx", reason="OOMKilled", exit_code=137, attempt=2)
+    api.on("GET", f"/jobs/{JOB.id}", encoded(msgspec.structs.replace(JOB, pods=(evicted, oom))))
+    code, out, _ = raibid("show", JOB.id)
+    assert code == 0
+    *_, first, second = [line.split() for line in out.splitlines() if line]
+    assert first[:3] == ["1", "ci-agent-x", "dgx"]
+    assert "Evicted: node low on memory" in out
+    assert " ".join(second).endswith("OOMKilled (exit code 137)")
 
 
 def test_show_names_the_failing_step(api: FakeApi, raibid: Raibid) -> None:

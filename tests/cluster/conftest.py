@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.control_plane import ControlPlane
+
+if TYPE_CHECKING:
+    from tests.cluster.emitted import EmittedCluster
+
+STACKS = ("local", "dev", "dgx-spark")
 
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with its controllers and without nodes; tests keep apart by namespaces of their own."""
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def emitted_cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmittedCluster]:
+    """Each stack in turn: a control plane of its own that was given the whole tree."""
+    from tests.cluster.emitted import EmittedCluster, seal  # the whole program: nothing that the other tests need
+
+    with EmittedCluster(tmp_path_factory.mktemp(request.param), seal(request.param)) as cluster:
         yield cluster
 
 

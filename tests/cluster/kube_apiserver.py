@@ -33,6 +33,7 @@ class KubeApiserver(Part):
         self.url: Final = f"https://{address}:{self.port}"
         self.tokens: Final = {user: secrets.token_hex(16) for user in {**USERS, **users}}
         self.service_account_key: Final = signing_key(_private(directory) / "service-accounts.key")
+        to_kubelets = authority.issue("kube-apiserver-kubelet-client", [])
         serving = authority.issue("kube-apiserver", ["localhost", "127.0.0.1", "10.0.0.1", address])
         super().__init__(
             "kube-apiserver",
@@ -56,6 +57,8 @@ class KubeApiserver(Part):
                 "--allow-privileged=true",
                 "--endpoint-reconciler-type=none",
                 "--kubelet-preferred-address-types=InternalIP",
+                f"--kubelet-client-certificate={to_kubelets.certificate}",
+                f"--kubelet-client-key={to_kubelets.key}",
             ],
             ready=answers(f"{self.url}/readyz", ca=authority.certificate, token=self.tokens[ADMIN]),
         )

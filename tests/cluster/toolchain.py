@@ -36,7 +36,7 @@ class Tool:
     wrapper: str
     """Directory in `tools/`: go.mod pins the module, its `replace` lines are those of the module itself."""
     package: str
-    """What is compiled; its last element is the file that `go build` leaves."""
+    """What is compiled."""
     asks: tuple[str, ...] = ("--version",)
     """Arguments that make it print its version; empty: it prints none, so PATH is not asked."""
     tags: str = ""
@@ -46,6 +46,11 @@ class Tool:
     def version(self) -> str:
         """The pinned version, without `v`."""
         return pinned(self.wrapper)[1]
+
+    @property
+    def built_name(self) -> str:
+        """The file that `go build` leaves."""
+        return self.package.rpartition("/")[2]
 
 
 _K8S: Final = "k8s.io/kubernetes/cmd"
@@ -86,8 +91,12 @@ def cached(tool: Tool) -> Path:
     files = [(WRAPPERS / tool.wrapper / name).read_bytes() for name in ("go.mod", "go.sum")]
     recipe = f"{tool.package} {tool.tags} {tool.cgo} {stamps(tool)}".encode()
     digest = hashlib.sha256(b"\0".join([*files, recipe])).hexdigest()[:16]
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "raibid" / "cluster-tools" / f"{tool.name}-{tool.version}-{digest}" / tool.name
+    return cache_root() / f"{tool.name}-{tool.version}-{digest}" / tool.name
+
+
+def cache_root() -> Path:
+    """Where built programs are kept, per user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raibid" / "cluster-tools"
 
 
 @cache

@@ -30,7 +30,8 @@ def workload(cluster: Cluster, namespace: str, name: str) -> Pod:
     everything = [item.manifest for item in cluster.objects] + gitea.objects(cluster.settings)
     for item in everything:
         if (item["metadata"].get("namespace"), item["metadata"]["name"]) == (namespace, name):
-            spec = item["spec"].get("jobTargetRef", item["spec"]) if "spec" in item else {}
+            spec = item.get("spec", {})
+            spec = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
             if "template" in spec:
                 return Pod(namespace, spec["template"]["metadata"]["labels"])
     raise AssertionError(f"no workload {namespace}/{name}")
@@ -43,6 +44,7 @@ CHARTS: Mapping[str, Pod] = {
     "source-controller": Pod("flux-system", {"app": "source-controller"}),
     "notification-controller": Pod("flux-system", {"app": "notification-controller"}),
     "internet": Pod("", {}, "93.184.216.34"),
+    "API server": Pod("", {}, "192.168.1.10"),
     "router": Pod("", {}, "192.168.1.1"),
     "an app": Pod("apps", {"raibid.dev/network": "apps"}),
     "a quiet app": Pod("apps", {"app.kubernetes.io/name": "quiet"}),
@@ -52,6 +54,7 @@ CHARTS: Mapping[str, Pod] = {
 OURS = {
     "api": ("ci", "raibid-api"),
     "agent": ("ci", "ci-agent"),
+    "controller": ("ci", "raibid-controller"),
     "redis": ("infrastructure", "redis"),
     "gitea": ("infrastructure", "gitea"),
     "postgres": ("infrastructure", "postgres"),
@@ -121,6 +124,9 @@ def has(cluster: Cluster, name: str) -> bool:
 
 FLOWS = (
     ("api", "redis", 6379),
+    ("api", "gitea", 3000),
+    ("controller", "redis", 6379),
+    ("controller", "API server", 6443),
     ("keda-operator", "redis", 6379),
     ("agent", "redis", 6379),
     ("agent", "gitea", 3000),
@@ -145,6 +151,13 @@ STRANGERS = (
     ("agent", "router", 443),
     ("agent", "agent", 8080),
     ("api", "internet", 443),
+    ("api", "API server", 6443),
+    ("api", "postgres", 5432),
+    ("agent", "API server", 6443),
+    ("agent", "controller", 8460),
+    ("controller", "gitea", 3000),
+    ("controller", "router", 80),
+    ("somebody", "controller", 8460),
     ("redis", "internet", 443),
     ("source-controller", "alertmanager", 9093),
     ("somebody", "redis", 6379),

@@ -125,12 +125,13 @@ def test_developers_have_exactly_the_room_that_the_stack_keeps_for_them(rendered
     assert size(limits["spec"]["limits"][0]["max"]["memory"]) == room.memory
 
 
-def test_the_quota_of_ci_is_the_agents_and_the_api_and_nothing_else(rendered: Rendered) -> None:
+def test_the_quota_of_ci_is_the_agents_the_api_and_the_controller_and_nothing_else(rendered: Rendered) -> None:
     agents, hard = systems.budget_of(rendered.settings).agents, quota(rendered, "ci")
-    beside = api.footprint(rendered.settings).of(api.NAME)
-    assert millicores(hard["requests.cpu"]) == agents.total * agents.cpu + beside.cpu
-    assert size(hard["requests.storage"]) == agents.cache + beside.disk
-    assert int(hard["pods"]) == agents.total + 1
+    beside = [system.footprint(rendered.settings).of(system.NAME) for system in (api, controller)]
+    assert millicores(hard["requests.cpu"]) == agents.total * agents.cpu + sum(each.cpu for each in beside)
+    assert size(hard["requests.memory"]) == agents.total * agents.memory + sum(each.memory for each in beside)
+    assert size(hard["requests.storage"]) == agents.cache + sum(each.disk for each in beside)
+    assert int(hard["pods"]) == agents.total + len(beside)
 
 
 def test_nobody_may_call_an_agent(rendered: Rendered) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from raibid.forge import gitea, github
+from raibid.model.pull_request_event import PullRequestEvent
 from raibid.model.push_event import PushEvent
+
+from tests.forge.fake_forge import FakeForge
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -21,7 +24,31 @@ def event() -> Callable[[str], PushEvent]:
         headers = {f"x-{forge}-event": "push", f"x-{forge}-delivery": "d-1"}
         parse = {"gitea": gitea.parse, "github": github.parse}[forge]
         parsed = parse(headers, (FIXTURES / f"{name}.json").read_bytes())
-        assert parsed is not None
+        assert isinstance(parsed, PushEvent)
         return parsed
 
     return load
+
+
+@pytest.fixture(scope="session")
+def pull_request() -> Callable[[str], PullRequestEvent | None]:
+    """The pull request in `fixtures/<forge>-<name>.json`."""
+
+    def load(name: str) -> PullRequestEvent | None:
+        forge = name.partition("-")[0]
+        headers = {f"x-{forge}-event": "pull_request", f"x-{forge}-delivery": "d-1"}
+        parse = {"gitea": gitea.parse, "github": github.parse}[forge]
+        parsed = parse(headers, (FIXTURES / f"{name}.json").read_bytes())
+        assert parsed is None or isinstance(parsed, PullRequestEvent)
+        return parsed
+
+    return load
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    """A forge that is up."""
+    forge = FakeForge()
+    forge.start()
+    yield forge
+    forge.stop()

@@ -54,6 +54,9 @@ class FakeGitea:
     def writes(self) -> list[str]:
         return [call for call in self.calls if not call.startswith("GET")]
 
+    def team(self, name: str) -> dict[str, Any]:
+        return next(team for team in self.teams if team["name"] == name)
+
     def user(self, _: dict[str, Any], login: str) -> Answer:
         return 200, {"login": login, "is_admin": login == self.admin}
 
@@ -142,20 +145,27 @@ class FakeGitea:
 
     def add_hook(self, body: dict[str, Any], home: str) -> Answer:
         hooks = self.hooks_of(home)
-        hooks.append({"id": max((hook["id"] for hook in hooks), default=0) + 1, **body})
+        number = max((hook["id"] for hook in hooks), default=0) + 1
+        hooks.append({"id": number, **body, "events": events(body)})
         return 201, hooks[-1]
 
     def change_hook(self, body: dict[str, Any], home: str, number: str) -> Answer:
         hook = next(hook for hook in self.hooks_of(home) if hook["id"] == int(number))
         # The secret stays what it was; the filter is what was sent, if only nothing.
         config = {key: value for key, value in body.get("config", {}).items() if key != "secret"}
-        hook |= {"branch_filter": "", **body, "config": {**hook["config"], **config}}
+        hook |= {"branch_filter": "", **body, "config": {**hook["config"], **config}, "events": events(body)}
         return 200, hook
 
     def drop_hook(self, _: dict[str, Any], home: str, number: str) -> Answer:
         hooks = self.hooks_of(home)
         hooks[:] = [hook for hook in hooks if hook["id"] != int(number)]
         return 204, None
+
+
+def events(body: dict[str, Any]) -> list[str]:
+    """As Gitea answers them: out of a Go map, so in any order, and one of them by another name."""
+    asked = body.get("events") or ["push"]
+    return [{"pull_request_only": "pull_request"}.get(event, event) for event in reversed(asked)]
 
 
 _HOME = r"(repos/[^/]+/[^/]+|orgs/[^/]+)"

@@ -13,7 +13,7 @@ from raibid.api.webhooks import ENDPOINTS
 from raibid.contract import Secrets
 from raibid.worker.git_credential import answer
 
-from components import api, scaled_job
+from components import agents, api
 from components.__main__ import run
 from components.gitea_api import GiteaError
 from components.gitea_bootstrap import BUILDS, LABELS, order
@@ -30,6 +30,7 @@ PASSWORDS = {
     "gitea/admin": "admin-sentinel",
     "gitea/flux": "flux-sentinel",
     "gitea/agent": "agent-sentinel",
+    "gitea/status": "status-sentinel",
     "flux/receiver": "receiver-sentinel",
     "api/webhook": "webhook-sentinel",
 }
@@ -61,10 +62,13 @@ def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGit
         "organisation raibid",
         "user flux",
         "user ci-agent",
+        "user ci-status",
         "repository raibid/fleet",
         "read access of flux",
         "team ci-agents",
-        "read access of ci-agent",
+        "ci-agent in team ci-agents",
+        "team ci-reporters",
+        "ci-status in team ci-reporters",
         "protection of main",
         "hook",
         "hook of builds",
@@ -82,11 +86,11 @@ def test_a_second_run_changes_nothing(gitea: FakeGitea) -> None:
     assert gitea.writes() == []
 
 
-@pytest.mark.parametrize("steps", range(21))
+@pytest.mark.parametrize("steps", range(27))
 def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: int) -> None:
     with FakeGitea() as whole:
         apply(whole)
-    assert len(whole.calls) == 21
+    assert len(whole.calls) == 27
     gitea.trouble = lambda fake: 500 if len(fake.calls) > steps else 0
     with pytest.raises(GiteaError, match="HTTP 500"):
         apply(gitea)
@@ -117,11 +121,14 @@ def test_a_rotated_password_of_flux_is_set(gitea: FakeGitea) -> None:
     assert gitea.passwords["flux"] == "another"
 
 
-def test_a_push_to_any_repository_of_the_organisation_is_told_to_the_api_once(gitea: FakeGitea) -> None:
+def test_a_push_or_a_pull_request_of_any_repository_of_the_organisation_is_told_to_the_api_once(
+    gitea: FakeGitea,
+) -> None:
     apply(gitea)
     (hook,) = gitea.organisation_hooks
     assert hook["config"] == {"url": BUILDS, "content_type": "json", "secret": "webhook-sentinel"}
-    assert (hook["events"], hook["branch_filter"], hook["active"]) == (["push"], "*", True)
+    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync"}
+    assert (hook["branch_filter"], hook["active"]) == ("*", True)
 
 
 def test_the_hook_of_builds_is_signed_with_the_secret_that_the_api_reads(gitea: FakeGitea) -> None:
@@ -144,10 +151,32 @@ def test_a_hook_of_somebody_else_at_the_api_stays(gitea: FakeGitea) -> None:
 
 def test_agents_read_the_code_of_every_repository_and_may_do_nothing_else(gitea: FakeGitea) -> None:
     apply(gitea)
-    (team,) = gitea.teams
+    team = gitea.team("ci-agents")
     assert team["includes_all_repositories"] is True
     assert team["units_map"] == {"repo.code": "read"}
-    assert gitea.members == {str(team["id"]): {scaled_job.GIT_USER}}
+    assert gitea.members[str(team["id"])] == {agents.GIT_USER}
+
+
+def test_who_reports_on_commits_writes_code_reads_pull_requests_and_merges_none(gitea: FakeGitea) -> None:
+    apply(gitea)
+    team = gitea.team("ci-reporters")
+    assert team["units_map"] == {"repo.code": "write", "repo.pulls": "read"}
+    assert gitea.members[str(team["id"])] == {api.STATUS_USER}
+
+
+def test_the_api_reports_by_the_host_of_clone_urls_with_the_password_that_gitea_was_given(gitea: FakeGitea) -> None:
+    settings = load_stack("dgx-spark")
+    apply(gitea)
+    (secret,) = (
+        item
+        for item in api.manifests(settings).directories[api.DIRECTORY]
+        if isinstance(item, SecretManifest) and item.name == Secrets.API_FORGE
+    )
+    known = api.variables(settings, budget_of(settings))
+    line = substitute(secret.manifest(PASSWORDS.__getitem__), known)["stringData"]["credentials"]
+    forge = urlsplit(root_url(settings))
+    said = answer({"protocol": forge.scheme, "host": forge.netloc}, line.splitlines())
+    assert said == f"username=ci-status\npassword={gitea.passwords['ci-status']}\n"
 
 
 def test_a_team_that_was_given_more_is_set_back(gitea: FakeGitea) -> None:
@@ -163,10 +192,10 @@ def test_agents_log_in_at_the_host_of_clone_urls_with_the_password_that_gitea_wa
     apply(gitea)
     (secret,) = (
         item
-        for item in scaled_job.manifests(settings).directories[scaled_job.DIRECTORY]
+        for item in agents.manifests(settings).directories[agents.DIRECTORY]
         if isinstance(item, SecretManifest) and item.name == Secrets.AGENT_GITEA
     )
-    known = scaled_job.variables(settings, budget_of(settings))
+    known = agents.variables(settings, budget_of(settings))
     line = substitute(secret.manifest(PASSWORDS.__getitem__), known)["stringData"]["credentials"]
     forge = urlsplit(root_url(settings))
     said = answer({"protocol": forge.scheme, "host": forge.netloc}, line.splitlines())

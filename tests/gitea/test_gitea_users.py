@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from components import cluster, commit_status, gitea_bootstrap, scaled_job
+from components import agents, api, cluster, commit_status, gitea_bootstrap
 from components.settings.rules import OWN_USERS
 
 
 def test_the_settings_keep_people_from_the_names_of_the_stacks_own_users() -> None:
-    assert {cluster.GIT_USER, gitea_bootstrap.FLUX_USER, commit_status.USER, scaled_job.GIT_USER} == OWN_USERS
+    assert {
+        cluster.GIT_USER,
+        gitea_bootstrap.FLUX_USER,
+        commit_status.USER,
+        agents.GIT_USER,
+        api.STATUS_USER,
+    } == OWN_USERS

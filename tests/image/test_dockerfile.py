@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components import scaled_job
+from components import agent_pod
 from components.image.context import build_context
-from components.settings import load_stack
 from components.versions import BUILD, CRATES
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +157,6 @@ def test_python_of_the_image_is_one_that_the_package_supports() -> None:
 
 def test_the_pods_are_who_the_images_are() -> None:
     for target in TARGETS:
-        assert STAGES[target].all("USER") == [f"{scaled_job.USER}:{scaled_job.USER}"]
-    agent = scaled_job.manifests(load_stack("dgx-spark"))
-    assert f"'mountPath': '{STAGES['agent'].all('WORKDIR')[0]}'" in str(agent.directories)
+        assert STAGES[target].all("USER") == [f"{agent_pod.USER}:{agent_pod.USER}"]
+    agent = agent_pod.job_spec()
+    assert f"'mountPath': '{STAGES['agent'].all('WORKDIR')[0]}'" in str(agent)

@@ -20,8 +20,9 @@ from hypothesis.stateful import (
 )
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import JobEvent, JobStatus, Priority, next_status
+from raibid.model.job import PENDING, Job, JobEvent, JobStatus, Priority, next_status
 from raibid.model.job_id import new_job_id
+from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.ledger.conftest import LEASE, entry_of, new, uptime
 
@@ -42,6 +43,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.setup()
         self.cancelled: set[str] = set()
         self.holder: dict[str, str] = {}  # job → the token of its latest claim
+        self.pods_told: set[str] = set()
+        self.forge: dict[str, JobStatus] = {}  # job → the status its forge was told last
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):
@@ -94,6 +97,42 @@ class AnyOrder(RuleBasedStateMachine):
                 self.ledger.keys.stream, "ci-workers", claim.job.owner, 0, [entry], idle=idle, justid=True
             )
         return self.claim()
+
+    @rule(claim=claims, verdict=st.sampled_from(PodVerdict), disruption=st.booleans())
+    def its_pod_ended(self, claim: Claim, verdict: PodVerdict, disruption: bool) -> None:
+        job_id, pod = claim.job.id, claim.job.owner
+        before, told = self.record(job_id), pod in self.pods_told
+        status = self.ledger.pod_ended(PodEnding(pod=pod, reason="x", disruption=disruption), verdict)
+        after = self.record(job_id)
+        assert status is after.status
+        self.pods_told.add(pod)
+        assert [p.pod for p in after.pods].count(pod) == 1, "recorded once, however often it was told"
+        its_own = before.owner == pod and not told and verdict is not PodVerdict.NONE
+        if before.status.terminal or not its_own:
+            assert (after.status, after.attempt) == (before.status, before.attempt)
+        elif verdict is PodVerdict.FAIL:
+            assert after.status in (JobStatus.FAILED, JobStatus.CANCELLED)
+        else:
+            assert after.status is not JobStatus.RUNNING
+            assert self.ledger.beat(job_id, claim.token) is Beat.STALE
+
+    @rule(pods=st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from(["ErrImagePull", "Unschedulable"])))
+    def agents_cannot_start(self, pods: dict[str, str]) -> None:
+        self.ledger.pods_stuck(pods)
+        queued = self.ledger.records.page(limit=1000, status=frozenset({JobStatus.QUEUED})).jobs
+        assert all(("cannot start" in job.reason) == bool(pods) for job in queued)
+
+    @rule(data=st.data())
+    def the_forge_is_told(self, data: st.DataObject) -> None:
+        for job_id in self.ledger.untold():
+            status = data.draw(st.sampled_from([self.record(job_id).status, JobStatus.RUNNING]))
+            assert self.ledger.told(job_id, status) == (self.record(job_id).status is status)
+            self.forge[job_id] = status
+
+    def record(self, job_id: str) -> Job:
+        found = self.ledger.records.get(job_id)
+        assert found is not None
+        return found
 
     @rule(job=jobs)
     def cancel(self, job: str) -> None:
@@ -154,6 +193,18 @@ class AnyOrder(RuleBasedStateMachine):
         assert count[JobStatus.WAITING] == d.waiting
         assert count[JobStatus.QUEUED] + count[JobStatus.RUNNING] == d.stream
         assert count[JobStatus.RUNNING] == d.claimed
+
+    @invariant()
+    def the_forge_knows_or_is_to_be_told(self) -> None:
+        untold = set(self.ledger.untold(1000))
+        for job in self.ledger.records.page(limit=1000).jobs:
+            pending = {job.status, self.forge.get(job.id)} <= PENDING
+            assert job.id in untold or pending or self.forge[job.id] is job.status
+
+    @invariant()
+    def only_jobs_that_wait_for_an_agent_say_that_none_can_start(self) -> None:
+        for job in self.ledger.records.page(limit=1000).jobs:
+            assert "cannot start" not in job.reason or job.status is JobStatus.QUEUED
 
     @invariant()
     def nothing_waits_that_may_run(self) -> None:

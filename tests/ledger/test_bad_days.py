@@ -8,10 +8,11 @@ import pytest
 import redis
 from raibid.contract import AclUser, Keys
 from raibid.contract.redis_acl import RULES, acl_file
-from raibid.ledger import Beat, Ledger, LedgerFullError, LedgerUnavailableError
+from raibid.ledger import Beat, Ledger, LedgerError, LedgerFullError, LedgerUnavailableError
 from raibid.ledger.scripts import FLAGS, source
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
+from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.ledger.conftest import new, put, take
 
@@ -114,6 +115,49 @@ def test_each_user_can_do_its_work_and_no_more(guarded: RedisServer) -> None:
             lambda: redis.Redis.from_url(server.url).ping(),
         ):
             with pytest.raises((redis.exceptions.NoPermissionError, redis.exceptions.AuthenticationError)):
+                refused()
+
+
+def test_the_controller_can_tell_how_pods_ended_and_no_more(guarded: RedisServer) -> None:
+    with guarded as server:
+        api, agent, controller = (
+            Ledger.connect(server.url, username=u, password=f"{u}-secret")
+            for u in (AclUser.API, AclUser.AGENT, AclUser.CONTROLLER)
+        )
+        api.setup()
+        api.set_window(8)
+        put(api, *[new() for _ in range(6)])
+        for pod, verdict in (("a", PodVerdict.FAIL), ("b", PodVerdict.LOST), ("c", PodVerdict.NONE)):
+            agent.logs.append((claim := take(agent, pod)).job.id, claim.token, b"no newline at its end")
+            controller.pod_ended(PodEnding(pod=pod, reason="Error"), verdict)
+        api.cancel(take(agent, "d").job.id)
+        assert controller.pod_ended(PodEnding(pod="d", reason="Error"), PodVerdict.LOST) is JobStatus.CANCELLED
+        put(api, new())
+        released = take(agent, "e")
+        api.pause()
+        agent.release(released.job.id, released.token, "", refund=True)
+        assert controller.pod_ended(PodEnding(pod="e", reason="Error"), PodVerdict.FAIL) is JobStatus.FAILED
+        api.resume()
+        take(agent, "f")
+        api.pause()
+        assert controller.pod_ended(PodEnding(pod="f", reason="Error"), PodVerdict.LOST) is JobStatus.WAITING
+        api.resume()
+        controller.pods_stuck({"x": "Unschedulable", "y": "ImagePullBackOff"})
+        controller.pods_stuck({"x": "Unschedulable"})
+        assert controller.wanted() == api.depth().stream
+        controller.wait(controller.newest(), 0.01)
+        for job_id in api.untold():
+            api.told(job_id, JobStatus.QUEUED)
+            api.records.archived(job_id)
+        assert api.depth().admit_errors == 0
+
+        for refused in (
+            lambda: controller.claim("controller"),
+            lambda: put(controller, new()),
+            lambda: controller.client.delete(controller.keys.stream),
+            lambda: controller.client.keys("*"),
+        ):
+            with pytest.raises((redis.exceptions.NoPermissionError, LedgerError), match=r"permission|can't run this"):
                 refused()
 
 

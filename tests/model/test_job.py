@@ -19,6 +19,8 @@ LEGAL = {
     ("release", "running", "queued"),
     ("succeed", "running", "success"),
     ("fail", "running", "failed"),
+    ("fail", "queued", "failed"),
+    ("fail", "waiting", "failed"),
     ("cancel", "held", "cancelled"),
     ("cancel", "waiting", "cancelled"),
     ("cancel", "queued", "cancelled"),

@@ -26,6 +26,7 @@ from raibid.api.openapi import describe
 from raibid.api.parts import Parts
 from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
+from raibid.api.statuses import Statuses, forges_of
 from raibid.forge import load_enrolment
 from raibid.ledger import Ledger
 from raibid.store import Store
@@ -44,6 +45,7 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
     Raises:
         EnrolmentError: the enrolment file cannot be used.
     """
+    metrics = Metrics(ledger.depth)
     parts = Parts(
         settings=settings,
         ledger=ledger,
@@ -51,8 +53,9 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
         enrolment=load_enrolment(settings.enrolment_file),
         tokens=Tokens(settings),
         batcher=Batcher(ledger.enqueue, patience=settings.answer_seconds),
-        metrics=Metrics(ledger.depth),
+        metrics=metrics,
         streams=Streams(streaming_client(ledger, settings.most_streams), settings.most_streams),
+        statuses=Statuses(ledger, forges_of(settings), metrics, public_url=settings.public_url),
         badges=Remembered(settings.badge_seconds),
         closing=asyncio.Event(),
     )

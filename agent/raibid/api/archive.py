@@ -50,6 +50,10 @@ class Archive:
         self._put_log(job.id, chunks)
         self._put_json(job.id, "json", job)
 
+    def put_record(self, job: Job) -> None:
+        """Keep a later record of a job whose log is here already."""
+        self._put_json(job.id, "json", job)
+
     def put_unread(self, job_id: str, record: Mapping[str, str], chunks: Iterable[LogChunk]) -> None:
         """Keep what there is of a job whose record cannot be read; no route shows it."""
         self._put_log(job_id, chunks)

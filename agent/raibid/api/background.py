@@ -1,19 +1,22 @@
-"""What the API does by itself: tell the ledger the limits, repair and admit, archive ended jobs.
+"""What the API does by itself: tell the ledger the limits, repair and admit, archive ended jobs, tell the forges.
 
 Owns: the rhythm, and that a failure never ends it.
-Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`).
+Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`), commit statuses (`statuses.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 import structlog
 
+from raibid.api.archive import Archive
 from raibid.api.parts import Parts
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError, LogChunk
+from raibid.model.job import Job
 from raibid.store import StoreError
 
 _log: Final = structlog.get_logger("raibid.api")
@@ -26,10 +29,13 @@ async def run(parts: Parts) -> None:
         _repeat(parts, "limits", apply_limits, until_it_works=True),
         _repeat(parts, "tick", lambda parts: parts.ledger.tick()),
         _repeat(parts, "archiver", archive_ended),
+        _repeat(parts, "statuses", tell_forges, every=parts.settings.status_seconds),
     )
 
 
-async def _repeat(parts: Parts, name: str, step: Callable[[Parts], object], *, until_it_works: bool = False) -> None:
+async def _repeat(
+    parts: Parts, name: str, step: Callable[[Parts], object], *, until_it_works: bool = False, every: float = 0.0
+) -> None:
     while True:
         try:
             await asyncio.to_thread(step, parts)
@@ -41,13 +47,20 @@ async def _repeat(parts: Parts, name: str, step: Callable[[Parts], object], *, u
         except Exception:  # noqa: BLE001 - a bug in one round must not stop the repair of the queue for good
             _log.exception("background step failed; it will be repeated", step=name)
             parts.metrics.system_error(name)
-        await asyncio.sleep(parts.settings.tick_seconds)
+        await asyncio.sleep(every or parts.settings.tick_seconds)
 
 
 def apply_limits(parts: Parts) -> None:
-    """Tell the ledger the enrolment file's limits."""
+    """Tell the ledger the enrolment file's limits, and how many agents there may be."""
+    if parts.settings.window is not None:
+        parts.ledger.set_window(parts.settings.window)
     for repository, limit in parts.enrolment.limits.items():
         parts.ledger.set_limit("repo", repository, limit)
+
+
+def tell_forges(parts: Parts) -> int:
+    """Tell the forges where their commits' jobs stand; how many jobs that were."""
+    return parts.statuses.round(parts.closing.is_set)
 
 
 def archive_ended(parts: Parts) -> int:
@@ -84,9 +97,19 @@ def _archive(parts: Parts, job_id: str) -> None:
             _log.error("job left Redis before it was archived", job=job_id)
             parts.metrics.system_error("archiver")
         else:
-            parts.archive.put(job, log)
-            parts.metrics.ended(job)
+            _put(parts.archive, job, log)
+            if parts.ledger.records.archived(job_id, job):  # again after a late post-mortem, but it ended once
+                parts.metrics.ended(job)
+            return
     parts.ledger.records.archived(job_id)
+
+
+def _put(archive: Archive, job: Job, log: Iterator[LogChunk]) -> None:
+    first = next(log, None)
+    if first is None and archive.job(job.id) is not None:
+        archive.put_record(job)  # archived before: a post-mortem came, and Redis has forgotten the log since
+    else:
+        archive.put(job, chain([first] if first else [], log))
 
 
 def _whole_log(ledger: Ledger, job_id: str) -> Iterator[LogChunk]:

@@ -24,7 +24,7 @@ from raibid.api.listing import Filters, list_jobs
 from raibid.api.lookup import existing
 from raibid.api.openapi import READING_A_BODY, answers
 from raibid.api.parts import parts_of
-from raibid.forge import names
+from raibid.forge import must_be_approved, names
 from raibid.ledger import NewJob, Why
 from raibid.model.job import JobSpec, JobStatus, Priority
 from raibid.model.job_id import is_job_id
@@ -146,8 +146,7 @@ def retry(request: Request, job_id: str, caller: Caller) -> Response:
     found = existing(parts, job_id)
     if found.archived:
         raise ApiError(409, f"job {job_id} has left the ledger", "start it anew with POST /jobs")
-    rule = parts.enrolment.rule(found.job.spec.repo)
-    made = parts.ledger.retry(job_id, hold=bool(rule and rule.approval))
+    made = parts.ledger.retry(job_id, hold=must_be_approved(found.job.spec, parts.enrolment))
     return json_response(made, 201 if made.created else 200)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -45,9 +45,23 @@ class Metrics:
         self._errors = Counter(
             "cicd_pipeline_run_errors", "Jobs that ended dead or failed", ["error_type"], registry=self.registry
         )
+        self._statuses = Counter(
+            "raibid_statuses", "Commit statuses by outcome", ["forge", "outcome"], registry=self.registry
+        )
+        self._untold = Gauge(
+            "raibid_statuses_untold", "Jobs whose forge does not know where they stand", registry=self.registry
+        )
         self._system = Counter(
             "cicd_system_errors", "Failures of the pool's own parts", ["component"], registry=self.registry
         )
+
+    def status(self, forge: str, outcome: str) -> None:
+        """A forge was to be told a job's status: told, refused (for good), failed or away (later)."""
+        self._statuses.labels(forge, outcome).inc()
+
+    def untold(self, jobs: int) -> None:
+        """So many jobs' forges do not know where they stand."""
+        self._untold.set(jobs)
 
     def webhook(self, forge: str, outcome: str) -> None:
         """A delivery was answered."""

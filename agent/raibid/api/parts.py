@@ -14,6 +14,7 @@ from raibid.api.log_stream import Streams
 from raibid.api.metrics import Metrics
 from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
+from raibid.api.statuses import Statuses
 from raibid.forge import Enrolment
 from raibid.ledger import Ledger
 
@@ -30,6 +31,7 @@ class Parts:
     batcher: Batcher
     metrics: Metrics
     streams: Streams
+    statuses: Statuses
     badges: Remembered[tuple[str, str], str]
     """Repository and branch → SVG."""
     closing: asyncio.Event

@@ -18,6 +18,7 @@ from raibid.api.body import body_of, described
 from raibid.api.errors import ApiError, json_response
 from raibid.api.openapi import READING_A_BODY, answers
 from raibid.api.parts import parts_of
+from raibid.forge import must_be_approved
 
 router = APIRouter(tags=["queue"])
 _DEAD_LETTERS = 1_000
@@ -92,6 +93,5 @@ def requeue(request: Request, entry: str, caller: Caller) -> Response:
     job = parts.ledger.records.get(job_id) if job_id else None
     if job is None:
         raise ApiError(409, f"dead letter {entry} has no job left in the ledger", "start it anew with POST /jobs")
-    rule = parts.enrolment.rule(job.spec.repo)
-    made = parts.ledger.retry(job_id, hold=bool(rule and rule.approval), dead_letter=entry)
+    made = parts.ledger.retry(job_id, hold=must_be_approved(job.spec, parts.enrolment), dead_letter=entry)
     return json_response(made, 201 if made.created else 200)

@@ -21,6 +21,8 @@ _SHORTEST: Final = 16
 _TOKEN: Final = re.compile(rb"[!-~]+")
 """Visible ASCII: clients and servers disagree on how a header carries anything else, so it would never match."""
 _MIB: Final = 1024 * 1024
+_ADDRESS: Final = r"^(https?://[^/@\s?#]+(/[^@\s?#]*)?)?$"
+"""Of a server: no credentials, which would be in every log line that names it."""
 
 
 class SettingsError(Exception):
@@ -63,6 +65,15 @@ class Settings(BaseSettings):
     most_streams: int = Field(default=200, ge=1, validation_alias=Env.MOST_STREAMS)
     """Log streams at once; each holds a connection to Redis."""
 
+    window: int | None = Field(default=None, ge=1, validation_alias=Env.WINDOW)
+    """Jobs that may be in the stream, told to the ledger at start; None: what it was told last."""
+    gitea_url: str = Field(default="", pattern=_ADDRESS, validation_alias=Env.GITEA_URL)
+    """The Gitea that is told commit statuses; empty: none is."""
+    forge_credentials_file: Path | None = Field(default=None, validation_alias=Env.FORGE_CREDENTIALS_FILE)
+    """`https://user:token@host` per line. Read when there is something to tell, so that a token can be rotated."""
+    status_seconds: float = Field(default=1.0, gt=0, validation_alias=Env.STATUS_SECONDS)
+    """Between two looks for jobs whose forge does not know where they stand; one costs a read of an empty set."""
+
     @classmethod
     def load(cls) -> Self:
         """From the environment.
@@ -81,6 +92,10 @@ class Settings(BaseSettings):
     def _files_are_usable(self) -> Self:
         """Read every secret file once now: a missing one must stop the start, not a request."""
         _ = self.webhook_secrets, self.read_tokens, self.write_tokens
+        if self.gitea_url and not self.forge_credentials_file:
+            raise ValueError(
+                f"{Env.FORGE_CREDENTIALS_FILE}: needed with {Env.GITEA_URL}: Gitea takes no status unasked"
+            )
         return self
 
     @cached_property

@@ -21,9 +21,8 @@ from raibid.api.body import read_body, require_json
 from raibid.api.errors import ApiError, from_ledger, json_response, unexpected
 from raibid.api.parts import Parts, parts_of
 from raibid.api.settings import Settings
-from raibid.forge import PayloadError, Skip, decide, gitea, github, verify
+from raibid.forge import Event, PayloadError, Skip, decide, gitea, github, verify
 from raibid.ledger import Enqueued, LedgerError, NewJob
-from raibid.model.push_event import PushEvent
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Webhook:
     """One forge's webhook: an ASGI endpoint, which Starlette calls without a wrapper."""
 
     forge: str
-    parse: Callable[[Mapping[str, str], bytes], PushEvent | None]
+    parse: Callable[[Mapping[str, str], bytes], Event | None]
     limit: Callable[[Settings], int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +77,7 @@ async def _answer(request: Request, forge: Webhook, parts: Parts) -> tuple[Respo
     try:
         event = forge.parse(request.headers, body)
     except PayloadError as error:
-        raise ApiError(400, str(error), "deliver a push event in the forge's own format") from error
+        raise ApiError(400, str(error), "deliver a push or pull request event in the forge's own format") from error
     if event is None:
         return Response(status_code=204), "ignored"
     verdict = decide(event, parts.enrolment)

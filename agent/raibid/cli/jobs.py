@@ -68,7 +68,7 @@ def jobs(
 
 
 def show(job: str, /, *, output: Output = PLAIN) -> None:
-    """One job: where it stands, its steps, its times.
+    """One job: where it stands, its steps, its times; how agents of its attempts ended, if one ended badly.
 
     For example:
       raibid show 0r4d0k3n5q1zj8wb
@@ -86,7 +86,7 @@ def show(job: str, /, *, output: Output = PLAIN) -> None:
 
 
 def why(job: str, /, *, output: Output = PLAIN) -> None:
-    """Why a job is where it is: its place in the queue, the limit it waits for, the agent that has it.
+    """Why a job is where it is: its place in the queue, the limit it waits for, the agent that has it or cannot start.
 
     For example:
       raibid why 0r4d0k3n5q1zj8wb
@@ -104,7 +104,7 @@ def why(job: str, /, *, output: Output = PLAIN) -> None:
 
 
 def describe(job: Job) -> None:
-    """A job for people: facts, then its steps."""
+    """A job for people: facts, then its steps, then its attempts that ended with their pod."""
     spec, report = job.spec, job.report
     facts(
         [
@@ -129,6 +129,10 @@ def describe(job: Job) -> None:
         line("")
         rows = ((s.name, s.outcome, duration(s.seconds), _mebibytes(s.peak_rss), s.reason) for s in report.steps)
         table(("step", "outcome", "took", "memory", ""), rows, status_column=1)
+    if job.pods:
+        line("")
+        ends = ((str(p.attempt), p.pod, p.node, ago(p.finished), p.cause) for p in job.pods)
+        table(("attempt", "agent", "node", "ended", "because"), ends)
 
 
 def took(job: Job) -> float:

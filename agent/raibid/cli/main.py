@@ -56,6 +56,7 @@ COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
     (_QUEUE, "dead", "raibid.cli.dead:app", "Jobs whose infrastructure failed too often."),
     (_SERVICES, "api", "raibid.cli.services:api", "Run the webhook and job API."),
     (_SERVICES, "agent", "raibid.cli.services:agent", "Run an agent: one job, then exit."),
+    (_SERVICES, "controller", "raibid.cli.services:controller", "Watch the agents' pods; without KEDA, start them."),
     (_SERVICES, "scaler", "raibid.cli.scaler:app", "The local scaler, the scaling doctor, the simulator."),
     (_OTHER, "version", "raibid.cli.meta:version", "The version of raibid."),
     (_OTHER, "completion", "raibid.cli.meta:completion", "Print the completion script of a shell."),

@@ -1,12 +1,20 @@
-"""`raibid api`, `raibid agent`: the parts of the pool as processes. Their settings come from the environment."""
+"""`raibid api`, `raibid agent`, `raibid controller`: the parts of the pool as processes. Their settings come from the environment."""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from raibid.cli.errors import CliError
-from raibid.cli.output import PLAIN, Output
-from raibid.contract import ExitCode
+from raibid.cli.output import PLAIN, Output, write
+from raibid.contract import Env, ExitCode
+
+if TYPE_CHECKING:
+    from raibid.controller.watching import ControllerEvent
 
 
 def api(*, host: str = "127.0.0.1", port: int = 8460, port_file: Path | None = None, output: Output = PLAIN) -> None:
@@ -54,3 +62,44 @@ def agent(*, output: Output = PLAIN) -> int:
     except ValueError as error:
         raise CliError(f"the agent's settings: {error}", "docs/cli.md lists the variables", ExitCode.USAGE) from error
     return main(config)
+
+
+def controller(*, scaler: Literal["keda", "direct"] = "keda", namespace: str = "", output: Output = PLAIN) -> None:
+    """Watch the agents' pods in Kubernetes until SIGTERM or Ctrl-C: how they end, why they cannot start.
+
+    Needs a service account, or KUBECONFIG; one is enough, two do no harm. With --json one document per line.
+
+    For example:
+      raibid controller
+      raibid controller --scaler direct --namespace ci --json
+
+    Parameters
+    ----------
+    scaler
+        direct: create the agents' Jobs too, from the CronJob `ci-agent`; keda: KEDA does.
+    namespace
+        Where the agents' pods are; else RAIBID_NAMESPACE, else ci.
+    """
+    from raibid.controller.errors import KubeConfigError
+    from raibid.controller.main import DEFAULT_NAMESPACE, Scaler, Settings, run
+    from raibid.ledger import Ledger
+
+    def tell(event: ControllerEvent) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if output.json:
+            line = {"at": at, "kind": event.kind, "about": event.about, "message": event.message}
+            write(msgspec.json.encode(line).decode() + "\n")
+        else:
+            write(f"{at} {' '.join(filter(None, [event.kind, event.about]))}: {event.message}\n")
+
+    where = namespace or os.environ.get(Env.NAMESPACE) or DEFAULT_NAMESPACE
+    try:
+        run(Settings(scaler=Scaler(scaler), namespace=where), Ledger.from_env(), tell)
+    except KubeConfigError as error:
+        raise CliError(
+            str(error), "set KUBECONFIG, or run it in a pod with a service account", ExitCode.USAGE
+        ) from error
+    except (ValueError, OSError) as error:
+        raise CliError(
+            f"the controller's settings: {error}", "docs/cli.md lists the variables", ExitCode.USAGE
+        ) from error

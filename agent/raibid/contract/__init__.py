@@ -92,6 +92,21 @@ class Keys:
         return self._named("unarchived")
 
     @property
+    def untold(self) -> str:
+        """Jobs whose status changed since their forge was told (set)."""
+        return self._named("untold")
+
+    @property
+    def agent(self) -> str:
+        """Prefix of what an agent claimed last (hash: job, attempt, told): finds the job when its pod has ended."""
+        return self._named("agent:")
+
+    @property
+    def stuck(self) -> str:
+        """Agents that cannot start → why, in one line (hash)."""
+        return self._named("stuck")
+
+    @property
     def pace(self) -> str:
         """Repository → smoothed build time in ms (hash): the estimate in `why`."""
         return self._named("pace")
@@ -117,6 +132,12 @@ DEFAULT_WINDOW: Final = 4
 EVENTS_KEPT: Final = 10_000
 """About how many transitions the event stream keeps."""
 DEAD_LETTERS_KEPT: Final = 1_000
+AGENT_KEPT_SECONDS: Final = 24 * 3600
+"""How long the ledger knows which job an agent had; Kubernetes forgets its pod after the Job's TTL, a day too."""
+PODS_KEPT: Final = MAX_ATTEMPTS + MAX_REFUNDS
+"""Post-mortems kept per job: it cannot have more starts."""
+STUCK_SECONDS: Final = 300
+"""A note about agents that cannot start goes when nobody has repeated it for so long."""
 ARCHIVED_LOG_SECONDS: Final = 600
 """A log stays in Redis this long after it was archived, for readers under way: 100 chatty builds are 3 GB."""
 LOG_CAP_BYTES: Final = 32 * 1024 * 1024
@@ -159,14 +180,29 @@ class Env:
     PING_SECONDS: Final = "RAIBID_PING_SECONDS"
     BADGE_SECONDS: Final = "RAIBID_BADGE_SECONDS"
     MOST_STREAMS: Final = "RAIBID_MOST_STREAMS"
+    STATUS_SECONDS: Final = "RAIBID_STATUS_SECONDS"
+    WINDOW: Final = "RAIBID_WINDOW"
+    """Jobs that may be in the stream: maxReplicaCount."""
+    GITEA_URL: Final = "RAIBID_GITEA_URL"
+    """Where the API reaches Gitea, to tell it commit statuses; never with credentials in it."""
+    FORGE_CREDENTIALS_FILE: Final = "RAIBID_FORGE_CREDENTIALS_FILE"
+    """A line per forge: `https://user:token@host`, the format of git-credential-store."""
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""
     GIT_CREDENTIALS_FILE: Final = "RAIBID_GIT_CREDENTIALS_FILE"
     """A line per host: `https://user:token@host`, the format of git-credential-store; or a directory of such files."""
+    FORGE_CREDENTIALS_FILE: Final = "RAIBID_FORGE_CREDENTIALS_FILE"
+    """Who writes commit statuses: a line per host, the format of git-credential-store."""
+    GITEA_URL: Final = "RAIBID_GITEA_URL"
+    """Where the API reaches Gitea, if not under the host of its clone URLs."""
+    WINDOW: Final = "RAIBID_WINDOW"
+    """How many jobs are in the stream at once: as many as agents may run."""
     ALLOW_FILE_REPOS: Final = "RAIBID_ALLOW_FILE_REPOS"
     MEMORY_LIMIT: Final = "RAIBID_MEMORY_LIMIT"
     AGENT_NAME: Final = "RAIBID_AGENT_NAME"
+    NAMESPACE: Final = "RAIBID_NAMESPACE"
+    """Where the agents' pods are; the controller's own namespace."""
     PASS_ENV: Final = "RAIBID_PASS_ENV"  # noqa: S105
     """Names of further variables of the agent that steps may see, comma-separated."""
 
@@ -178,6 +214,7 @@ class Secrets:
     REDIS_API: Final = "raibid-api-redis"
     REDIS_AGENT: Final = "ci-agent-redis"
     REDIS_KEDA: Final = "ci-redis"
+    REDIS_CONTROLLER: Final = "raibid-controller-redis"
     AGENT_GITEA: Final = "ci-agent-gitea"
     """The stack's own Gitea. Key `credentials`: a line per host, the format of git-credential-store."""
     AGENT_GIT: Final = "ci-agent-git"
@@ -186,6 +223,8 @@ class Secrets:
     """The operator's, optional. A key per secret that pipelines may ask for by name."""
     API: Final = "raibid-api"
     """Keys: webhook-secrets, read-tokens, write-tokens (one per line each)."""
+    API_FORGE: Final = "raibid-api-forge"
+    """Whose commit statuses the API writes. Key `credentials`: a line per host, as in `AGENT_GITEA`."""
 
 
 class AclUser:
@@ -194,6 +233,28 @@ class AclUser:
     API: Final = "raibid-api"
     AGENT: Final = "raibid-agent"
     KEDA: Final = "raibid-keda"
+    CONTROLLER: Final = "raibid-controller"
+
+
+AGENT_APP: Final = "ci-agent"
+"""What agents are called in Kubernetes: the value of their labels, the scaler's object, the start of their names."""
+
+
+class Labels:
+    """Labels of Kubernetes objects that two programs read."""
+
+    APP: Final = "app.kubernetes.io/name"
+    SCALED_JOB: Final = "scaledjob.keda.sh/name"
+    """KEDA counts the Jobs that bear it, whoever made them (spec/queue.md 1.1)."""
+
+
+class Annotations:
+    """Annotations of Kubernetes objects that two programs read."""
+
+    MAX_AGENTS: Final = "raibid.dev/max-agents"
+    """Of the CronJob that holds the agents' Job, where the controller starts them: maxReplicaCount."""
+    MIN_AGENTS: Final = "raibid.dev/min-agents"
+    """As above: minReplicaCount."""
 
 
 PIPELINE_FILE: Final = ".raibid.yaml"

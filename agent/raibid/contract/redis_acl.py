@@ -1,4 +1,4 @@
-"""Redis users, each with the least it needs: the API, an agent, KEDA.
+"""Redis users, each with the least it needs: the API, an agent, KEDA, the controller.
 
 An agent's user can touch every job of the queue, because admit runs inside its finish and release; what keeps one
 agent from another's job is the fencing token, and what keeps a build from Redis is that a step never sees the
@@ -17,11 +17,17 @@ from typing import Final
 from raibid.contract import STREAM, AclUser, Keys
 
 _CONNECTION: Final = "+ping +hello"
-_SCRIPTS: Final = "+evalsha +script|load +time +info"
+_SCRIPTS: Final = "+evalsha +script|load +time"
 # What the steps of an agent touch; `admit` runs inside finish and release, so lanes are among it.
 _STEPS: Final = (
     "+hgetall +hmget +hget +hset +hincrby +zrange +zrank +zadd +zrem +zscore +sadd +expire "
-    "+xadd +xack +xdel +xrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
+    "+info +xadd +xack +xdel +xrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
+)
+# What a pod's end touches: it may end a job or send it back, and `admit` runs inside that. It never takes a job, so
+# nothing here reads from the group; XLEN is the number of agents wanted.
+_PODS: Final = (
+    "+hgetall +hmget +hset +hdel +hincrby +zrange +zrank +zadd +zrem +zscore +sadd +expire "
+    "+xadd +xack +xdel +xrange +xrevrange +xclaim +xlen"
 )
 _WAITING: Final = "+xread +xinfo|stream"
 _QUEUE: Final = (
@@ -32,6 +38,7 @@ _QUEUE: Final = (
 RULES: Final[Mapping[str, str]] = {
     AclUser.API: f"{_CONNECTION} {_SCRIPTS} {_STEPS} {_WAITING} {_QUEUE}",
     AclUser.AGENT: f"{_CONNECTION} {_SCRIPTS} {_STEPS} {_WAITING}",
+    AclUser.CONTROLLER: f"{_CONNECTION} {_SCRIPTS} {_PODS} {_WAITING}",
     # HELLO, PING and XLEN are all KEDA's scaler sends in streamLength mode (spec/queue.md 3.1).
     AclUser.KEDA: "+ping +xlen",
 }

@@ -1,15 +1,51 @@
-"""What can go wrong with what a forge, or the operator, tells us: one tree, one root."""
+"""What can go wrong with a forge: what it, or the operator, tells us, and what we ask of it. One tree, one root."""
 
 from __future__ import annotations
 
 
 class ForgeError(Exception):
-    """Root of the forge's errors."""
+    """Root of the forge's errors. No message holds a credential or a body that was sent."""
 
 
 class PayloadError(ForgeError):
-    """A webhook's body that is no push as the forge documents it, or whose names we do not accept."""
+    """A webhook's body that is not as the forge documents it, or whose names we do not accept."""
 
 
 class EnrolmentError(ForgeError):
     """The enrolment file cannot be used; one `path: message` per line."""
+
+
+class CallError(ForgeError):
+    """A call to the forge's API did not do what it was for."""
+
+
+class ForgeUnavailableError(CallError):
+    """No answer, or one that says to come back: the forge is away. Try again, not before `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ForgeFaultError(CallError):
+    """The forge failed at this call (500); it may well do others. Try again later."""
+
+
+class ForgeLoginError(CallError):
+    """The forge does not know our credentials, or there are none: the operator's to mend, then try again."""
+
+
+class ForgeRefusedError(CallError):
+    """The forge understood and will not do it: the same call again would end the same."""
+
+
+class ForgeNotFoundError(ForgeRefusedError):
+    """What the call is about is not there, or not for us to see."""
+
+
+class ForgeForbiddenError(ForgeRefusedError):
+    """Our user may not do that."""
+
+
+class ForgeAnswerError(ForgeRefusedError):
+    """An answer that is none: a redirect, not JSON, not the documented shape."""

@@ -1,4 +1,4 @@
-"""Gitea's webhooks → `PushEvent`.
+"""Gitea's webhooks → `PushEvent`, `PullRequestEvent`.
 
 Owns: Gitea's header names and the ways its payload differs.
 Leaves to others: the signature (`webhook.py`), which comes first; what is built of it (`intake.py`).
@@ -11,22 +11,31 @@ from typing import Final
 
 import msgspec
 
+from raibid.forge import pull_request_payload
+from raibid.forge.pull_request_payload import PullRequest
 from raibid.forge.push_payload import Push, decode, event_of
+from raibid.model.pull_request_event import PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 EVENT_HEADER: Final = "x-gitea-event"
 DELIVERY_HEADER: Final = "x-gitea-delivery"
 
 _DECODER: Final = msgspec.json.Decoder(Push)
+_PULL_REQUEST: Final = msgspec.json.Decoder(PullRequest)
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | None:
-    """The push, or None for an event the pool does not act on (decided by the header; the body stays unread).
+def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | None:
+    """The push or pull request; None for an event the pool does not act on, which the header nearly always tells.
 
     Raises:
-        PayloadError: a push that cannot be read.
+        PayloadError: one of them that cannot be read.
     """
-    if headers.get(EVENT_HEADER) != "push":
+    event = headers.get(EVENT_HEADER)
+    if event == pull_request_payload.EVENT:
+        return pull_request_payload.event_of(
+            decode(body, _PULL_REQUEST), forge="gitea", delivery=headers.get(DELIVERY_HEADER, "")
+        )
+    if event != "push":
         return None
     push = decode(body, _DECODER)
     who = push.pusher

@@ -1,4 +1,4 @@
-"""The decision what a push becomes: a job, or nothing and why. Pure.
+"""The decision what a push or a pull request becomes: a job, or nothing and why. Pure.
 
 Owns: the order of the reasons, the dedupe key.
 Leaves to others: the file the rules come from (`enrolment.py`), limits while it waits (`raibid.ledger`).
@@ -13,11 +13,16 @@ from typing import Final
 from raibid.forge.enrolment import Enrolment
 from raibid.model.conditions import passes
 from raibid.model.job import JobSpec
+from raibid.model.pull_request_event import PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 # Woodpecker's and GitHub's spellings, anywhere in the head commit's message.
 _SKIP_CI: Final = re.compile(r"\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip actions|actions skip)\]", re.IGNORECASE)
 _LONGEST_TITLE: Final = 200
+
+
+Event = PushEvent | PullRequestEvent
+"""What a forge can tell us that may be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,18 @@ def dedupe_key(repo: str, ref: str, sha: str) -> str:
     return f"{repo}|{ref}|{sha}"
 
 
-def decide(event: PushEvent, enrolment: Enrolment) -> Build | Skip:
-    """What the push becomes."""
+def must_be_approved(spec: JobSpec, enrolment: Enrolment) -> bool:
+    """Whether a person must look at it first: the repository's rule, or code of somebody who may not push there."""
+    rule = enrolment.rule(spec.repo)
+    return bool(spec.fork or (rule and rule.approval))
+
+
+def decide(event: Event, enrolment: Enrolment) -> Build | Skip:
+    """What the forge's news becomes."""
+    return _push(event, enrolment) if isinstance(event, PushEvent) else _pull_request(event, enrolment)
+
+
+def _push(event: PushEvent, enrolment: Enrolment) -> Build | Skip:
     if event.deletes:
         return Skip("the ref was deleted")
     if not event.ref.startswith("refs/heads/"):
@@ -76,4 +91,29 @@ def decide(event: PushEvent, enrolment: Enrolment) -> Build | Skip:
         resource=rule.resource,
         link=event.link,
     )
-    return Build(spec, dedupe_key(event.repo, event.ref, event.after), rule.approval)
+    return Build(spec, dedupe_key(event.repo, event.ref, event.after), must_be_approved(spec, enrolment))
+
+
+def _pull_request(event: PullRequestEvent, enrolment: Enrolment) -> Build | Skip:
+    rule = enrolment.rule(event.repo)
+    if rule is None:
+        return Skip(f"{event.repo} is not in the enrolment file")
+    if rule.branches and not passes(rule.branches, event.base):
+        return Skip(f"branch {event.base} is not selected for {event.repo}")
+    # The payload tells neither changed files nor commits' messages: path filters and `[skip ci]` are for pushes.
+    spec = JobSpec(
+        repo=event.repo,
+        clone_url=event.clone_url,
+        ref=event.ref,
+        sha=event.sha,
+        event="pull_request",
+        forge=event.forge,
+        message=event.title,
+        author=event.author,
+        default_branch=event.default_branch,
+        priority=rule.priority_class,
+        resource=rule.resource,
+        link=event.link,
+        fork=event.fork,
+    )
+    return Build(spec, dedupe_key(event.repo, event.ref, event.sha), must_be_approved(spec, enrolment))

@@ -5,6 +5,7 @@ if not r[1] then return nil end
 if r[1] ~= 'held' then return r[1] end
 local score = int(next_score(tonumber(r[2])))
 write(job, 'status', 'waiting', 'score', score, 'approved', ARGV[2])
+tell(job)
 event(job, 'approve', 'held', 'waiting', 0)
 park(job, r[3], score)
 redis.call('ZREM', key.held, job)

@@ -53,6 +53,19 @@ local function event(job, name, from, to, attempt)
     'job', job, 'event', name, 'from', from, 'to', to, 'attempt', attempt or '')
 end
 
+-- What the forge is to hear of: marked in the same atomic step as the change.
+local function tell(job) redis.call('SADD', key.untold, job) end
+
+-- A line of the ledger's own in a job's log. It is not counted among the agent's chunks (append_log), or a chunk sent
+-- again after a lost reply could be taken for it.
+local function say(job, attempt, step, line)
+  local last = redis.call('XREVRANGE', key.log .. job, '+', '-', 'COUNT', 1)[1]
+  local before = last and dict(last[2]).d or ''
+  if before ~= '' and before:sub(-1) ~= '\n' then line = '\n' .. line end -- an agent killed in mid-line
+  redis.call('XADD', key.log .. job, '*', 'd', line, 's', step, 'a', attempt)
+  redis.call('HINCRBY', key.job .. job, 'log_bytes', #line)
+end
+
 -- lanes maps each non-empty lane to its head's score.
 local function reindex(lane)
   local head = redis.call('ZRANGE', key.lane .. lane, 0, 0, 'WITHSCORES')
@@ -84,12 +97,13 @@ local TERMINAL = { success = true, failed = true, cancelled = true, dead = true 
 -- The end of a job. The token stays, so that a finish whose reply was lost can be repeated.
 local function conclude(job, name, to, reason)
   local r = record(job, 'status', 'dedupe', 'attempt', 'entry', 'lane')
-  write(job, 'status', to, 'finished', int(time_us()), 'reason', reason, 'entry', '')
+  write(job, 'status', to, 'finished', int(time_us()), 'reason', reason, 'stuck', '', 'entry', '')
   redis.call('XADD', key.log .. job, '*', 'end', to)
   if r[2] and r[2] ~= '' then redis.call('EXPIRE', key.dedupe .. r[2], RETENTION) end
   redis.call('EXPIRE', key.log .. job, RETENTION + 3600)
   redis.call('EXPIRE', key.job .. job, RETENTION + 3600) -- outlives its dedupe key
   redis.call('SADD', key.unarchived, job)
+  tell(job)
   event(job, name, r[1], to, r[3])
   if r[4] and r[4] ~= '' then drop(r[4]) end
 end
@@ -125,6 +139,7 @@ local function create(j)
     'dedupe', j.dedupe, 'retry_of', j.retry_of or '', 'created', now)
   redis.call('SET', key.dedupe .. j.dedupe, j.id)
   redis.call('ZADD', key.index, 0, j.id)
+  tell(j.id)
   event(j.id, 'create', '', status, 0)
   if j.hold then redis.call('ZADD', key.held, now, j.id) else park(j.id, lane, score) end
   return { j.id, 1, status }

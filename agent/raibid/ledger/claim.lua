@@ -35,7 +35,10 @@ end
 
 local function start(job, from, attempt)
   write(job, 'status', 'running', 'owner', owner, 'token', token, 'attempt', attempt, 'started', int(time_us()),
-    'reason', '', 'log_seq', 0)
+    'reason', '', 'stuck', '', 'log_seq', 0)
+  redis.call('HSET', key.agent .. owner, 'job', job, 'attempt', attempt, 'told', '')
+  redis.call('EXPIRE', key.agent .. owner, AGENT_KEPT)
+  tell(job)
   event(job, 'claim', from, 'running', attempt)
   local all = redis.call('HGETALL', key.job .. job)
   all[#all + 1], all[#all + 2] = 'id', job

@@ -1,7 +1,7 @@
 """The ledger's client: one method per atomic step.
 
 Owns: arguments in, frozen values out, redis errors translated.
-Leaves to others: the steps themselves (`*.lua`), reading records (`records.py`), logs (`logs.py`).
+Leaves to others: the steps themselves (`*.lua`), records, logs and words about pods (files of these names).
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ import msgspec
 import redis
 
 from raibid.contract import STREAM, Env, Keys
-from raibid.ledger.connection import Timing, blocking_twin, command_client, password_from
+from raibid.ledger.connection import Timing, command_client, password_from
 from raibid.ledger.errors import JobNotFoundError, LedgerError, NotTerminalError, StaleTokenError, translated
 from raibid.ledger.logs import Logs
+from raibid.ledger.pods import Pods
 from raibid.ledger.records import Records, job_from_hash, text
 from raibid.ledger.results import Beat, Claim, Depth, Enqueued, NewJob, Why
 from raibid.ledger.scripts import Scripts
+from raibid.ledger.work_stream import WorkStream
 from raibid.model.job import Job, JobStatus, Report
 from raibid.model.job_id import new_job_id
+from raibid.model.pod import PodEnding, PodVerdict
 
 _OUTCOMES: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED})
 
@@ -39,9 +42,10 @@ class Ledger:
         self.timing: Final = timing or Timing()
         self.client: Final = client
         self._run = Scripts(client, self.keys)
-        self._blocking: redis.Redis | None = None
-        self.records: Final = Records(client, self.keys)
+        self._work = WorkStream(client, self.keys)
+        self.records: Final = Records(client, self.keys, self._run)
         self.logs: Final = Logs(client, self.keys, self._run)
+        self._pods = Pods(self._run)
 
     @classmethod
     def connect(
@@ -71,8 +75,7 @@ class Ledger:
     def close(self) -> None:
         """Close all connections."""
         self.client.close()
-        if self._blocking is not None:
-            self._blocking.close()
+        self._work.close()
 
     def ping(self) -> None:
         """Return when Redis answers, else raise LedgerUnavailableError."""
@@ -132,24 +135,11 @@ class Ledger:
         Returns the newest id seen, for the next call. A hint that saves polling, never a promise. Start with
         `newest()` taken before the claim that found nothing.
         """
-        if self._blocking is None:
-            self._blocking = blocking_twin(self.client)
-        with translated():
-            reply: Any = self._blocking.xread({self.keys.stream: after}, count=1, block=max(1, int(timeout * 1000)))
-        if not reply:
-            return after
-        return self.newest()
+        return self._work.wait(after, timeout)
 
     def newest(self) -> str:
         """Id of the latest entry the work stream ever had."""
-        with translated():
-            try:
-                info = self.client.xinfo_stream(self.keys.stream)
-            except redis.ResponseError as error:
-                if "no such key" in str(error):
-                    return "0-0"
-                raise
-        return text(info["last-generated-id"])
+        return self._work.newest()
 
     def beat(self, job_id: str, token: str) -> Beat:
         """Renew the lease."""
@@ -182,6 +172,38 @@ class Ledger:
         with translated():
             reply = self._run("release", job_id, token, reason, int(refund), idle)
         return JobStatus(self._fence(reply, job_id))
+
+    # --- the controller's steps ------------------------------------------------------------------------
+
+    def pod_ended(self, ending: PodEnding, verdict: PodVerdict) -> JobStatus | None:
+        """Record how an agent's pod ended, and let its job fail or go back accordingly; once per pod.
+
+        Not for pods that ended well. Returns the job's status after it; None: that pod had no job.
+        """
+        return self._pods.ended(ending, verdict)
+
+    def pods_stuck(self, reasons: Mapping[str, str]) -> int:
+        """Note which agents cannot start and why (one line each): the whole present truth; empty clears.
+
+        Queued jobs get the note, so repeat it every minute or so while there is one: it expires
+        (`contract.STUCK_SECONDS`), and jobs come. How many jobs were noted for the first time.
+        """
+        return self._pods.stuck(reasons)
+
+    def wanted(self) -> int:
+        """How many agents there should be: XLEN of the work stream, as KEDA reads it."""
+        return self._work.length()
+
+    # --- telling the forge -----------------------------------------------------------------------------
+
+    def untold(self, limit: int = 100) -> list[str]:
+        """Ids of jobs whose status changed since the forge was told, in no order."""
+        return self.records.untold(limit)
+
+    def told(self, job_id: str, status: JobStatus) -> bool:
+        """Note that the forge knows the job's status. False: it has changed meanwhile, the job stays untold."""
+        with translated():
+            return bool(self._run("told", job_id, str(status)))
 
     # --- people's steps --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Reading job records: one, or a page of them. Writes nothing.
+"""Reading job records: one, or a page of them. Writes nothing but that a job is archived.
 
 Owns: record hash → `Job`, the order and the filters of lists.
 Leaves to others: every change of a record (`*.lua`).
@@ -16,7 +16,9 @@ import redis
 from raibid.contract import ARCHIVED_LOG_SECONDS, Keys
 from raibid.ledger.errors import LedgerError, translated
 from raibid.ledger.results import Page
+from raibid.ledger.scripts import Scripts
 from raibid.model.job import Job, JobSpec, JobStatus, Report
+from raibid.model.pod import PodEnding
 
 _log: Final = logging.getLogger(__name__)
 _SCAN: Final = 200
@@ -58,7 +60,7 @@ def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
             owner=get(b"owner"),
             cancel_requested=bool(get(b"cancel")),
             approved_by=get(b"approved"),
-            reason=get(b"reason"),
+            reason=get(b"stuck") or get(b"reason"),
             retry_of=get(b"retry_of"),
             retries=int(get(b"retries") or 0),
             created=seconds(b"created"),
@@ -67,6 +69,7 @@ def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
             finished=seconds(b"finished"),
             log_bytes=int(get(b"log_bytes") or 0),
             report=msgspec.json.decode(record[b"report"], type=Report) if record.get(b"report") else None,
+            pods=tuple(msgspec.json.decode(line, type=PodEnding) for line in record.get(b"pods", b"").splitlines()),
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise LedgerError(f"job {job_id}: unreadable record: {error}") from error
@@ -75,9 +78,10 @@ def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
 class Records:
     """The job records that Redis still has."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, run: Scripts) -> None:
         self._client = client
         self._keys = keys
+        self._run = run
 
     def get(self, job_id: str) -> Job | None:
         """One job, or None."""
@@ -115,18 +119,35 @@ class Records:
             top = f"({ids[-1]}"
         return Page(found, top[1:])
 
+    def running_owners(self) -> frozenset[str]:
+        """The agents that have a job now. The work is bounded by the window, not by the jobs there are."""
+        with translated():
+            entries = cast(list[tuple[bytes, dict[bytes, bytes]]], self._client.xrange(self._keys.stream))
+            pipe = self._client.pipeline(transaction=False)
+            for _, fields in entries:
+                if b"job" in fields:
+                    pipe.hmget(self._keys.job + text(fields[b"job"]), "status", "owner")
+            found = pipe.execute()
+        return frozenset(text(owner) for status, owner in found if status == b"running" and owner)
+
     def unarchived(self, count: int = 100) -> list[str]:
         """Ids of ended jobs that the archive does not hold yet."""
         with translated():
             return [text(i) for i in cast(list[bytes], self._client.srandmember(self._keys.unarchived, count))]
 
-    def archived(self, job_id: str) -> None:
-        """Note that the archive holds the job; its log leaves Redis soon."""
+    def untold(self, count: int) -> list[str]:
+        """As `Ledger.untold`."""
         with translated():
-            pipe = self._client.pipeline(transaction=True)
-            pipe.srem(self._keys.unarchived, job_id)
-            pipe.expire(self._keys.log + job_id, ARCHIVED_LOG_SECONDS)
-            pipe.execute()
+            return [text(i) for i in cast(list[bytes], self._client.srandmember(self._keys.untold, count))]
+
+    def archived(self, job_id: str, job: Job | None = None) -> bool:
+        """Note that the archive holds the job, as it was read; its log leaves Redis soon. Whether it is the first time.
+
+        A job that got a post-mortem since it was read stays unarchived.
+        """
+        newest = "*" if job is None else job.pods[-1].pod if job.pods else ""
+        with translated():
+            return bool(self._run("archived", job_id, newest, ARCHIVED_LOG_SECONDS))
 
     def dead_letters(self, count: int = 100) -> list[tuple[str, dict[str, str]]]:
         """Newest dead letters: entry id and fields (job, reason, at; or raw for an unparseable entry)."""

@@ -19,6 +19,7 @@ if over(survey(), r[6]) then
   return finally('waiting')
 end
 write(job, 'status', 'queued', 'token', '', 'reason', reason)
+tell(job)
 event(job, 'release', 'running', 'queued', attempt)
 redis.call('XCLAIM', key.stream, key.group, r[3], 0, r[4], 'IDLE', ARGV[5], 'JUSTID')
 return finally('queued')

@@ -9,6 +9,7 @@ import msgspec
 from raibid.contract import MAX_ATTEMPTS
 from raibid.model.job import Job, JobSpec, JobStatus
 from raibid.model.job_id import new_job_id
+from raibid.model.pod import PodEnding, stuck_note
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +92,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     lease_idle: float = 0.0  #: seconds since the agent's last beat
     eta: float | None = None  #: seconds until it is likely to start; None: no build was measured yet
     reason: str = ""
+    ending: PodEnding | None = None  #: how an earlier agent of the job ended, if one ended badly
+    stuck: dict[str, str] = {}  #: agents that cannot start → why; of jobs that wait for one
 
     @property
     def sentence(self) -> str:
@@ -110,12 +113,11 @@ def explain(why: Why) -> str:
     if why.status is JobStatus.HELD:
         return "held: waits for approval"
     if why.status is JobStatus.RUNNING:
-        return (
-            f"running on {why.owner}, attempt {why.attempt} of {why.max_attempts}, last beat {why.lease_idle:.0f} s ago"
-        )
+        beat = f"last beat {why.lease_idle:.0f} s ago"
+        return _joined(f"running on {why.owner}, attempt {why.attempt} of {why.max_attempts}, {beat}", _before(why))
     if why.status is JobStatus.QUEUED:
         retry = f" (attempt {why.attempt + 1} of {why.max_attempts})" if why.attempt else ""
-        return f"next: the first free agent takes it{retry}"
+        return _joined(f"next: the first free agent takes it{retry}", stuck_note(why.stuck), _before(why))
     if why.status.terminal:
         return f"{why.status}: {why.reason}" if why.reason else str(why.status)
     parts = [f"{_ordinal(why.ahead + 1)} in queue"]
@@ -128,7 +130,15 @@ def explain(why: Why) -> str:
         parts.append(f"all {why.window} places are taken")
     if why.eta is not None:
         parts.append(f"about {why.eta:.0f} s")
-    return "; ".join(parts)
+    return _joined(*parts, stuck_note(why.stuck), _before(why))
+
+
+def _before(why: Why) -> str:
+    return f"before that, {why.ending.sentence}" if why.ending else ""
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _ordinal(number: int) -> str:

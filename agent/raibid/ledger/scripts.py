@@ -15,11 +15,14 @@ from redis.commands.core import Script
 
 from raibid.contract import (
     AGE_SECONDS,
+    AGENT_KEPT_SECONDS,
     DEAD_LETTERS_KEPT,
     DEFAULT_WINDOW,
     EVENTS_KEPT,
     MAX_REFUNDS,
+    PODS_KEPT,
     RETENTION_SECONDS,
+    STUCK_SECONDS,
     Keys,
 )
 
@@ -36,6 +39,10 @@ FLAGS: Final[dict[str, str]] = {
     "cancel": "allow-oom",
     "approve": "allow-oom",
     "bury": "allow-oom",
+    "pod_ended": "allow-oom",
+    "pods_stuck": "allow-oom",
+    "told": "allow-oom",
+    "archived": "allow-oom",
     "control": "allow-oom",
     "tick": "allow-oom",
     "why": "no-writes",
@@ -63,6 +70,7 @@ def source(name: str, keys: Keys) -> str:
         f"local key = {{{names}}}\n"
         f"local RETENTION, AGE, MAX_REFUNDS = {RETENTION_SECONDS}, {AGE_SECONDS * 1_000_000}, {MAX_REFUNDS}\n"
         f"local WINDOW, EVENTS_KEPT, DEAD_KEPT = {DEFAULT_WINDOW}, {EVENTS_KEPT}, {DEAD_LETTERS_KEPT}\n"
+        f"local AGENT_KEPT, PODS_KEPT, STUCK = {AGENT_KEPT_SECONDS}, {PODS_KEPT}, {STUCK_SECONDS}\n"
     )
     return "\n".join([shebang, header, *(_part(p) for p in SHARED), _part(f"{name}.lua")])
 

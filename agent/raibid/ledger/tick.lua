@@ -58,6 +58,7 @@ for _, job in ipairs(ids) do
   if not r[1] then
     redis.call('ZREM', key.index, job)
     redis.call('SREM', key.unarchived, job)
+    redis.call('SREM', key.untold, job)
     did.indexed = did.indexed + 1
   elseif r[1] == 'waiting'
     and not (redis.call('ZSCORE', key.lane .. r[3], job) and redis.call('ZSCORE', key.lanes, r[3])) then

@@ -1,12 +1,18 @@
 -- ARGV: job. The facts behind a job's place, as JSON; asks the same functions as admit.
 local job = ARGV[1]
-local r = record(job, 'status', 'lane', 'score', 'attempt', 'max', 'owner', 'entry', 'reason', 'repo')
+local r = record(job, 'status', 'lane', 'score', 'attempt', 'max', 'owner', 'entry', 'reason', 'repo', 'pods')
 if not r[1] then return nil end
 local s = survey()
 local facts = {
   id = job, status = r[1], paused = paused(), window = window_size(), stream = s.total,
   attempt = tonumber(r[4]), max_attempts = tonumber(r[5]), owner = r[6] or '', reason = r[8] or '',
 }
+local last = r[10] and r[10]:match('[^\n]+$')
+if last and not TERMINAL[r[1]] then facts.ending = cjson.decode(last) end
+if r[1] == 'queued' or r[1] == 'waiting' then
+  local stuck = dict(redis.call('HGETALL', key.stuck))
+  if next(stuck) then facts.stuck = stuck end
+end
 if r[1] == 'running' or r[1] == 'queued' then
   local pending = redis.call('XPENDING', key.stream, key.group, r[7], r[7], 1)
   facts.lease_idle = pending[1] and pending[1][3] / 1000 or 0

@@ -47,10 +47,11 @@ local function open_window() return paused() and 0 or window_size() end
 
 local function over(s, lane) return s.total > open_window() or blocked(s, lane, 0) ~= nil end
 
--- Stream → lane, at the old score.
+-- Stream → lane, at the old score. The owner stays: its pod may yet be said to have ended (pod_ended.lua).
 local function withdraw(job, entry, reason)
   local r = record(job, 'status', 'lane', 'score', 'attempt')
-  write(job, 'status', 'waiting', 'entry', '', 'owner', '', 'token', '', 'reason', reason)
+  write(job, 'status', 'waiting', 'entry', '', 'token', '', 'reason', reason, 'stuck', '')
+  if r[1] == 'running' then tell(job) end
   event(job, 'withdraw', r[1], 'waiting', r[4])
   park(job, r[2], r[3])
   drop(entry)

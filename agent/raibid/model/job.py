@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from raibid.model.pod import PodEnding
+
 
 class JobStatus(StrEnum):
     """Where a job stands. Held, waiting and queued are all shown as pending, with the reason."""
@@ -42,7 +44,7 @@ class JobEvent(StrEnum):
     ADMIT = "admit"  #: lane → stream
     WITHDRAW = "withdraw"  #: stream → lane: paused, or over a limit or the window
     CLAIM = "claim"  #: also of a running job whose lease was lost: a new start
-    RELEASE = "release"  #: the agent hands the job back
+    RELEASE = "release"  #: the agent hands the job back, or its pod has ended
     SUCCEED = "succeed"
     FAIL = "fail"
     CANCEL = "cancel"
@@ -57,7 +59,8 @@ TRANSITIONS: Final[dict[JobEvent, dict[JobStatus, JobStatus]]] = {
     JobEvent.CLAIM: {_S.QUEUED: _S.RUNNING, _S.RUNNING: _S.RUNNING},
     JobEvent.RELEASE: {_S.RUNNING: _S.QUEUED},
     JobEvent.SUCCEED: {_S.RUNNING: _S.SUCCESS},
-    JobEvent.FAIL: {_S.RUNNING: _S.FAILED},
+    # From queued or waiting: its agent handed it back, then its pod turned out to have ended by the job's own doing.
+    JobEvent.FAIL: dict.fromkeys((_S.RUNNING, _S.QUEUED, _S.WAITING), _S.FAILED),
     JobEvent.CANCEL: dict.fromkeys((_S.HELD, _S.WAITING, _S.QUEUED, _S.RUNNING), _S.CANCELLED),
     JobEvent.BURY: {_S.QUEUED: _S.DEAD, _S.RUNNING: _S.DEAD},
 }
@@ -107,6 +110,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resource: str = ""  #: counted resource the job needs, such as `gpu`
     params: dict[str, str] = {}  #: given to the steps as environment variables
     link: str = ""  #: the commit or pull request on the forge
+    fork: str = (
+        ""  #: the repository a pull request comes from, if not `repo` itself: code of people who may not push there
+    )
 
     @property
     def branch(self) -> str:
@@ -179,3 +185,4 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished: float = 0.0
     log_bytes: int = 0
     report: Report | None = None
+    pods: tuple[PodEnding, ...] = ()  #: how agents of its attempts ended, newest last; those that ended badly

@@ -1,0 +1,226 @@
+"""The seam to Kubernetes: what the controller asks of a cluster, and that by lightkube.
+
+Owns: the connection, the selectors of the pool's objects, the translation of the client's errors.
+Leaves to others: what the objects mean (`endings.py`, `job_creator.py`), when to ask again (`watching.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import httpx2
+import msgspec
+from lightkube import ApiError, AsyncClient
+from lightkube.core.client import FieldSelector
+from lightkube.core.exceptions import ConfigError
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.batch_v1 import Job
+from lightkube.resources.core_v1 import Event, Pod
+from lightkube.types import CascadeType
+
+from raibid.contract import AGENT_APP, Labels
+from raibid.controller.errors import (
+    KubeConfigError,
+    KubeConflictError,
+    KubeError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnavailableError,
+)
+
+POOL_PODS: Final = {Labels.APP: AGENT_APP}
+_NUMBERED: Final = re.compile(rf"{AGENT_APP}-\d+")
+
+# Plain dictionaries, unlike Job: a field of the template that this client's models do not know stays in it.
+_CronJob: Final = create_namespaced_resource("batch", "v1", "CronJob", "cronjobs", verbs=["get"])
+_RawJob: Final = create_namespaced_resource("batch", "v1", "Job", "jobs", verbs=["post"])
+
+T = TypeVar("T", Pod, Job)
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """What there was at one moment; a watch goes on from `version`."""
+
+    items: tuple[T, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """An object's latest state, or its last one."""
+
+    item: T
+    deleted: bool = False
+
+
+class Cluster(Protocol):
+    """What the controller asks of Kubernetes; tests have one in memory. Everything raises KubeError."""
+
+    async def pods(self) -> Listing[Pod]:
+        """The agents' pods."""
+
+    def pod_changes(self, version: str) -> AsyncIterator[Change[Pod]]:
+        """What happens to them after that version, without end."""
+
+    async def pod_exists(self, name: str) -> bool:
+        """Whether there is a pod of that name, whatever its labels."""
+
+    async def warnings(self, **about: str) -> Sequence[Event]:
+        """Kubernetes' warnings about objects, selected by fields of `involvedObject`."""
+
+    async def jobs(self) -> Listing[Job]:
+        """The agents' Jobs: KEDA's, the controller's own, and what was made by hand under such a name."""
+
+    def job_changes(self, version: str) -> AsyncIterator[Change[Job]]:
+        """What happens to them after that version, without end."""
+
+    async def template(self, name: str) -> Manifest:
+        """The CronJob of that name, as it is."""
+
+    async def create_job(self, job: Manifest) -> None:
+        """Create a Job. Raises KubeConflictError when its name is taken."""
+
+    async def delete_job(self, name: str) -> None:
+        """Delete a finished Job with its pod; one that is gone already is no error."""
+
+
+class KubeCluster:
+    """One namespace, as the service account or KUBECONFIG of this process sees it."""
+
+    def __init__(self, client: AsyncClient, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    @classmethod
+    def connect(cls, namespace: str) -> KubeCluster:
+        """By the pod's service account, else by KUBECONFIG; opens no connection yet.
+
+        Raises:
+            KubeConfigError: neither of them can be used.
+        """
+        try:
+            return cls(AsyncClient(namespace=namespace), namespace)
+        except (ConfigError, OSError, AssertionError, ValueError) as error:
+            raise KubeConfigError(f"no way to Kubernetes: {error}") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def pods(self) -> Listing[Pod]:
+        """As the protocol says."""
+        return await self._list(Pod, **POOL_PODS)
+
+    def pod_changes(self, version: str) -> AsyncIterator[Change[Pod]]:
+        """As the protocol says."""
+        return self._watch(Pod, version, **POOL_PODS)
+
+    async def pod_exists(self, name: str) -> bool:
+        """As the protocol says."""
+        try:
+            with translated(f"pod {name}"):
+                await self._client.get(Pod, name)
+        except KubeNotFoundError:
+            return False
+        return True
+
+    async def warnings(self, **about: str) -> Sequence[Event]:
+        """As the protocol says."""
+        fields: FieldSelector = {"type": "Warning", **{f"involvedObject.{name}": about[name] for name in about}}
+        with translated("events"):
+            found = self._client.list(Event, namespace=self._namespace, fields=fields)
+            return [event async for event in found]
+
+    async def jobs(self) -> Listing[Job]:
+        """As the protocol says."""
+        everything = await self._list(Job)
+        return Listing(tuple(job for job in everything.items if of_agents(job)), everything.version)
+
+    async def job_changes(self, version: str) -> AsyncIterator[Change[Job]]:
+        """As the protocol says."""
+        async for change in self._watch(Job, version):
+            if of_agents(change.item):
+                yield change
+
+    async def template(self, name: str) -> Manifest:
+        """As the protocol says."""
+        with translated(f"CronJob {name}"):
+            return await self._client.get(_CronJob, name)
+
+    async def create_job(self, job: Manifest) -> None:
+        """As the protocol says."""
+        with translated(f"Job {job['metadata']['name']}"):
+            await self._client.create(_RawJob(**job))
+
+    async def delete_job(self, name: str) -> None:
+        """As the protocol says."""
+        try:
+            with translated(f"Job {name}"):
+                # The API's own default for Jobs is to orphan their pods.
+                await self._client.delete(Job, name, cascade=CascadeType.BACKGROUND)
+        except KubeNotFoundError:
+            return
+
+    async def _list(self, kind: type[T], **labels: str) -> Listing[T]:
+        with translated(f"list of {kind.__name__}s"):
+            found = self._client.list(kind, namespace=self._namespace, labels={**labels})
+            items = tuple([item async for item in found])
+            return Listing(items, found.resourceVersion)
+
+    async def _watch(self, kind: type[T], version: str, **labels: str) -> AsyncIterator[Change[T]]:
+        with translated(f"watch of {kind.__name__}s"):
+            changes = self._client.watch(kind, namespace=self._namespace, labels={**labels}, resource_version=version)
+            async for what, item in changes:
+                yield Change(item, deleted=what == "DELETED")
+
+
+def of_agents(job: Job) -> bool:
+    """Whether a Job is an agent's: by KEDA's label, or by a name that the controller would give."""
+    metadata = job.metadata or ObjectMeta()
+    return (metadata.labels or {}).get(Labels.SCALED_JOB) == AGENT_APP or bool(_NUMBERED.fullmatch(metadata.name or ""))
+
+
+_BY_STATUS: Final[Mapping[int, type[KubeError]]] = {
+    HTTPStatus.UNAUTHORIZED: KubeRefusedError,
+    HTTPStatus.FORBIDDEN: KubeRefusedError,
+    HTTPStatus.NOT_FOUND: KubeNotFoundError,
+    HTTPStatus.CONFLICT: KubeConflictError,
+    # The server no longer has the history that a watch wants to go on from: a new list is the way out.
+    HTTPStatus.GONE: KubeUnavailableError,
+    HTTPStatus.TOO_MANY_REQUESTS: KubeUnavailableError,
+    HTTPStatus.REQUEST_TIMEOUT: KubeUnavailableError,
+}
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """The client's errors become the controller's; `what` was asked for.
+
+    Raises:
+        KubeUnavailableError, KubeRefusedError, KubeNotFoundError, KubeConflictError, KubeError: as they say.
+    """
+    try:
+        yield
+    except ApiError as error:  # in a watch it has a status and no response
+        raise _from_status(what, error.status.code or 0, error.status.message or "") from error
+    except httpx2.HTTPStatusError as error:
+        raise _from_status(what, error.response.status_code, error.response.reason_phrase) from error
+    except (httpx2.HTTPError, httpx2.StreamError) as error:
+        raise KubeUnavailableError(f"{what}: {type(error).__name__} {error}".rstrip()) from error
+    except ConfigError as error:  # the service account's token is read again and again
+        raise KubeUnavailableError(f"{what}: {error}") from error
+    except msgspec.MsgspecError as error:
+        raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
+
+
+def _from_status(what: str, status: int, message: str) -> KubeError:
+    kind = _BY_STATUS.get(status) or (KubeUnavailableError if status >= 500 else KubeError)
+    return kind(f"{what}: {message or 'refused'} ({status})")

@@ -1,0 +1,145 @@
+"""The watcher: tells the ledger how agents' pods ended, and why others cannot start.
+
+Owns: what was told already, what is still to be told while Redis is away, pods that vanished unseen.
+Leaves to others: the judgement (`endings.py`, `hindrances.py`), what becomes of the job (`Ledger`).
+
+Everything it keeps in memory only saves work: a new process lists all pods, tells all their ends again, and the
+ledger takes each once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from lightkube.resources.core_v1 import Event, Pod
+
+from raibid.contract import AGENT_APP, STUCK_SECONDS
+from raibid.controller.endings import PostMortem, gone, name_of, post_mortem
+from raibid.controller.errors import KubeError
+from raibid.controller.hindrances import hindrance, job_hindrance, podless, slow, steady, waiting
+from raibid.controller.kube import Change, Cluster
+from raibid.controller.watching import RESYNC_SECONDS, ControllerEvent, Tell, changes_until
+from raibid.ledger import Ledger
+
+_POOL_POD: Final = re.compile(rf"{AGENT_APP}-[a-z0-9-]+")
+"""Owners that may be pods of this pool; agents of other places (`local-…`, a host's name) are nobody's pods."""
+_REPEAT_SECONDS: Final = STUCK_SECONDS / 5
+
+
+class Watcher:
+    """One round at a time; `clock` is Kubernetes' time, Unix seconds."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        ledger: Ledger,
+        tell: Tell,
+        *,
+        resync: float = RESYNC_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._ledger = ledger
+        self._tell = tell
+        self._resync = resync
+        self._clock = clock
+        self._told: set[str] = set()  # uids of pods whose end the ledger knows
+        self._untold: dict[str, PostMortem] = {}  # a deleted pod's last state is nowhere else
+        self._stuck: dict[str, str] = {}
+        self._stuck_told: tuple[dict[str, str], float] = ({}, 0.0)
+
+    async def round(self) -> None:
+        """List, judge everything; then judge what changes, until it is time for the next list."""
+        deadline = asyncio.get_running_loop().time() + self._resync
+        await self._flush()
+        # Before the list: a pod that had a job then and is not in a list made later is gone.
+        owners = await asyncio.to_thread(self._ledger.records.running_owners)
+        listing = await self._cluster.pods()
+        self._told &= {_uid(pod) for pod in listing.items}
+        for pod in listing.items:
+            await self._judge(pod)
+        await self._find_gone(owners, {name_of(pod) for pod in listing.items})
+        await self._note_stuck(await self._hindrances(listing.items))
+        async for change in changes_until(self._cluster.pod_changes(listing.version), deadline):
+            await self._changed(change)
+
+    async def _changed(self, change: Change[Pod]) -> None:
+        await self._judge(change.item, deleted=change.deleted)
+        pod = name_of(change.item)
+        reason = "" if change.deleted else hindrance(change.item, now=self._clock())
+        if reason:
+            await self._note_stuck({**self._stuck, pod: reason})
+        elif pod in self._stuck and (change.deleted or not waiting(change.item)):
+            await self._note_stuck({other: words for other, words in self._stuck.items() if other != pod})
+
+    async def _judge(self, pod: Pod, *, deleted: bool = False) -> None:
+        uid = _uid(pod)
+        if uid in self._told or post_mortem(pod, deleted=deleted) is None:
+            return
+        result = post_mortem(pod, deleted=deleted, warnings=await self._warnings(uid=uid))
+        if result:
+            self._untold[uid] = result
+            await self._flush()
+
+    async def _find_gone(self, owners: frozenset[str], listed: set[str]) -> None:
+        for owner in owners:
+            if owner in listed or not _POOL_POD.fullmatch(owner):
+                continue
+            # The list knows pods by their label; one without it is asked for by its name.
+            if not await self._cluster.pod_exists(owner):
+                self._untold[owner] = gone(owner)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        for uid, found in list(self._untold.items()):
+            status = await asyncio.to_thread(self._ledger.pod_ended, found.ending, found.verdict)
+            del self._untold[uid]
+            self._told.add(uid)
+            what = f"{found.ending.cause}; its job is {status}" if status else f"{found.ending.cause}; it had no job"
+            self._tell(ControllerEvent(kind="ended", message=what, about=found.ending.pod))
+
+    async def _hindrances(self, pods: Sequence[Pod]) -> dict[str, str]:
+        now, found, jobs_with_pods = self._clock(), {}, set()
+        for pod in pods:
+            jobs_with_pods |= {owner.name for owner in (pod.metadata and pod.metadata.ownerReferences) or ()}
+            reason = hindrance(pod, now=now)
+            if not reason and slow(pod, now=now):
+                reason = hindrance(pod, now=now, warnings=await self._warnings(uid=_uid(pod)))
+            if reason:
+                found[name_of(pod)] = reason
+        for job in (await self._cluster.jobs()).items:
+            name = (job.metadata and job.metadata.name) or ""
+            if name not in jobs_with_pods and podless(job, now=now):
+                reason = job_hindrance(await self._warnings(kind="Job", name=name))
+                if reason:
+                    found[name] = reason
+        return found
+
+    async def _note_stuck(self, reasons: Mapping[str, str]) -> None:
+        """Tell the present truth when it is news, and again before the ledger forgets it."""
+        self._stuck = steady(self._stuck, reasons)
+        before, when = self._stuck_told
+        if self._stuck == before and (not before or self._clock() - when < _REPEAT_SECONDS):
+            return
+        await asyncio.to_thread(self._ledger.pods_stuck, self._stuck)
+        self._stuck_told = (dict(self._stuck), self._clock())
+        for pod in sorted(self._stuck.keys() | before.keys()):
+            if self._stuck.get(pod) != before.get(pod):
+                words = f"cannot start: {self._stuck[pod]}" if pod in self._stuck else "no longer hindered"
+                self._tell(ControllerEvent(kind="stuck", message=words, about=pod))
+
+    async def _warnings(self, **about: str) -> Sequence[Event]:
+        """Kubernetes' warnings; they only illustrate, so a verdict does not wait for them."""
+        try:
+            return await self._cluster.warnings(**about)
+        except KubeError as error:
+            self._tell(ControllerEvent(kind="trouble", message=str(error), about="events"))
+            return ()
+
+
+def _uid(pod: Pod) -> str:
+    return (pod.metadata and pod.metadata.uid) or ""

@@ -1,0 +1,88 @@
+"""What a forge shows beside a commit: a job's place as a commit status. Pure.
+
+Owns: the four states (both forges have them), the contexts, the words.
+Leaves to others: saying it to the forge (`gitea_client.py`), when (`raibid.api.statuses`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from raibid.model.job import Job, JobStatus
+
+CONTEXT: Final = "raibid"
+PULL_REQUEST_CONTEXT: Final = "raibid/pr"
+"""A commit that was pushed to a branch and is a pull request's head has two jobs; one context would show either."""
+_LONGEST: Final = 140
+"""GitHub refuses longer descriptions; Gitea's page cuts them."""
+
+
+class CommitState(StrEnum):
+    """How a forge colours it."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"  #: the commit's fault
+    ERROR = "error"  #: not the commit's fault: cancelled, or infrastructure failed
+
+
+STATES: Final[dict[JobStatus, CommitState]] = {
+    JobStatus.HELD: CommitState.PENDING,
+    JobStatus.WAITING: CommitState.PENDING,
+    JobStatus.QUEUED: CommitState.PENDING,
+    JobStatus.RUNNING: CommitState.PENDING,
+    JobStatus.SUCCESS: CommitState.SUCCESS,
+    JobStatus.FAILED: CommitState.FAILURE,
+    JobStatus.CANCELLED: CommitState.ERROR,
+    JobStatus.DEAD: CommitState.ERROR,
+}
+
+
+class CommitStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A status as both forges take it."""
+
+    state: CommitState
+    context: str
+    description: str
+    target_url: str = ""
+
+
+def status_of(job: Job, public_url: str) -> CommitStatus:
+    """What the forge is to show for a job. `public_url`: where people reach the API; empty: no link."""
+    words = " ".join(_words(job).split())
+    return CommitStatus(
+        state=STATES[job.status],
+        context=PULL_REQUEST_CONTEXT if job.spec.event == "pull_request" else CONTEXT,
+        description=words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…",
+        target_url=f"{public_url.rstrip('/')}/jobs/{job.id}" if public_url else "",
+    )
+
+
+def _words(job: Job) -> str:
+    match job.status:
+        case JobStatus.HELD:
+            whose = f": a pull request from {job.spec.fork}" if job.spec.fork else ""
+            return f"waits for approval{whose}"
+        case JobStatus.WAITING:
+            return _with_reason("waits in the queue", job)
+        case JobStatus.QUEUED:
+            return _with_reason("waits for an agent", job)
+        case JobStatus.RUNNING:
+            again = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 else ""
+            return f"running on {job.owner}{again}"
+        case JobStatus.SUCCESS:
+            return f"built in {_duration(job.finished - job.started)}"
+        case _:
+            return _with_reason(str(job.status), job)
+
+
+def _with_reason(words: str, job: Job) -> str:
+    return f"{words}: {job.reason}" if job.reason and job.reason != words else words
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

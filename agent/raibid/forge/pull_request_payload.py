@@ -1,0 +1,73 @@
+"""The pull request payload that Gitea and GitHub share; only the fields the pool needs are decoded.
+
+Owns: the shape, which actions bring code to build.
+Leaves to others: the headers (`gitea.py`, `github.py`), what is built of it (`intake.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from raibid.forge import names
+from raibid.forge.push_payload import Person, Repository
+from raibid.model.pull_request_event import PullRequestEvent
+
+EVENT: Final = "pull_request"
+_BUILT: Final = frozenset({"opened", "reopened", "synchronized", "synchronize"})
+"""New code, or code that nobody looked at for a while. Gitea writes `synchronized`, GitHub `synchronize`."""
+_LONGEST_NAME: Final = 200
+_LONGEST_LINK: Final = 8_192
+
+
+class Side(msgspec.Struct, frozen=True, gc=False):
+    """Head or base: a commit of a branch of a repository, which may be gone."""
+
+    ref: str
+    sha: str
+    repo: Repository | None = None
+
+
+class Pull(msgspec.Struct, frozen=True):
+    """The pull request itself."""
+
+    head: Side
+    base: Side
+    title: str = ""
+    html_url: str = ""
+    user: Person | None = None
+
+
+class PullRequest(msgspec.Struct, frozen=True):
+    """What both forges send. Missing or mistyped fields fail to decode; unknown ones are skipped unread."""
+
+    action: str
+    number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    pull_request: Pull
+    repository: Repository
+
+
+def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestEvent | None:
+    """Payload → event; None for an action that brings no code, such as a label.
+
+    Raises:
+        PayloadError: a name that the pool does not accept.
+    """
+    if payload.action not in _BUILT:
+        return None
+    pull, repository = payload.pull_request, payload.repository
+    return PullRequestEvent(
+        forge=forge,
+        repo=names.repository(repository.full_name),
+        clone_url=names.clone_url(repository.clone_url),
+        number=payload.number,
+        sha=names.sha(pull.head.sha),
+        base=names.ref(f"refs/heads/{pull.base.ref}").removeprefix("refs/heads/"),
+        head_repo=names.repository(pull.head.repo.full_name) if pull.head.repo else "",
+        delivery=delivery[:_LONGEST_NAME],
+        title=pull.title[:_LONGEST_NAME],
+        author=pull.user.login[:_LONGEST_NAME] if pull.user else "",
+        default_branch=repository.default_branch[:_LONGEST_NAME],
+        link=pull.html_url[:_LONGEST_LINK],
+    )

@@ -1,0 +1,119 @@
+"""A real node: containerd and kubelet in namespaces of their own, joined to a control plane.
+
+Owns: what a node is made of, in which order, and that nothing of it outlives the session.
+Leaves to others: each part (a file per part), what runs on it.
+
+Needs Linux, root, and Debian's containerd, runc, containernetworking-plugins, iproute2.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from lightkube import Client
+from lightkube.resources.core_v1 import Node as NodeObject
+
+from components.budget import KubeletReservation
+from components.units import GI, MI
+from tests.cluster.containerd import Containerd
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.image_archive import pause_archive
+from tests.cluster.kubelet import Kubelet
+from tests.cluster.machine import Machine
+from tests.cluster.network import Network
+from tests.waiting import until
+
+NAME: Final = "node"
+USER: Final = f"system:node:{NAME}"
+USERS: Final = {USER: "system:nodes"}
+"""For `ControlPlane(users=…)`: the kubelet's own, with a kubelet's rights."""
+SMALL: Final = KubeletReservation(
+    system_cpu=100,
+    system_memory=GI,
+    system_disk=2 * GI,
+    kube_cpu=100,
+    kube_memory=512 * MI,
+    eviction_memory=256 * MI,
+    eviction_disk_percent=2,
+)
+"""For two cores that also run the control plane: most of the machine is the pods'."""
+
+
+class Node:
+    """One node; entered, it is Ready."""
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        directory: Path,
+        network: Network,
+        *,
+        reservation: KubeletReservation = SMALL,
+    ) -> None:
+        self.directory: Final = directory
+        self.machine: Final = Machine(directory / "machine", network.name)
+        self.containerd: Final = Containerd(directory / "containerd", self.machine, network)
+        self.kubelet: Final = Kubelet(
+            directory / "kubelet",
+            self.machine,
+            name=NAME,
+            address=network.address,
+            kubeconfig=control_plane.kubeconfig(USER),
+            authority=control_plane.authority.certificate,
+            runtime=self.containerd.socket,
+            reservation=reservation,
+        )
+        self._control_plane = control_plane
+        self._running = ExitStack()
+
+    def allocatable(self) -> dict[str, str]:
+        """What the scheduler may give away, as the node's status says."""
+        status = self._object().status
+        return dict(status.allocatable or {}) if status else {}
+
+    def capacity(self) -> dict[str, str]:
+        """What the kubelet sees of the machine."""
+        status = self._object().status
+        return dict(status.capacity or {}) if status else {}
+
+    def _object(self) -> NodeObject:
+        client: Client = self._control_plane.client()
+        return client.get(NodeObject, NAME)
+
+    def _ready(self) -> bool:
+        status = self._object().status
+        return any(each.type == "Ready" and each.status == "True" for each in (status and status.conditions) or [])
+
+    def __enter__(self) -> Self:
+        pause = pause_archive()
+        with ExitStack() as stack:
+            stack.enter_context(self.machine)
+            stack.enter_context(self.containerd)
+            self.containerd.load(pause)
+            stack.enter_context(self.kubelet)
+            until(self._ready, "the node is Ready", budget=60)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.__exit__(kind, error, trace)
+
+
+def why_not() -> str:
+    """Why no node can run here; empty: it can."""
+    if platform.system() != "Linux":
+        return "a node needs Linux"
+    if os.geteuid() != 0:
+        return "a node needs root (namespaces, bridges, control groups)"
+    programs = {"containerd": "containerd", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [package for program, package in programs.items() if not shutil.which(program, path=path)]
+    return f"apt-get install {' '.join(missing)}" if missing else ""

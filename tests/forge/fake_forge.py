@@ -1,0 +1,117 @@
+"""A forge's API over real HTTP as far as commit statuses go: Gitea's codes, and every way it can be in trouble.
+
+Compared with a real Gitea 1.26 in tests/cluster/test_commit_statuses.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+_STATUSES = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/statuses/([0-9a-f]+)")
+_COMMIT = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/git/commits/([0-9a-f]+)")
+NAME, TOKEN = "raibid", "t0k/en of the täsk"
+
+
+@dataclass
+class FakeForge:
+    """A forge that one user may write statuses to. It keeps its port and its memory while it is down."""
+
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    """In the order they came: repo, sha, state, context, description, target_url."""
+    gone: set[str] = field(default_factory=set)
+    """Commits and repositories that are not there."""
+    asked: list[str] = field(default_factory=list)
+    trouble: Callable[[str], int] = lambda _: 0
+    """Method and path → the status instead of an answer; 0 for none."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of an answer in trouble."""
+    meanwhile: Callable[[], None] = lambda: None
+    """Called while a status is taken: what happens elsewhere before the answer arrives."""
+    port: int = 0
+    _server: ThreadingHTTPServer | None = None
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        handler = type("Bound", (_Handler,), {"forge": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server and self._thread:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+        self._server = self._thread = None
+
+    @property
+    def up(self) -> bool:
+        return self._server is not None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def credentials(self, file: Path) -> Path:
+        """The file that lets the pool in."""
+        file.write_text(
+            f"https://other:wrong@127.0.0.1:{self.port}\nhttp://{NAME}:t0k%2Fen%20of%20the%20t%C3%A4sk@127.0.0.1:{self.port}\n",
+            encoding="utf-8",
+        )
+        return file
+
+    def shown(self, sha: str, context: str = "raibid") -> str:
+        """The state that people see beside a commit: the last one told."""
+        states = [s["state"] for s in self.statuses if (s["sha"], s["context"]) == (sha, context)]
+        return states[-1] if states else ""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    forge: ClassVar[FakeForge]
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.forge.asked.append(f"{self.command} {self.path}")
+        status, answer = self._answer(body)
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in self.forge.headers.items() if status >= 300 else ():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, body: bytes) -> tuple[int, Any]:
+        if status := self.forge.trouble(f"{self.command} {self.path}"):
+            return status, {"message": "not\n  now"}
+        expected = "Basic " + base64.b64encode(f"{NAME}:{TOKEN}".encode()).decode()
+        if self.headers.get("Authorization") != expected:
+            return 401, {"message": "invalid username, password or token"}
+        path = self.path.partition("?")[0]
+        if match := _COMMIT.fullmatch(path):
+            there = not self.forge.gone & set(match.groups())
+            return (200, {"sha": match[2]}) if there else (404, {"message": f"commit doesn't exist: {match[2]}"})
+        match = _STATUSES.fullmatch(path)
+        if not match or match[1] in self.forge.gone:
+            return 404, {"message": "not found"}
+        if match[2] in self.forge.gone:
+            return 500, {"message": ""}
+        told = json.loads(body)
+        self.forge.statuses.append({"repo": match[1], "sha": match[2], **told})
+        self.forge.meanwhile()
+        return 201, {"id": len(self.forge.statuses), "status": told["state"], **told, "creator": {"login": NAME}}
+
+    do_GET = do_POST = _serve
