@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi import ComponentResource, ResourceOptions
+from raibid.contract import Annotations
 
 from components.budget import Budget, Footprint
 from components.gitea_config import host
@@ -30,7 +31,7 @@ DIRECTORY: Final = "infrastructure/policies"
 IMAGES: Final = "admission_images"
 """Variable: the regular expression that images begin with."""
 MOST_AGENTS: Final = "admission_most_agents"
-"""Variable: the budget's `maxReplicaCount`."""
+"""Variable: how many agents the budget has room for."""
 
 WORKLOADS: Final = ("infrastructure", "ci", "apps")
 """Namespaces whose pods are judged. Named one by one, for a cluster may hold other teams' work. Not those of pods that
@@ -88,6 +89,10 @@ variables.volumes.all(v, !has(v.hostPath) || !(v.hostPath.path.endsWith('docker.
 """,
     "scaled-job-budget": f"""\
 has(object.spec.maxReplicaCount) && object.spec.maxReplicaCount <= ${{{MOST_AGENTS}}}
+""",
+    "template-within-budget": f"""\
+!has(object.metadata.annotations) || !('{Annotations.MAX_AGENTS}' in object.metadata.annotations)
+  || int(object.metadata.annotations['{Annotations.MAX_AGENTS}']) <= ${{{MOST_AGENTS}}}
 """,
     "kustomization-complete": """\
 has(object.spec.interval) && has(object.spec.retryInterval) && has(object.spec.timeout) && has(object.spec.prune)
@@ -156,6 +161,12 @@ POLICIES: Final = (
         rules=("scaled-job-budget",),
         resources=(_resources("keda.sh", "scaledjobs"),),
         namespaces=_in(*POD_SECURITY),
+    ),
+    _Policy(
+        name="raibid-templates",
+        rules=("template-within-budget",),
+        resources=(_resources("batch", "cronjobs"),),
+        namespaces=_in(AGENTS),
     ),
     _Policy(
         name="raibid-kustomizations",

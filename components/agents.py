@@ -14,8 +14,8 @@ from typing import Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import AclUser, Secrets
 
-from components import gitea_config, redis
-from components.agent_pod import CACHE_CLAIM, NAME, NAMESPACE
+from components import agent_pod, gitea_config, redis
+from components.agent_pod import CACHE_CLAIM, NAMESPACE
 from components.budget import Budget, Footprint
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
 from components.network import DNS, INTERNET, network_policy, pods, to_peers
@@ -23,6 +23,7 @@ from components.settings import Settings
 from components.units import cores_text, size_text
 from components.workload import service_account, volume_claim
 
+NAME: Final = agent_pod.NAME
 FLOWS: Final = (
     ("redis", "claim, log, finish"),
     ("gitea", "clone"),

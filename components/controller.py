@@ -97,8 +97,14 @@ def _environment() -> Mapping[str, str]:
 
 def _rights() -> Manifest:
     # To look, and nothing else: what it may change with scaler direct comes with the template (`job_template`).
-    look = ["get", "list", "watch"]
-    return role(NAME, NAMESPACE, NAME, rule("", ["pods", "events"], look), rule("batch", ["jobs"], look))
+    return role(
+        NAME,
+        NAMESPACE,
+        NAME,
+        rule("", ["pods"], ["get", "list", "watch"]),
+        rule("", ["events"], ["list"]),
+        rule("batch", ["jobs"], ["list"]),
+    )
 
 
 def _deployment(workload: Workload) -> Manifest:
@@ -122,6 +128,9 @@ def _deployment(workload: Workload) -> Manifest:
             # Two at once would both make up for the same shortage of agents.
             "strategy": {"type": "Recreate"},
             "revisionHistoryLimit": 3,
+            # It has no probe, for nobody calls it, and what went wrong unforeseen ends it: so one that ends right after
+            # its start must not count as well.
+            "minReadySeconds": 10,
             "selector": {"matchLabels": selector},
             "template": {
                 "metadata": {"labels": selector, "annotations": annotations},

@@ -60,7 +60,7 @@ def _cron_job() -> Manifest:
             "suspend": True,
             "schedule": _NEVER,
             "concurrencyPolicy": "Forbid",
-            # Kubernetes' own controller keeps to these, suspended or not: the Jobs bear this CronJob as their owner.
+            # The controller keeps to these, and Kubernetes' own does for Jobs that were made by hand.
             "successfulJobsHistoryLimit": agent_pod.SUCCEEDED_KEPT,
             "failedJobsHistoryLimit": agent_pod.FAILED_KEPT,
             "jobTemplate": {
@@ -77,8 +77,8 @@ def _rights() -> Manifest:
         RIGHTS,
         NAMESPACE,
         NAME,
-        rule("batch", ["cronjobs"], ["get", "list", "watch"], names=[agent_pod.NAME]),
-        rule("batch", ["jobs"], ["create", "delete"]),
+        rule("batch", ["cronjobs"], ["get"], names=[agent_pod.NAME]),
+        rule("batch", ["jobs"], ["watch", "create", "delete"]),
     )
 
 

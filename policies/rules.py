@@ -17,6 +17,8 @@ from policies.rule import AGENTS, Bounds, Rule
 
 _EXACT: Final = re.compile(r"[^:@]+(:(?!latest$)\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})")
 _SOCKETS: Final = ("docker.sock", "containerd.sock", "crio.sock")
+MAX_AGENTS: Final = "raibid.dev/max-agents"
+"""Annotation of the CronJob that the direct scaler makes agents of."""
 KEEP: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
 
 
@@ -100,6 +102,14 @@ def _within_budget(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
     most = section(manifest, "spec").get("maxReplicaCount", 100)
     if not isinstance(most, int) or most > bounds.most_agents:
         yield f"spec.maxReplicaCount is {most}, the budget has room for {bounds.most_agents}"
+
+
+def _template_within_budget(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
+    if manifest.get("kind") != "CronJob" or bounds.most_agents is None:
+        return
+    most = annotation(manifest, MAX_AGENTS)
+    if most and not (most.isascii() and most.isdigit() and int(most) <= bounds.most_agents):
+        yield f"{MAX_AGENTS} is {most}, the budget has room for {bounds.most_agents}"
 
 
 def _kept(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
@@ -202,6 +212,13 @@ RULES: Final[tuple[Rule, ...]] = (
         why="more would be pods that stay Pending while KEDA believes that they work",
         remedy="take maxReplicaCount from `python -m components budget`",
         check=_within_budget,
+    ),
+    Rule(
+        id="template-within-budget",
+        demand="the template of the direct scaler asks for no more agents than the budget has room for",
+        why="the controller makes as many Jobs as it says: more would be pods that stay Pending",
+        remedy="take raibid.dev/max-agents from `python -m components budget`",
+        check=_template_within_budget,
     ),
     Rule(
         id="data-kept",

@@ -24,8 +24,8 @@ from components.settings.model import (
     Settings,
     Systems,
 )
+from components.settings.notices import notices
 from components.settings.problems import Problem, SettingsError
-from components.settings.rules import notices
 from components.settings.secrets import SECRET_KEYS, StackSecrets
 from components.settings.types import DnsLabel
 

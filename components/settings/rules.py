@@ -1,7 +1,8 @@
 """Rules between the values of a stack's config: each a function over the sections that it names.
 
-Owns: what must agree (names, hosts, cores, reservations, architectures, pins), and what is only worth a word.
-Leaves to others: a single value's own rule (`types`), whether the systems fit (`components.budget`).
+Owns: what must agree (names, hosts, cores, reservations, architectures, pins).
+Leaves to others: a single value's own rule (`types`), what is only worth a word (`notices`), whether the systems fit
+(`components.budget`).
 
 A rule asks for sections by its parameters' names; it runs whenever those are valid by themselves, so that a mistake
 in one section does not hide one in another.
@@ -24,13 +25,10 @@ from components.settings.model import (
     Profile,
     Recipients,
     Reserved,
-    Settings,
 )
 from components.settings.problems import Problem, near
 from components.units import cores_text, size_text
 from components.versions import IMAGES
-
-_KEDA_PASSWORD: Final = f"redis/{AclUser.KEDA}"
 
 DOWNLOADS: Final = ("k3s-amd64", "k3s-arm64")
 """What `checksums` may name."""
@@ -73,27 +71,6 @@ def problems(sections: Mapping[str, Any]) -> Iterator[Problem]:
         wanted = list(inspect.signature(rule).parameters)
         if all(name in sections for name in wanted):
             yield from rule(**{name: sections[name] for name in wanted})
-
-
-def notices(settings: Settings) -> tuple[str, ...]:
-    """What is allowed and still worth a word, one sentence each."""
-    found = []
-    if settings.domain.endswith(".local"):
-        found.append(
-            f"domain: {settings.domain}: names under .local belong to mDNS (RFC 6762), so hosts may not ask DNS for "
-            "them: the hosts file gets them, clients elsewhere need the same"
-        )
-    if settings.cluster.kind == "k3s":
-        found += [
-            f"nodes[{index}].hostKey: empty: nothing can be run on {node.host} until its public host key is set"
-            for index, node in enumerate(settings.nodes)
-            if not node.host_key
-        ]
-    if settings.scaler == "direct" and _KEDA_PASSWORD in settings.rotation:
-        found.append(f"rotation.{_KEDA_PASSWORD}: nobody logs in with it: scaler direct installs no KEDA")
-    if settings.recipients is None:
-        found.append("recipients: unset: Secrets cannot be encrypted and are listed as missing")
-    return tuple(found)
 
 
 def _twice(nodes: tuple[Node, ...], key: str) -> Iterator[Problem]:

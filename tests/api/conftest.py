@@ -106,7 +106,14 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
             (tmp_path / name).write_bytes(content + b"\n")
         paths = {name: tmp_path / name for name in files}
         return Settings(
-            **{**paths, "store": f"file://{tmp_path}/store", "tick_seconds": 3600, "status_seconds": 3600, "badge_seconds": 0, **changes}
+            **{
+                **paths,
+                "store": f"file://{tmp_path}/store",
+                "tick_seconds": 3600,
+                "status_seconds": 3600,
+                "badge_seconds": 0,
+                **changes,
+            }
         )
 
     return make

@@ -93,6 +93,14 @@ def test_why_has_the_facts_and_the_sentence(api: Api) -> None:
     assert answer.json()["sentence"] == facts.sentence == "1st in queue; the queue is paused"
 
 
+def test_why_names_the_agents_that_cannot_start(api: Api) -> None:
+    job_id = enqueue(api.ledger)
+    api.ledger.pods_stuck({"ci-agent-x": "ImagePullBackOff: no such image"})
+    answer = api.reader.get(f"/jobs/{job_id}/why").json()
+    assert answer["stuck"] == {"ci-agent-x": "ImagePullBackOff: no such image"}
+    assert answer["sentence"].endswith("agent ci-agent-x cannot start: ImagePullBackOff: no such image")
+
+
 def test_a_manual_job_is_built_as_asked(api: Api) -> None:
     asked = {**MANUAL, "ref": "dev", "sha": SHA, "params": {"LEVEL": "3"}, "priority": "high", "resource": "gpu"}
     answer = api.writer.post("/jobs", json=asked)

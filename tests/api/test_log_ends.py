@@ -12,6 +12,7 @@ from raibid.api.background import archive_ended
 from raibid.ledger import Claim, Ledger
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
+from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.api.conftest import Api, enqueue, write
 from tests.api.event_stream import CHUNKS, events, received
@@ -30,6 +31,23 @@ def test_an_archived_log_reads_and_resumes_as_it_did_in_redis(api: Api, claim: C
     assert api.reader.get(f"{path}?format=text").content == text
     middle = live[30].id
     assert received(api.reader.get(path, headers={"Last-Event-ID": middle}))[:-1] == live[31:-1]
+
+
+def test_a_reader_sees_how_the_agents_pod_ended_before_the_log_ends(api: Api, claim: Claim) -> None:
+    write(api.ledger, claim, b"linking ...")
+    ending = PodEnding(pod=claim.job.owner, reason="OOMKilled", exit_code=137)
+    api.ledger.pod_ended(ending, PodVerdict.FAIL)
+    path = f"/jobs/{claim.job.id}"
+    *_, last, end = received(api.reader.get(f"{path}/logs"))
+    assert last.data == f"\n{ending.sentence}\n"
+    assert (end.kind, end.data) == ("end", "failed")
+    assert api.reader.get(f"{path}/why").json()["sentence"] == "failed: OOMKilled (exit code 137)"
+    assert api.reader.get(path).json()["pods"][0]["reason"] == "OOMKilled"
+    archive_ended(api.parts)
+    api.ledger.client.delete(api.ledger.keys.job + claim.job.id, api.ledger.keys.log + claim.job.id)
+    assert api.reader.get(path).json()["pods"][0]["reason"] == "OOMKilled"
+    assert api.reader.get(f"{path}/why").json()["sentence"] == "failed: OOMKilled (exit code 137)"
+    assert api.reader.get(f"{path}/logs?format=text").text == f"linking ...\n{ending.sentence}\n"
 
 
 def whole(claim: Claim, ledger: Ledger, *chunks: bytes) -> str:

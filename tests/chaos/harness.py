@@ -17,6 +17,7 @@ from raibid.local.redis_server import RedisServer, free_port
 from raibid.model.job import JobStatus
 from raibid.scaler.arithmetic import Scaling, jobs_to_create
 
+from tests.chaos.coroner import Coroner
 from tests.chaos.deliveries import Deliveries
 from tests.chaos.faults import LONGEST_WORK, Options, make_plan
 from tests.chaos.history import Audit, History
@@ -83,11 +84,12 @@ class Run:
             deliveries = Deliveries(plan.requests, world.door_port, mother, lambda: recorder.backlog)
             system = System(ledger, recorder, mother, deliveries, server, shim)
             injector = Injector(self._options, plan, system)
+            coroner = Coroner(self._options.seed, ledger)
             injector.calm()
             self._open_door(system)
             stack.enter_context(deliveries)
-            drained = self._loop(system, injector)
-            self._await_agents(system)
+            drained = self._loop(system, injector, coroner)
+            self._await_agents(system, coroner)
             rest = recorder.look().depth
             return History(
                 timeline=recorder.timeline,
@@ -102,6 +104,7 @@ class Run:
                 faults={
                     **{str(kind): count for kind, count in injector.done.items()},
                     "no answer, delivered again": deliveries.unanswered,
+                    "end of an agent told": coroner.told,
                 },
                 agents=self._agents,
                 most_agents=self._most,
@@ -113,10 +116,11 @@ class Run:
                 lost_bytes=injector.lost_bytes,
             )
 
-    def _loop(self, system: System, injector: Injector) -> float:
+    def _loop(self, system: System, injector: Injector, coroner: Coroner) -> float:
         """Until nothing is left, or nothing ends any more: then the checker says what is wrong. Seconds since calm."""
         while True:
-            self._poll_children(system)
+            self._poll_children(system, coroner)
+            coroner.step()
             audit = system.recorder.look()
             self._scale(system, audit)
             self._tick(system)
@@ -137,10 +141,12 @@ class Run:
             self._ended = ended, time.monotonic()
         return time.monotonic() - self._ended[1] > 3 * END_BOUND
 
-    def _poll_children(self, system: System) -> None:
+    def _poll_children(self, system: System, coroner: Coroner) -> None:
         for child in system.mother.poll():
             if child.name == system.deliveries.door:
                 self._open_door(system)
+            elif child.name.startswith("agent-"):
+                coroner.hear(child)
 
     def _open_door(self, system: System) -> None:
         self._doors += 1
@@ -171,11 +177,11 @@ class Run:
         left = d.stream + d.pending + d.waiting + d.held + system.recorder.open
         return system.deliveries.done and not left
 
-    def _await_agents(self, system: System) -> None:
+    def _await_agents(self, system: System, coroner: Coroner) -> None:
         """Agents without a job give up by themselves, zombies learn that they are; then nobody writes any more."""
         deadline = time.monotonic() + 60
         while system.mother.agents:
-            self._poll_children(system)
+            self._poll_children(system, coroner)
             if time.monotonic() > deadline:
                 raise ChaosError(f"agents that do not end: {system.mother.agents}")
             time.sleep(_POLL)

@@ -17,6 +17,7 @@ from raibid.contract import GROUP
 from raibid.ledger import Claim, LedgerError, NewJob, StaleTokenError
 from raibid.model.job import JobSpec, JobStatus
 from raibid.model.job_id import new_job_id
+from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.chaos.history import Acknowledged, History, Hit
 from tests.chaos.recorder import Recorder
@@ -148,6 +149,18 @@ def cancelled_job_loses_its_agent(stage: Stage) -> None:
     stage.end(stage.take("heir"), "heir")
 
 
+def end_of_a_pod_is_told_late(stage: Stage) -> None:
+    """By the time that anybody hears how the first agent's pod ended, another agent has its job."""
+    stage.put()
+    first = stage.take("first")
+    assert first
+    stage.lose_lease(first)
+    heir = stage.take("heir")
+    stage.ledger.pod_ended(PodEnding(pod="first", reason="NodeLost"), PodVerdict.LOST)
+    stage.recorder.look()
+    stage.end(heir, "heir")
+
+
 SCENARIOS: Final[dict[str, Callable[[Stage], None]]] = {
     "no-fencing": zombie_wakes_up,
     "split-finish": agent_dies_while_it_finishes,
@@ -155,6 +168,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], None]]] = {
     "no-limit": repository_is_limited,
     "no-trim": queue_is_paused,
     "deaf-claim": cancelled_job_loses_its_agent,
+    "hasty-coroner": end_of_a_pod_is_told_late,
 }
 """The story in which each bug shows."""
 

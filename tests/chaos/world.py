@@ -15,6 +15,7 @@ import msgspec
 from raibid.contract import STREAM
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
 from raibid.ledger.connection import command_client
+from raibid.ledger.pods import Pods
 from raibid.ledger.scripts import source
 from raibid.model.job import JobStatus, Report
 
@@ -66,6 +67,7 @@ class JournalLedger(Ledger):
         self._mutation = MUTATIONS.get(world.mutation)
         if self._mutation:
             self._run = MutatedScripts(self.client, self.keys, self._mutation)
+            self._pods = Pods(self._run)
 
     def text_of(self, script: str) -> str:
         """The script as this ledger runs it, for a transaction with other commands."""

@@ -70,9 +70,7 @@ def built(target: str, image: Image) -> Built:
 
 def _build(target: str, image: Image, context: Context, archive: Path) -> None:
     name = f"{image.repository}:{image.tag}"
-    order = Order(
-        context=context.hash, images={target: image}, platforms=(_PLATFORMS[platform.machine()],), push=False
-    )
+    order = Order(context=context.hash, images={target: image}, platforms=(_PLATFORMS[platform.machine()],), push=False)
     with tempfile.TemporaryDirectory(prefix="raibid-image-", dir=cache("scratch")) as scratch:
         directory = Path(scratch) / "context"
         context.write(directory)

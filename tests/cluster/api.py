@@ -80,9 +80,10 @@ class Api:
         assert answer.accepted, answer.said
         return list(answer.body["items"])
 
-    def delete(self, manifest: Manifest) -> Answer:
-        """Delete it, dependants in the background."""
-        return self._ask("DELETE", self.path(manifest), {"propagationPolicy": "Background"})
+    def delete(self, manifest: Manifest, *, grace: int | None = None) -> Answer:
+        """Delete it, dependants in the background; `grace`: seconds, 0 as a kubelet does when a pod has ended."""
+        patience = {} if grace is None else {"gracePeriodSeconds": str(grace)}
+        return self._ask("DELETE", self.path(manifest), {"propagationPolicy": "Background"} | patience)
 
     def merge(self, manifest: Manifest, change: Manifest, *, status: bool = False) -> Answer:
         """Merge patch of an object, or of its status."""

@@ -43,6 +43,8 @@ class Builders:
     seconds: float = 0.5
     gate: threading.Event = field(default_factory=threading.Event)
     builds: list[Build] = field(default_factory=list)
+    ended: dict[str, float] = field(default_factory=dict)
+    """Agent → when it ended, Unix seconds."""
     idle: list[str] = field(default_factory=list)
     """Agents that ended without ever having had a job."""
 
@@ -58,6 +60,7 @@ class Builders:
                 run.listeners.append(partial(stop.request, StopReason.STALE))
                 return self._live(ledger, run, stop)
         finally:
+            self.ended[run.name] = time.time()
             ledger.close()
 
     def _live(self, ledger: Ledger, run: Run, stop: Stop) -> int:

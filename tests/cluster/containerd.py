@@ -94,5 +94,5 @@ class Containerd(Inhabitant):
         return self.socket.exists() and self._ctr("version", timeout=10).returncode == 0
 
     def _ctr(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-        ctr = [system_program("ctr", "containerd"), "--address", self.socket, "--namespace", "k8s.io"]
+        ctr: list[str | Path] = [system_program("ctr", "containerd"), "--address", self.socket, "--namespace", "k8s.io"]
         return subprocess.run([*ctr, *arguments], capture_output=True, text=True, check=False, timeout=timeout)

@@ -18,13 +18,14 @@ from typing import Any, Final
 import yaml
 from pyrage import x25519
 
-from components import cluster, namespaces, sops
+from components import agent_pod, cluster, namespaces, sops
 from components.engine.plan import SECRET, plan
 from components.kustomize.applied import ROOT, Applied
 from components.manifest_tree import to_yaml
 from components.secret_values import deriver
 from components.settings import Settings, load_stack
 from components.systems import emission
+from policies.rule import AGENTS
 from tests.cluster.api import Answer, Api, Manifest
 from tests.cluster.control_plane import ControlPlane
 from tests.contract.schemas import CRDS
@@ -62,6 +63,14 @@ class Sealed(Rendered):
         for stage in (ROOT, *self.stages):
             found = [item for item in self.applied if item.stage == stage]
             yield stage, sorted(found, key=lambda item: item.manifest["kind"] not in _FIRST)
+
+    @property
+    def agent_job(self) -> Manifest:
+        """The spec of an agent's Job, whoever makes it."""
+        if self.settings.scaler == "direct":
+            template: Manifest = self.one("CronJob", agent_pod.NAME)["spec"]["jobTemplate"]
+            return dict(template["spec"])
+        return dict(self.one("ScaledJob", agent_pod.NAME)["spec"]["jobTargetRef"])
 
 
 def seal(stack: str, **changes: Any) -> Sealed:
@@ -162,6 +171,12 @@ class EmittedCluster:
         """As a service account, `namespace/name`."""
         namespace, _, name = account.partition("/")
         return Api(self.plane, impersonate=f"system:serviceaccount:{namespace}:{name}")
+
+    def agent(self, name: str) -> Manifest:
+        """A pod as KEDA's Jobs, or the controller's, make it."""
+        template = self.tree.agent_job["template"]
+        metadata = {**template.get("metadata", {}), "name": name, "namespace": AGENTS}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
     def apply_all(self) -> list[Take]:
         """Every object once, in order; nothing is forced, so one that has another owner is refused."""

@@ -101,7 +101,12 @@ class Hands:
         run.ended.set()
         if not gone:
             code = KILLED if run.killed else code
-            ended = {"exitCode": code, "startedAt": _now(), "finishedAt": _now(), "reason": "Error" if code else "Completed"}
+            ended = {
+                "exitCode": code,
+                "startedAt": _now(),
+                "finishedAt": _now(),
+                "reason": "Error" if code else "Completed",
+            }
             self._report(run.name, "Failed" if code else "Succeeded", {"terminated": ended})
 
     def _report(self, name: str, phase: str, state: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ Leaves to others: pods (`hands.py`), the ledger's jobs.
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -45,3 +46,23 @@ class JobWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watch.__exit__(kind, error, trace)
+
+    def _changed(self, event: str, job: Job) -> None:
+        assert job.metadata
+        assert job.metadata.creationTimestamp
+        name = str(job.metadata.name)
+        with self._lock:
+            self.seen.setdefault(name, time.time())
+            self.created.setdefault(name, job.metadata.creationTimestamp.timestamp())
+            if event == "DELETED" and name in self._unfinished and not _finished(job):
+                self.deleted.append(name)
+            if event == "DELETED" or _finished(job):
+                self._unfinished.discard(name)
+            else:
+                self._unfinished.add(name)
+            self.peak = max(self.peak, len(self._unfinished))
+
+
+def _finished(job: Job) -> bool:
+    conditions = (job.status.conditions if job.status else None) or []
+    return any(c.type in ("Complete", "Failed") and c.status == "True" for c in conditions)

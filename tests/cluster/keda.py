@@ -44,7 +44,7 @@ class Keda(Part):
     def __init__(self, plane: ControlPlane, watches: str) -> None:
         directory = plane.directory / "keda"
         health = free_port()
-        self._plane = plane
+        self.plane: Final = plane
         super().__init__(
             "keda",
             directory,
@@ -75,9 +75,13 @@ class Keda(Part):
         definitions = [
             crd for file in sorted((CRDS / "keda").glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())
         ]
-        self._plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *definitions)
-        names = [f"crd/{crd['metadata']['name']}" for crd in definitions]
-        self._plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+        self.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *definitions)
+        until(lambda: all(self._served(crd["metadata"]["name"]) for crd in definitions), "KEDA's CRDs are served")
+
+    def _served(self, name: str) -> bool:
+        crd = json.loads(self.plane.kubectl("get", "crd", name, "--output=json"))
+        conditions = crd.get("status", {}).get("conditions") or []
+        return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)
 
     def polls(self, *, after: float = 0.0) -> list[Poll]:
         """Its polls since a moment (Unix seconds); of the newest it may not have said everything yet."""

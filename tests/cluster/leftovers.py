@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.image_archive import cache, replace
-from tests.cluster.machine import remove_cgroup
+from tests.cluster.machine import remove_cgroup, residents
 from tests.cluster.network import ip
+from tests.waiting import until
 
 
 @contextmanager
@@ -49,6 +50,8 @@ def _remove(record: Path, owner: dict[str, Any]) -> None:
     name = record.stem
     if Path(f"/sys/class/net/{name}").exists():
         ip("link", "delete", name)
+    # The kernel has killed what ran in there; it may still be at it.
+    until(lambda: not residents(name), f"the processes of {name} end")
     remove_cgroup(name)
     shutil.rmtree(owner["directory"], ignore_errors=True)
     record.unlink(missing_ok=True)

@@ -42,17 +42,20 @@ class Line:
         address: str = LOOPBACK,
         redis_env: Mapping[str, str] | None = None,
         api_env: Mapping[str, str] | None = None,
+        forge: bool = True,
     ) -> None:
+        """`forge`: with Gitea; without it jobs are enqueued by the API, or in the ledger, and clone elsewhere."""
         self.directory: Final = directory
         self.tree: Final = tree
         self.derive: Final = deriver(SEED, tree.settings.rotation)
-        self.gitea: Final = Gitea(directory / "gitea", tree.settings, self.derive, address=address)
+        self._forge = forge
+        if forge:
+            self.gitea = Gitea(directory / "gitea", tree.settings, self.derive, address=address)
         self.redis: Final = self._redis(address, redis_env or {})
         self._api_port = free_port()
         self.url: Final = f"http://{address}:{self._api_port}"
         self.addresses: Final = {
-            gitea_config.address(tree.settings): self.gitea.address,
-            urlsplit(gitea_config.INSIDE).netloc: self.gitea.address,
+            **(self._forge_addresses() if forge else {}),
             redis.ADDRESS: f"{address}:{self.redis.port}",
             api.URL: self.url,
         }
@@ -60,6 +63,10 @@ class Line:
         self.objects: Final = Objects.of(self.manifests(), NAMESPACE)
         self.api: Final = self._api(address, api_env or {})
         self._running = ExitStack()
+
+    def _forge_addresses(self) -> Mapping[str, str]:
+        own = gitea_config.address(self.tree.settings)
+        return {own: self.gitea.address, urlsplit(gitea_config.INSIDE).netloc: self.gitea.address}
 
     def manifests(self) -> list[Manifest]:
         """Every object of the stack, with addresses for names."""
@@ -110,8 +117,9 @@ class Line:
         with ExitStack() as stack:
             stack.enter_context(self.redis)
             stack.enter_context(self.api)
-            stack.enter_context(self.gitea)
-            self.gitea.set_up(f"{self.url}/webhook/gitea")
+            if self._forge:
+                stack.enter_context(self.gitea)
+                self.gitea.set_up(f"{self.url}/webhook/gitea")
             self._running = stack.pop_all()
         return self
 

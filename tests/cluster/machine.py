@@ -11,9 +11,10 @@ that would outlive containerd. Mounts go with the mount namespace. What is left 
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.cluster.process import Part
 from tests.cluster.toolchain import system_program
@@ -21,6 +22,7 @@ from tests.cluster.toolchain import system_program
 CGROUPS: Final = Path("/sys/fs/cgroup")
 _BY_HEART: Final = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/var/log/pods")
 """Directories that no option of these programs moves: this machine's are covered by empty ones."""
+_END_BUDGET: Final = 30.0
 _FIRST = """
 set -e
 mount --make-rshared /
@@ -45,7 +47,7 @@ class Machine(Part):
         namespaces = ["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
         super().__init__("machine", directory, [unshare, *namespaces, "sh", "-c", script], ready=self._mark.exists)
 
-    def launch(self) -> Machine:
+    def launch(self) -> Self:
         """Start it without waiting."""
         self._mark.unlink(missing_ok=True)
         make_cgroup(self.cgroup)
@@ -55,7 +57,13 @@ class Machine(Part):
     def stop(self) -> None:
         """End it, and with it every process that runs in it; SIGTERM would only end the program that waits for it."""
         if self.pid:
-            self.kill()
+            # Its first process has ended when all others have.
+            first = os.pidfd_open(self.first)
+            try:
+                self.kill()
+                select.select([first], [], [], _END_BUDGET)
+            finally:
+                os.close(first)
         remove_cgroup(self.cgroup)
 
     @property
@@ -89,7 +97,7 @@ class Inhabitant(Part):
         self._machine = machine
         self._inner = [str(argument) for argument in argv]
 
-    def launch(self) -> Part:
+    def launch(self) -> Self:
         """Start it without waiting."""
         self._argv = self._machine.inside(self._inner)
         return super().launch()
@@ -114,6 +122,12 @@ def make_cgroup(name: str) -> None:
         for figure in ("cpuset.cpus", "cpuset.mems"):  # empty in version 1, where a group without them runs nothing
             if (root / figure).exists():
                 (root / name / figure).write_text((root / figure).read_text())
+
+
+def residents(name: str) -> list[int]:
+    """Processes in a group or below it."""
+    files = [file for root in controllers() for file in (root / name).rglob("cgroup.procs")]
+    return [int(line) for file in files for line in file.read_text().split()]
 
 
 def remove_cgroup(name: str) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from lightkube import Client
+from lightkube.models.core_v1 import NodeStatus
 from lightkube.resources.core_v1 import Node as NodeObject
 
 from components.budget import KubeletReservation
@@ -25,6 +27,7 @@ from tests.cluster.containerd import Containerd
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.image_archive import pause_archive
 from tests.cluster.kubelet import Kubelet
+from tests.cluster.leftovers import session
 from tests.cluster.machine import Machine
 from tests.cluster.network import Network
 from tests.waiting import until
@@ -72,23 +75,21 @@ class Node:
         self._control_plane = control_plane
         self._running = ExitStack()
 
-    def allocatable(self) -> dict[str, str]:
+    def allocatable(self) -> Mapping[str, str]:
         """What the scheduler may give away, as the node's status says."""
-        status = self._object().status
-        return dict(status.allocatable or {}) if status else {}
+        return dict(self._status().allocatable or {})
 
-    def capacity(self) -> dict[str, str]:
+    def capacity(self) -> Mapping[str, str]:
         """What the kubelet sees of the machine."""
-        status = self._object().status
-        return dict(status.capacity or {}) if status else {}
+        return dict(self._status().capacity or {})
 
-    def _object(self) -> NodeObject:
-        client: Client = self._control_plane.client()
-        return client.get(NodeObject, NAME)
+    def _status(self) -> NodeStatus:
+        """Empty until the kubelet has registered."""
+        found = [node for node in self._control_plane.client().list(NodeObject) if node.metadata]
+        return next((node.status for node in found if node.status), NodeStatus())
 
     def _ready(self) -> bool:
-        status = self._object().status
-        return any(each.type == "Ready" and each.status == "True" for each in (status and status.conditions) or [])
+        return any((each.type, each.status) == ("Ready", "True") for each in self._status().conditions or ())
 
     def __enter__(self) -> Self:
         pause = pause_archive()
@@ -105,6 +106,29 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._running.__exit__(kind, error, trace)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A cluster of one node."""
+
+    network: Network
+    control_plane: ControlPlane
+    node: Node
+
+
+@contextmanager
+def cluster_with_node(directory: Path, *, reservation: KubeletReservation = SMALL) -> Iterator[Joined]:
+    """Bridge, control plane with scheduler, node: the API server listens where kubelet and pods reach it."""
+    with (
+        session(directory / "node") as name,
+        Network(name) as network,
+        ControlPlane(
+            directory / "control-plane", address=network.address, users=USERS, scheduler=True
+        ) as control_plane,
+        Node(control_plane, directory / "node", network, reservation=reservation) as node,
+    ):
+        yield Joined(network, control_plane, node)
 
 
 def why_not() -> str:

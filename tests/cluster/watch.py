@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
 import httpx
+import msgspec
 from lightkube import ApiError, Client
 from lightkube.core.resource import NamespacedResource
 
@@ -23,6 +24,9 @@ class Watch(Generic[T]):
     """From entering to leaving it; what exists at its start is told as ADDED, after a restart again."""
 
     def __init__(self, client: Client, kind: type[T], namespace: str, changed: Callable[[str, T], None]) -> None:
+        # Two threads that decode kinds with common parts for the first time at once crash the interpreter (msgspec
+        # 0.22 builds a type's decoder piece by piece); from here on it is built.
+        msgspec.json.decode(b"{}", type=kind)
         self._client = client
         self._kind = kind
         self._namespace = namespace

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from components.kustomize.applied import Applied, applied
 from components.manifest_tree import Emission, Manifest, to_yaml
-from components.settings import Settings
+from components.settings import Settings, load_stack
 from components.systems import emission
 
 STACKS: Final = ("local", "dev", "dgx-spark")
+DIRECT: Final = "dgx-spark-direct"
+"""The real machine without KEDA: the same stack, `scaler: direct`."""
 LIVE_SECRETS: Final = {("flux-system", name) for name in ("sops-age", "fleet-git", "webhook-token", "gitea-token")}
 """What Pulumi keeps in the cluster: the age key, and credentials that exist only once Gitea does."""
 SEALED: Final = "ENC[AES256_GCM,data:c2VhbGVk,iv:aXY=,tag:dGFn,type:str]"
@@ -51,6 +53,13 @@ class Cluster:
     def stages(self) -> dict[str, Manifest]:
         """Flux Kustomizations by name."""
         return {item["metadata"]["name"]: item for item in self.of_kind("Kustomization", "kustomize.toolkit")}
+
+
+def settings_of(stack: str) -> Settings:
+    """A stack of the checkout, or one of them changed."""
+    if stack == DIRECT:
+        return load_stack("dgx-spark").model_copy(update={"scaler": "direct"})
+    return load_stack(stack)
 
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

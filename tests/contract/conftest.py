@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from components.settings import load_stack
-from tests.contract.cluster import STACKS, Cluster
+from tests.contract.cluster import DIRECT, STACKS, Cluster, settings_of
 
 
-@pytest.fixture(scope="session", params=STACKS)
+@pytest.fixture(scope="session", params=(*STACKS, DIRECT))
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """One stack, rendered, built and substituted."""
-    return Cluster.of(load_stack(request.param))
+    return Cluster.of(settings_of(request.param))

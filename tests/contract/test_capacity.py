@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from raibid.contract import Annotations
+
 from components.systems import budget_of, enabled
 from components.units import millicores, size
 from policies.manifest import POD_SPECS, containers
@@ -75,6 +77,11 @@ def test_every_pod_requests_what_its_system_said(cluster: Cluster) -> None:
 
 def test_agents_are_as_many_as_the_budget_has_room_for(cluster: Cluster) -> None:
     agents = budget_of(cluster.settings).agents
+    if cluster.settings.scaler == "direct":
+        (template,) = cluster.of_kind("CronJob")
+        numbers = template["metadata"]["annotations"]
+        assert numbers == {Annotations.MAX_AGENTS: str(agents.maximum), Annotations.MIN_AGENTS: str(agents.warm)}
+        return
     (scaled,) = cluster.of_kind("ScaledJob")
     assert scaled["spec"]["maxReplicaCount"] == agents.maximum
     assert scaled["spec"]["minReplicaCount"] == agents.warm

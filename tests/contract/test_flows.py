@@ -117,6 +117,8 @@ def reaches(cluster: Cluster, source: str, target: str, port: int) -> bool:
 
 def has(cluster: Cluster, name: str) -> bool:
     optional = {"alertmanager": "monitoring", "prometheus": "monitoring", "registry-cache": "registry_cache"}
+    if name == "keda-operator":
+        return cluster.settings.scaler == "keda"
     if name in {"gitea", "postgres"}:
         return cluster.settings.cluster.kind != "embedded"
     return name not in optional or bool(getattr(cluster.settings.systems, optional[name]))
@@ -186,6 +188,6 @@ def test_whoever_has_no_business_there_is_stopped(cluster: Cluster, flow: tuple[
 
 
 def test_the_stack_with_everything_has_every_end_of_every_flow(cluster: Cluster) -> None:
-    if cluster.settings.environment != "dgx-spark":
+    if (cluster.settings.environment, cluster.settings.scaler) != ("dgx-spark", "keda"):
         pytest.skip("the other stacks leave systems out")
     assert list(present(cluster, FLOWS + STRANGERS)) == list(FLOWS + STRANGERS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import api, apps, cluster, dns, flux, k3s, keda, namespaces, systems
+from components import api, apps, cluster, controller, dns, flux, k3s, keda, namespaces, systems
 from components.settings import load_stack
 from components.units import millicores, size
 from tests.flux.rendered import Rendered, pods

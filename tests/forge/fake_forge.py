@@ -35,6 +35,8 @@ class FakeForge:
     """Of an answer in trouble."""
     meanwhile: Callable[[], None] = lambda: None
     """Called while a status is taken: what happens elsewhere before the answer arrives."""
+    loses_answers: bool = False
+    """It takes a status, and the connection breaks before it can say so."""
     port: int = 0
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
@@ -86,6 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.forge.asked.append(f"{self.command} {self.path}")
         status, answer = self._answer(body)
+        if self.forge.loses_answers:
+            self.close_connection = True
+            return
         data = json.dumps(answer).encode()
         self.send_response(status)
         for name, value in self.forge.headers.items() if status >= 300 else ():

@@ -96,14 +96,16 @@ def test_a_good_object_is_let_in(path: Path) -> None:
     assert refusals(fixture(path)) == []
 
 
+@pytest.mark.parametrize("scaler", ["keda", "direct"])
 @pytest.mark.parametrize("stack", ["local", "dev", "dgx-spark"])
-def test_everything_of_our_own_is_let_in(stack: str) -> None:
-    settings = load_stack(stack)
+def test_everything_of_our_own_is_let_in(stack: str, scaler: str) -> None:
+    settings = load_stack(stack).model_copy(update={"scaler": scaler})
     whole = emission(settings)
     values = variables(settings, budget_of(settings))
     objects = applied({**whole.files, **whole.seeds}, settings.environment)
     judged = [item for item in objects if any(concerns(policy, item.manifest) for policy in policies(values))]
-    assert {item.manifest["kind"] for item in judged} >= {"StatefulSet", "Deployment", "ScaledJob", "Kustomization"}
+    scaler = "ScaledJob" if settings.scaler == "keda" else "CronJob"
+    assert {item.manifest["kind"] for item in judged} >= {"StatefulSet", "Deployment", scaler, "Kustomization"}
     assert [(item.path, refusals(item.manifest, values)) for item in judged if refusals(item.manifest, values)] == []
 
 

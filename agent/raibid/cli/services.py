@@ -1,4 +1,7 @@
-"""`raibid api`, `raibid agent`, `raibid controller`: the parts of the pool as processes. Their settings come from the environment."""
+"""`raibid api`, `raibid agent`, `raibid controller`: the parts of the pool as processes.
+
+Their settings come from the environment.
+"""
 
 from __future__ import annotations
 

@@ -96,11 +96,22 @@ def _cause(pod: Pod, status: PodStatus, exit_: ContainerStateTerminated | None, 
     # containerd says OOMKilled also when only a step's process was killed; then the agent lives, and reports it.
     if exit_ and exit_.reason == "OOMKilled" and exit_.exitCode == _KILLED:
         return _Cause(PodVerdict.FAIL, "OOMKilled", exit_.message or _memory(pod))
-    if deleted or (pod.metadata and pod.metadata.deletionTimestamp):
+    if _deleted_at_work(pod, status, exit_, gone=deleted):
         return _Cause(PodVerdict.LOST, "Deleted", "the pod was deleted while its agent worked", disruption=True)
     if exit_:
         return _Cause(PodVerdict.LOST, exit_.reason or "Error", exit_.message or "")
     return _Cause(PodVerdict.LOST, "Failed", status.message or "no container of the pod ever ran")
+
+
+def _deleted_at_work(pod: Pod, status: PodStatus, exit_: ContainerStateTerminated | None, *, gone: bool) -> bool:
+    """Whether somebody deleted the pod before it ended; many are deleted long after, with their Jobs."""
+    if status.phase not in ENDED:
+        return gone
+    metadata = pod.metadata
+    if metadata is None or metadata.deletionTimestamp is None:
+        return False
+    asked = seconds(metadata.deletionTimestamp) - (metadata.deletionGracePeriodSeconds or 0)
+    return exit_ is None or not exit_.finishedAt or seconds(exit_.finishedAt) >= asked
 
 
 def _kubelet(reason: str, message: str) -> _Cause:

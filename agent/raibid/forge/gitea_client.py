@@ -39,13 +39,15 @@ class GiteaClient:
         self._session: Final = session
 
     @classmethod
-    def connect(cls, url: str, credentials: Path) -> Self:
+    def connect(cls, url: str, credentials: Path, *, tries: int = 2) -> Self:
         """The Gitea at `url`, with the credentials the file has for it; opens no connection yet.
+
+        `tries`: how often a call that may be repeated is, within about a second.
 
         Raises:
             ForgeLoginError: the file has none.
         """
-        return cls(Session(f"{url.rstrip('/')}/api/v1", login_for(url, credentials)))
+        return cls(Session(f"{url.rstrip('/')}/api/v1", login_for(url, credentials), tries=tries))
 
     def __enter__(self) -> Self:
         return self

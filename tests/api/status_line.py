@@ -1,0 +1,73 @@
+"""One line from the ledger to a forge, for the tests of commit statuses: time and crashes are the test's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from raibid.api.metrics import Metrics
+from raibid.api.patience import Patience
+from raibid.api.statuses import Statuses
+from raibid.forge.commit_status import CommitStatus
+from raibid.forge.gitea_client import GiteaClient
+from raibid.ledger import Ledger
+
+from tests.api.conftest import SHA
+from tests.forge.fake_forge import FakeForge
+
+
+class DiedError(Exception):
+    """The process is gone: nothing of it may catch this."""
+
+
+class DyingClient(GiteaClient):
+    """The forge takes the status, and the API dies before it notes so."""
+
+    def set_status(self, repository: str, sha: str, status: CommitStatus) -> None:  # type: ignore[override]
+        super().set_status(repository, sha, status)
+        raise DiedError
+
+
+@dataclass
+class Line:
+    """The ledger's untold jobs, told to a forge by one API process after another; the clock is the test's."""
+
+    ledger: Ledger
+    forge: FakeForge
+    credentials: Path
+    now: float = 0.0
+    statuses: Statuses = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self, client: type[GiteaClient] = GiteaClient) -> None:
+        """A new API process: it remembers nothing."""
+        self.metrics = Metrics(self.ledger.depth)
+        self.statuses = Statuses(
+            self.ledger,
+            {"gitea": partial(client.connect, self.forge.url, self.credentials, tries=0)},
+            self.metrics,
+            public_url="https://ci.example.test",
+            forge_patience=Patience(1.0, 60.0, lambda: self.now, lambda: 1.0),
+            job_patience=Patience(5.0, 600.0, lambda: self.now, lambda: 1.0),
+        )
+
+    def round(self) -> int:
+        return self.statuses.round()
+
+    def later(self) -> int:
+        """A round after every back-off."""
+        self.now += 1_000.0
+        return self.round()
+
+    def shown(self, sha: str = SHA) -> str:
+        return self.forge.shown(sha)
+
+    def count(self, outcome: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value("raibid_statuses_total", {"forge": "gitea", "outcome": outcome})
+            or 0.0
+        )

@@ -1,0 +1,149 @@
+"""A pool's repository under the real applier: pushed by the project's own push, reconciled by Flux, on a fake node.
+
+Owns: putting the parts together as Pulumi would leave them, publishing commits, waiting for stages.
+Leaves to others: each part (a file each), what is demanded of it (`test_flux`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from pyrage import x25519
+
+from components.fleet.request import PushResult, push_request
+from components.flux_objects import SOPS_AGE
+from components.settings import Settings
+from components.systems import budget_of
+from tests.cluster.api import Api, Manifest
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.emitted import FLUX, PULUMI, SEED, Sealed, definitions, install, live_objects, seal
+from tests.cluster.flux import WATCHED, KustomizeController, Stages, root_objects
+from tests.cluster.publisher import Publisher
+from tests.cluster.stand_ins import StandIns, node
+from tests.fleet.repository import Repository
+from tests.waiting import until
+
+STACK: Final = "dgx-spark"
+PATIENCE: Final = 120.0
+"""Seconds for all stages: the first time takes a tenth of it on an idle machine."""
+
+
+class Fleet:
+    """One cluster that follows one repository."""
+
+    def __init__(self, directory: Path) -> None:
+        self.key: Final = str(x25519.Identity.generate())
+        self._recovery = str(x25519.Identity.generate())
+        self.tree: Final = self.emitted()
+        self.repository: Final = Repository(directory / "fleet.git")
+        self.plane: Final = ControlPlane(
+            directory / "plane", controllers=("*", "-node-lifecycle-controller"), scheduler=True
+        )
+        self.controller: Final = KustomizeController(directory / "flux", self.plane, self.tree.settings)
+        self._running = ExitStack()
+
+    def emitted(self, **changes: Any) -> Sealed:
+        """The stack's tree for this cluster's key; `changes` of its settings."""
+        public = {
+            name: str(x25519.Identity.from_str(key).to_public())
+            for name, key in (("cluster", self.key), ("recovery", self._recovery))
+        }
+        return seal(STACK, recipients=public, **changes)
+
+    def push(self, tree: Sealed) -> str:
+        """`components push`, as `up` runs it, then the commit is published; the answer is the commit."""
+        request = push_request(
+            tree.settings,
+            tree.emission,
+            stack=STACK,
+            version="tests",
+            url=str(self.repository.directory),
+            seed=SEED,
+            identity=self.key,
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "components", "push", "--json"],
+            input=request.model_dump_json(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert PushResult.model_validate_json(done.stdout).missing == ()
+        return self.publisher.publish()
+
+    def commit(self, files: Mapping[str, str | None]) -> str:
+        """Somebody's commit, published."""
+        self.repository.commit(dict(files))
+        return self.publisher.publish()
+
+    def settled(self, revision: str) -> None:
+        """Return when every stage is Ready at that commit."""
+        until(lambda: self.stages.all_applied(revision), f"all stages are Ready at {revision}", PATIENCE)
+
+    def reconcile(self, stage: str) -> dict[str, str]:
+        """Have a stage reconciled now; the Ready condition that it ends with."""
+        token = self.stages.request(stage)
+        until(lambda: self.stages.handled(stage, token), f"{stage} is reconciled", PATIENCE)
+        return self.stages.condition(stage)
+
+    def age_key(self, key: str) -> None:
+        """Put that key into the Secret by which Flux decrypts."""
+        (secret,) = (m for m in live_objects(self.tree.settings) if m["metadata"]["name"] == SOPS_AGE)
+        self._apply(_with_key(secret, key))
+
+    def _apply(self, manifest: Manifest) -> None:
+        answer = self.api.apply(manifest, manager=PULUMI, force=True)
+        assert answer.accepted, answer.said
+
+    def _prepare(self) -> None:
+        live = live_objects(self.tree.settings)
+        roots = root_objects(self.tree.settings)
+        install(self.api, definitions(*live, *roots, *WATCHED, *(item.manifest for item in self.tree.applied)))
+        for manifest in live:
+            self._apply(_with_key(manifest, self.key) if manifest["metadata"]["name"] == SOPS_AGE else manifest)
+        machine, status = node(*_allocatable(self.tree.settings))
+        self._apply(machine)
+        self.api.merge(machine, status, status=True)
+        for manifest in roots:
+            answer = self.api.apply(manifest, manager="flux-operator")
+            assert answer.accepted, answer.said
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.plane)
+            self.api = Api(self.plane)
+            self.stages = Stages(self.api)
+            self._prepare()
+            self.publisher = stack.enter_context(Publisher(self.repository.directory, self.api))
+            self.stand_ins = stack.enter_context(StandIns(lambda: Api(self.plane)))
+            stack.enter_context(self.controller)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.__exit__(kind, error, trace)
+
+
+def _with_key(secret: Manifest, key: str) -> Manifest:
+    return {**secret, "stringData": {"age.agekey": key}}
+
+
+def _allocatable(settings: Settings) -> tuple[int, int, int]:
+    """What the kubelet of the stack's first node would offer."""
+    (first, *_) = settings.nodes
+    kept = budget_of(settings).kubelet[first.name]
+    cpu = first.cpu - kept.system_cpu - kept.kube_cpu
+    memory = first.memory - kept.system_memory - kept.kube_memory - kept.eviction_memory
+    return cpu, memory, first.disk - kept.system_disk
+
+
+__all__ = ["FLUX", "PATIENCE", "STACK", "Fleet"]

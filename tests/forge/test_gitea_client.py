@@ -1,0 +1,200 @@
+"""Gitea's API over real HTTP: what is sent, what each kind of trouble becomes, and what is never told or sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from raibid.forge import ForgeError
+from raibid.forge.commit_status import CommitState, CommitStatus
+from raibid.forge.credentials import Login, login_for
+from raibid.forge.errors import (
+    CallError,
+    ForgeAnswerError,
+    ForgeFaultError,
+    ForgeForbiddenError,
+    ForgeLoginError,
+    ForgeNotFoundError,
+    ForgeRefusedError,
+    ForgeUnavailableError,
+)
+from raibid.forge.gitea_client import GiteaClient
+from raibid.forge.session import Session
+
+from tests.forge.fake_forge import TOKEN, FakeForge
+
+SHA = "5" * 40
+STATUS = CommitStatus(
+    state=CommitState.SUCCESS, context="raibid", description="built in 7 s", target_url="https://ci.example.test/jobs/1"
+)
+
+
+@pytest.fixture
+def client(forge: FakeForge, tmp_path: Path) -> Iterator[GiteaClient]:
+    with GiteaClient.connect(f"{forge.url}/", forge.credentials(tmp_path / "credentials")) as client:
+        yield client
+
+
+def tell(client: GiteaClient) -> None:
+    client.set_status("acme/anvil", SHA, STATUS)
+
+
+def test_a_status_is_shown_as_it_was_said(forge: FakeForge, client: GiteaClient) -> None:
+    shown = client.set_status("acme/anvil", SHA, STATUS)
+    assert (shown.id, shown.state, shown.context) == (1, "success", "raibid")
+    assert forge.statuses == [
+        {
+            "repo": "acme/anvil",
+            "sha": SHA,
+            "state": "success",
+            "context": "raibid",
+            "description": "built in 7 s",
+            "target_url": "https://ci.example.test/jobs/1",
+        }
+    ]
+
+
+TROUBLE: dict[int, type[CallError]] = {
+    301: ForgeAnswerError,
+    400: ForgeRefusedError,
+    401: ForgeLoginError,
+    403: ForgeForbiddenError,
+    404: ForgeNotFoundError,
+    410: ForgeNotFoundError,
+    422: ForgeRefusedError,
+    429: ForgeUnavailableError,
+    500: ForgeFaultError,
+    502: ForgeUnavailableError,
+    503: ForgeUnavailableError,
+    504: ForgeUnavailableError,
+}
+
+
+@pytest.mark.parametrize("status", TROUBLE)
+def test_each_answer_says_whether_another_try_may_help(forge: FakeForge, client: GiteaClient, status: int) -> None:
+    forge.trouble = lambda asked: status if asked.startswith("POST") else 0
+    forge.headers = {"Location": "http://127.0.0.1:9/elsewhere"} if status == 301 else {}
+    with pytest.raises(ForgeError) as raised:
+        tell(client)
+    assert type(raised.value) is TROUBLE[status]
+    assert f"HTTP {status}: not now" in str(raised.value)
+
+
+def test_a_commit_that_is_gone_is_not_taken_for_a_forge_in_trouble(forge: FakeForge, client: GiteaClient) -> None:
+    forge.gone = {SHA}
+    with pytest.raises(ForgeNotFoundError):
+        tell(client)
+
+
+def test_a_post_is_sent_once_whatever_happens(forge: FakeForge, client: GiteaClient) -> None:
+    forge.trouble = lambda _: 503
+    with pytest.raises(ForgeUnavailableError):
+        tell(client)
+    assert len(forge.asked) == 1
+
+
+def test_a_get_is_tried_again(forge: FakeForge, tmp_path: Path) -> None:
+    answers = [503, 502, 0]
+    forge.trouble = lambda _: answers.pop(0)
+    login = login_for(forge.url, forge.credentials(tmp_path / "credentials"))
+    with Session(f"{forge.url}/api/v1", login, tries=2, pause=0.001) as session:
+        session.call("GET", f"/repos/acme/anvil/git/commits/{SHA}", dict)
+    assert answers == []
+
+
+def test_a_forge_that_is_down_is_unavailable(forge: FakeForge, tmp_path: Path) -> None:
+    login = login_for(forge.url, forge.credentials(tmp_path / "credentials"))
+    forge.stop()
+    with (
+        Session(forge.url, login, tries=0) as session,
+        pytest.raises(ForgeUnavailableError, match="no answer"),
+    ):
+        session.call("GET", "/version", dict)
+
+
+def test_a_forge_that_says_nothing_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            Session(url, Login("a", "b"), timeout=(1.0, 0.1), tries=0) as session,
+            pytest.raises(ForgeUnavailableError, match="no answer"),
+        ):
+            session.call("POST", "/x", dict, {})
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("120", 120.0), ("soon", 0.0), ("-5", 0.0), ("", 0.0), ("٣", 0.0)])
+def test_a_forges_wish_to_be_left_alone_is_passed_on(
+    forge: FakeForge, client: GiteaClient, header: str, seconds: float
+) -> None:
+    forge.trouble = lambda _: 429
+    forge.headers = {"Retry-After": header.encode("utf-8").decode("latin-1")}
+    with pytest.raises(ForgeUnavailableError) as raised:
+        tell(client)
+    assert raised.value.retry_after == seconds
+
+
+def test_an_answer_of_another_shape_is_an_error_of_ours(forge: FakeForge, client: GiteaClient) -> None:
+    with pytest.raises(ForgeAnswerError):
+        client._session.call("GET", f"/repos/acme/anvil/git/commits/{SHA}", list)
+
+
+def test_the_token_is_in_no_error_and_no_repr(forge: FakeForge, tmp_path: Path) -> None:
+    file = forge.credentials(tmp_path / "credentials")
+    login = login_for(forge.url, file)
+    said = [repr(login), repr(Session(forge.url, login))]
+    forge.stop()
+    with Session(forge.url, login, tries=0) as session, pytest.raises(ForgeUnavailableError) as raised:
+        session.call("POST", "/x", dict, {"password": "body-sentinel"})
+    said.append(f"{raised.value!r} {raised.value} {raised.value.__cause__}")
+    assert TOKEN not in " ".join(said)
+    assert "body-sentinel" not in " ".join(said)
+
+
+def test_a_redirect_is_not_followed_with_the_token(forge: FakeForge, client: GiteaClient) -> None:
+    thief = FakeForge()
+    thief.start()
+    forge.trouble, forge.headers = lambda _: 307, {"Location": f"{thief.url}/api/v1/repos/acme/anvil/statuses/{SHA}"}
+    with pytest.raises(ForgeAnswerError, match="moved to"):
+        tell(client)
+    thief.stop()
+    assert thief.asked == []
+
+
+# --- credentials -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    file = tmp_path / "credentials"
+    file.write_text(
+        "\n# comment\nhttps://[half\nhttps://git.example.test\nhttps://ci:one@git.example.test\n"
+        "https://ci:two@git.example.test:8443/some/path\nhttp://ci:three@GIT.example.test:3000\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("https://git.example.test", "one"),
+        ("https://GIT.example.test:443/api/v1", "one"),
+        ("https://git.example.test:8443", "two"),
+        ("http://git.example.test:3000/gitea", "three"),
+    ],
+)
+def test_a_line_is_for_its_scheme_host_and_port_only(lines: Path, url: str, password: str) -> None:
+    assert login_for(url, lines) == Login("ci", password)
+
+
+@pytest.mark.parametrize("url", ["http://git.example.test", "https://evil.example.test", "https://git.example.test:1"])
+def test_no_other_place_gets_a_token(lines: Path, url: str) -> None:
+    with pytest.raises(ForgeLoginError, match="no line") as raised:
+        login_for(url, lines)
+    assert not {"one", "two", "three"} & set(str(raised.value).replace("/", " ").replace(":", " ").split())
+
+
+def test_a_missing_file_is_the_operators_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(ForgeLoginError, match="No such file"):
+        login_for("https://git.example.test", tmp_path / "nothing")
