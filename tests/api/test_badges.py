@@ -50,6 +50,16 @@ def test_a_manual_job_does_not_hide_the_default_branch(api: Api) -> None:
     assert ">passing<" in badge(api).text
 
 
+def test_a_pull_request_changes_no_branchs_badge_and_has_one_of_its_own(api: Api) -> None:
+    enqueue(api.ledger, "main", default_branch="main")
+    end(api.ledger)
+    enqueue(api.ledger, "pr", default_branch="main", event="pull_request", ref="refs/pull/7/head")
+    end(api.ledger, JobStatus.FAILED)
+    assert ">passing<" in badge(api).text
+    assert ">passing<" in badge(api, "?branch=main").text
+    assert ">failing<" in badge(api, "?branch=refs/pull/7/head").text
+
+
 def test_a_badge_goes_on_in_the_archive(api: Api) -> None:
     long_ago = new_job_id((datetime.now(UTC) - timedelta(days=3)).timestamp())
     api.archive.put(Job(id=long_ago, spec=spec(default_branch="main"), status=JobStatus.FAILED), [])

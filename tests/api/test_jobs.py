@@ -15,6 +15,7 @@ from raibid.model.job import Job, JobStatus
 from raibid.model.job_id import lowest_id, new_job_id
 
 from tests.api.conftest import READ, SHA, Api, end, enqueue, served, spec
+from tests.waiting import until
 
 MANUAL = {"repo": "acme/anvil", "clone_url": "https://git.example.test/acme/anvil.git"}
 
@@ -217,6 +218,11 @@ def test_ids_sort_as_their_time() -> None:
 
 
 # --- the queue ----------------------------------------------------------------------------------------------
+
+
+def test_the_window_is_told_to_the_ledger_at_start(make_settings: Callable[..., Settings], ledger: Ledger) -> None:
+    with served(make_settings(window=7), ledger):
+        until(lambda: ledger.depth().window == 7)
 
 
 def test_pause_limits_and_resume(api: Api) -> None:

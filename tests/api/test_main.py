@@ -16,7 +16,8 @@ from raibid.contract import Env
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 
-from tests.api.conftest import READ, enqueue
+from tests.api.conftest import READ, SHA, end, enqueue
+from tests.forge.fake_forge import FakeForge
 from tests.waiting import until
 
 PROGRAM = """
@@ -84,3 +85,26 @@ def test_it_does_not_start_without_a_webhook_secret(start: Start, env: dict[str,
     _, errors = process.communicate(timeout=30)
     assert process.returncode != 0
     assert Env.WEBHOOK_SECRETS_FILE in errors
+
+
+def test_an_api_that_is_killed_while_the_forge_is_down_loses_no_status(
+    start: Start, env: dict[str, str], port_file: Path, ledger: Ledger, tmp_path: Path
+) -> None:
+    forge = FakeForge()
+    forge.start()
+    forge.stop()  # it had a port, and is down
+    env[Env.GITEA_URL] = forge.url
+    env[Env.FORGE_CREDENTIALS_FILE] = str(forge.credentials(tmp_path / "forge-credentials"))
+    env[Env.STATUS_SECONDS] = "0.05"
+    process = start()
+    until(port_file.exists)
+    enqueue(ledger, forge="gitea")
+    end(ledger)
+    process.kill()
+    process.wait()
+    forge.start()
+    try:
+        start()
+        until(lambda: forge.shown(SHA) == "success")
+    finally:
+        forge.stop()

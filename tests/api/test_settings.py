@@ -69,5 +69,42 @@ def test_a_missing_file_is_named(env: pytest.MonkeyPatch, tmp_path: Path) -> Non
         Settings.load()
 
 
+def test_gitea_is_told_nothing_without_credentials(env: pytest.MonkeyPatch) -> None:
+    env.setenv(Env.GITEA_URL, "http://gitea.example.test:3000")
+    with pytest.raises(SettingsError, match=Env.FORGE_CREDENTIALS_FILE):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://ci:hunter2@git.example.test",
+        "https://hunter2@git.example.test",
+        "git.example.test",
+        "file:///etc",
+        "https://g?hunter2",
+    ],
+)
+def test_a_forges_address_is_one_and_carries_no_credentials(env: pytest.MonkeyPatch, address: str) -> None:
+    env.setenv(Env.GITEA_URL, address)
+    env.setenv(Env.FORGE_CREDENTIALS_FILE, "/nowhere")
+    with pytest.raises(SettingsError, match=Env.GITEA_URL) as raised:
+        Settings.load()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_credentials_that_are_not_there_yet_do_not_keep_the_api_from_starting(env: pytest.MonkeyPatch) -> None:
+    env.setenv(Env.GITEA_URL, "http://gitea.example.test:3000")
+    env.setenv(Env.FORGE_CREDENTIALS_FILE, "/nowhere")
+    assert Settings.load().gitea_url == "http://gitea.example.test:3000"
+
+
+@pytest.mark.parametrize("window", ["0", "-1", "many"])
+def test_a_window_that_lets_nothing_in_is_refused(env: pytest.MonkeyPatch, window: str) -> None:
+    env.setenv(Env.WINDOW, window)
+    with pytest.raises(SettingsError, match=Env.WINDOW):
+        Settings.load()
+
+
 def test_no_secret_is_shown_by_the_settings(env: pytest.MonkeyPatch) -> None:
     assert "long-enough" not in repr(Settings.load())

@@ -115,6 +115,23 @@ def test_a_change_while_its_forerunner_is_told_is_told_too(line: Line) -> None:
     assert line.shown() == "success"
 
 
+def test_of_two_apis_the_late_one_has_not_the_last_word(line: Line) -> None:
+    push(line.ledger)
+    late = Line(line.ledger, line.forge, line.credentials)
+
+    def trouble(_: str) -> int:
+        line.forge.trouble = lambda _: 0
+        end(line.ledger)
+        line.round()
+        return 0
+
+    line.forge.trouble = trouble  # the late one's word is on its way while the other tells the end
+    late.round()
+    assert [s["state"] for s in line.forge.statuses] == ["success", "pending"]
+    line.round()
+    assert line.shown() == "success"
+
+
 @pytest.mark.parametrize("changes", [{"forge": ""}, {"forge": "github"}, {"forge": "gitea", "sha": ""}])
 def test_a_job_that_no_forge_can_show_is_passed_over(line: Line, changes: dict[str, str]) -> None:
     enqueue(line.ledger, **changes)

@@ -55,9 +55,8 @@ class Builders:
         """An agent's life; its exit code."""
         ledger = self.connect()
         try:
-            with Stop() as stop:
-                # A killed agent says nothing any more, which is what an agent does that has lost its lease.
-                run.listeners.append(partial(stop.request, StopReason.STALE))
+            # A killed agent says nothing any more, which is what an agent does that has lost its lease.
+            with Stop() as stop, run.heard_by(partial(stop.request, StopReason.STALE)):
                 return self._live(ledger, run, stop)
         finally:
             self.ended[run.name] = time.time()

@@ -97,7 +97,6 @@ class DirectPool:
             emitted = [item.manifest for item in self.hand.tree.applied if item.manifest["kind"] in _RIGHTS]
             self.plane.apply(*(item for item in emitted if item["metadata"].get("namespace") == NAMESPACE))
             self.plane.apply(self.template())
-            stack.callback(self.plane.kubectl, "delete", "cronjob", agent_pod.NAME, f"--namespace={NAMESPACE}")
             self.controller = stack.enter_context(Controller(self.hand, self.directory / "controller"))
             self._running = stack.pop_all()
         return self

@@ -111,6 +111,8 @@ class Fleet:
         machine, status = node(*_allocatable(self.tree.settings))
         self._apply(machine)
         self.api.merge(machine, status, status=True)
+        # The node-lifecycle controller would take it away; it would also miss a kubelet's heartbeats.
+        self.api.merge(machine, {"spec": {"taints": None}})
         for manifest in roots:
             answer = self.api.apply(manifest, manager="flux-operator")
             assert answer.accepted, answer.said

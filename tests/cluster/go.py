@@ -12,13 +12,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 _TICK: Final = 0.5
 _TAIL: Final = 15
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 _NO_NETWORK: Final = re.compile(r"dial tcp|no such host|TLS handshake timeout|i/o timeout|network is unreachable")
 _INSTALL: Final = "install it (the archive of go.dev/dl, or golang-go where the distribution's is new enough)"
 
@@ -56,7 +57,8 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
         BuildError: with the end of its log. Whatever else ends this (Ctrl-C) ends the compiler first.
     """
     began = time.monotonic()
-    with log.open("wb") as output:
+    with log.open("wb") as output, ExitStack() as started:
+        started.enter_context(_undisturbed())
         process = subprocess.Popen(
             ["go", "build", *arguments],
             cwd=wrapper,
@@ -67,6 +69,7 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
             start_new_session=True,  # Ctrl-C comes here first; it then ends the compiler and its children
         )
         try:
+            started.close()
             while process.poll() is None:
                 tick(time.monotonic() - began)
                 with suppress(subprocess.TimeoutExpired):
@@ -76,6 +79,20 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
     if process.returncode:
         raise BuildError(f"{wrapper.name} was not built: {_reason(log.read_text(errors='replace'))}")
     return time.monotonic() - began
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait: one between the compiler's start and the `try` around it would leave it running."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def _ask(wrapper: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,8 +8,9 @@ Leaves to others: what a pod does (`program`), Jobs (Kubernetes' own controller 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -30,16 +31,31 @@ class Run:
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self.ended: Final = threading.Event()
-        """Set when it was killed or deleted: nobody listens to the program any more."""
-        self.listeners: list[Callable[[], None]] = []
+        """Set when it was killed or deleted, and when its program is over."""
         self.killed = False
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Within it, a listener is called when the pod is ended from outside."""
+        with self._lock:
+            self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(listener)
 
     def end(self, *, killed: bool = False) -> None:
         """From outside: SIGKILL, or the pod is gone."""
-        self.killed = killed
-        self.ended.set()
-        for listener in self.listeners:
-            listener()
+        with self._lock:
+            if self.ended.is_set():
+                return
+            self.killed = killed
+            self.ended.set()
+            for listener in self._listeners:
+                listener()
 
 
 Program = Callable[[Run], int]

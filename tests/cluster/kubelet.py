@@ -87,4 +87,6 @@ def _additions(
         "resolvConf": "",
         # A real node takes 5 minutes to forget pressure, and a test waits for it.
         "evictionPressureTransitionPeriod": "5s",
+        # The same for how full a volume is: looked at every minute on a real node.
+        "volumeStatsAggPeriod": "2s",
     }

@@ -11,6 +11,7 @@ A `Pool` that is entered gives:
   `node.containerd.load(archive)`);
 * `line`: Redis (`line.redis`), the raibid API (`line.api`, `line.url`, `line.token()`), Gitea (`line.gitea`), as host
   processes on the bridge's address, which pods reach; `line.ledger()` is the ledger as the API sees it;
+* `address`: the bridge's, for whatever else pods are to reach (`git_http.GitServer`);
 * `controller`: `raibid controller`, with the rights of the emitted Role and no more;
 * `keda`: KEDA's operator (`scaler="keda"`), else None;
 * every object of namespace `ci` that the stack emits, applied: quota, limits, accounts, Secrets, claims,
@@ -83,6 +84,9 @@ class Pool:
         self._images = images
         self._line: dict[str, Any] = {"api_env": api_env, "redis_env": redis_env, "forge": forge}
         self._running = ExitStack()
+        self._archives: list[Path] = []
+        self.address: str
+        """The bridge's: where pods reach this machine."""
         self.control_plane: ControlPlane
         self.node: Node
         self.line: Line
@@ -105,6 +109,10 @@ class Pool:
             "get", "pods", f"--namespace={NAMESPACE}", "--output=jsonpath={.items[*].metadata.name}"
         ).split()
 
+    def load_images(self) -> None:
+        """Import the agents' image (again)."""
+        self.node.containerd.load(*self._archives)
+
     def logs(self) -> str:
         """The end of every part's log, for a failure's report."""
         parts = [*self.control_plane.parts, self.node.containerd, self.node.kubelet, self.line.api, self.controller]
@@ -114,9 +122,11 @@ class Pool:
         images = self._images if self._images is not None else (agent_image(self.tree.settings.images.agent),)
         with ExitStack() as stack:
             joined = stack.enter_context(cluster_with_node(self.directory))
-            self.control_plane, self.node, address = joined.control_plane, joined.node, joined.network.address
-            self.node.containerd.load(*(image.archive for image in images))
-            self.line = stack.enter_context(Line(self.directory / "line", self.tree, address=address, **self._line))
+            self.control_plane, self.node = joined.control_plane, joined.node
+            self.address = joined.network.address
+            self._archives = [image.archive for image in images]
+            self.load_images()
+            self.line = stack.enter_context(Line(self.directory / "line", self.tree, address=self.address, **self._line))
             if self.tree.settings.scaler == "keda":
                 self.keda = Keda(self.control_plane, NAMESPACE)
                 self.keda.install()

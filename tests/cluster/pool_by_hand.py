@@ -161,7 +161,8 @@ class PoolByHand:
     def _remove(self) -> None:
         """What starts agents, and all Jobs: the next pool on this control plane begins with none."""
         self.builders.gate.set()
-        for kinds in ("scaledjobs.keda.sh", "jobs.batch,pods"):
+        starter = "scaledjobs.keda.sh" if self.tree.settings.scaler == "keda" else "cronjobs.batch"
+        for kinds in (starter, "jobs.batch,pods"):
             self.plane.kubectl("delete", kinds, "--all", f"--namespace={NAMESPACE}", "--timeout=60s")
 
     def _surroundings(self) -> list[Manifest]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-import httpx
+import httpx2
 import msgspec
 from lightkube import ApiError, Client
 from lightkube.core.resource import NamespacedResource
@@ -51,7 +51,7 @@ class Watch(Generic[T]):
         while not self._over.is_set():
             try:
                 self._follow()
-            except (httpx.HTTPError, ApiError):
+            except (httpx2.HTTPError, ApiError):
                 self._over.wait(_AGAIN)
             except BaseException as error:  # noqa: BLE001  (told to whoever leaves the watch)
                 self._error = error

@@ -122,10 +122,10 @@ class AnyOrder(RuleBasedStateMachine):
         queued = self.ledger.records.page(limit=1000, status=frozenset({JobStatus.QUEUED})).jobs
         assert all(("cannot start" in job.reason) == bool(pods) for job in queued)
 
-    @rule(data=st.data())
-    def the_forge_is_told(self, data: st.DataObject) -> None:
+    @rule(late=st.booleans())
+    def the_forge_is_told(self, late: bool) -> None:
         for job_id in self.ledger.untold():
-            status = data.draw(st.sampled_from([self.record(job_id).status, JobStatus.RUNNING]))
+            status = JobStatus.RUNNING if late else self.record(job_id).status
             assert self.ledger.told(job_id, status) == (self.record(job_id).status is status)
             self.forge[job_id] = status
 

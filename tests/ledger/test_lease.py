@@ -134,7 +134,7 @@ def test_infrastructure_failures_use_up_the_attempts_and_then_the_job_is_buried(
     assert take(ledger).job.id == next_one, "the same agent takes the freed place"
     job = ledger.records.get(doomed)
     assert job is not None
-    assert (job.status, job.reason) == (JobStatus.DEAD, "infrastructure failed 2 times")
+    assert (job.status, job.reason) == (JobStatus.DEAD, "infrastructure failed 2 times; at last: no network")
     assert ledger.records.dead_letters()[0][1]["job"] == doomed
 
 

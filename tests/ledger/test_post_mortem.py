@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from raibid.contract import MAX_REFUNDS, PODS_KEPT
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError
 from raibid.model.job import Job, JobStatus
@@ -102,6 +104,7 @@ def test_a_crash_uses_up_attempts_until_the_job_is_buried(ledger: Ledger) -> Non
     assert ledger.claim("c") is None
     job = record(ledger, job_id)
     assert (job.status, [p.attempt for p in job.pods]) == ("dead", [1, 2])
+    assert ledger.why(job_id).sentence == "dead: infrastructure failed 2 times; at last: Error (exit code 1)"
 
 
 def test_a_pod_told_twice_counts_once(ledger: Ledger) -> None:
@@ -212,6 +215,39 @@ def test_an_agent_that_lived_on_and_took_another_job_is_asked_about_that_one(led
     take(ledger)
     assert ledger.pod_ended(OOM, FAIL) is JobStatus.FAILED
     assert (record(ledger, first).pods, len(record(ledger, second).pods)) == ((), 1)
+
+
+@given(
+    st.builds(
+        PodEnding,
+        pod=st.just("agent"),
+        reason=st.text(min_size=1),
+        message=st.text(st.characters()),
+        exit_code=st.none() | st.integers(0, 255),
+        signal=st.integers(0, 64),
+        disruption=st.booleans(),
+        started=st.floats(0, 4e9),
+        events=st.lists(st.text(), max_size=3).map(tuple),
+    )
+)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_post_mortem_comes_back_as_it_was_told(ledger: Ledger, ending: PodEnding) -> None:
+    job_id = one(ledger).job.id
+    ledger.pod_ended(ending, FAIL)
+    (told,) = record(ledger, job_id).pods
+    assert told.started == pytest.approx(ending.started, abs=1e-3)
+    assert msgspec.structs.replace(told, started=0.0) == msgspec.structs.replace(
+        ending.bounded(), started=0.0, attempt=1
+    )
+
+
+def test_the_owners_are_the_agents_that_have_a_job_now(ledger: Ledger) -> None:
+    put(ledger, new(), new(), new())
+    done, released = take(ledger, "done"), take(ledger, "released")
+    take(ledger, "at-work")
+    ledger.finish(done.job.id, done.token, JobStatus.SUCCESS)
+    ledger.release(released.job.id, released.token, "SIGTERM", refund=True)
+    assert ledger.records.running_owners() == {"at-work"}
 
 
 def test_a_full_redis_still_hears_how_pods_ended(ledger: Ledger) -> None:

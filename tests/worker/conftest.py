@@ -52,6 +52,18 @@ class Repository:
         self.git("push", "-q", "--force", "origin", "main")
         return self.git("rev-parse", "HEAD")
 
+    def pull_request(self, number: int, files: dict[str, str], *, on: str = "main") -> str:
+        """Commit files where only the pull request's ref leads to; the commit's id."""
+        self.git("checkout", "-q", "--detach", on)
+        for name, content in files.items():
+            (self._clone / name).write_text(content)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "change of a pull request")
+        self.git("push", "-q", "--force", "origin", f"HEAD:refs/pull/{number}/head")
+        sha = self.git("rev-parse", "HEAD")
+        self.git("checkout", "-q", "main")
+        return sha
+
     def spec(self, sha: str = "", **changes: object) -> JobSpec:
         values = {"repo": "dev/crate", "clone_url": str(self.bare), "ref": "refs/heads/main", "sha": sha, **changes}
         return JobSpec(**values)  # type: ignore[arg-type]

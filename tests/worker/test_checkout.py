@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from raibid.contract import Env
+from raibid.model.job import JobSpec
 from raibid.worker.checkout import checkout
 from raibid.worker.config import AgentConfig
 from raibid.worker.errors import InfrastructureError, InterruptedBuildError, JobFaultError
@@ -37,6 +38,7 @@ class Forge(ThreadingHTTPServer):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.status = 0
+        self.protocol = "2"
         self.asked: list[str] = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -75,11 +77,12 @@ class _Handler(BaseHTTPRequestHandler):
             "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.server.protocol == "2" else "",
             "REMOTE_USER": "ci",
         }
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = subprocess.run([str(_BACKEND)], input=body, env=env, capture_output=True, check=True).stdout
+        # It ends with 1 after telling the client that it has no such commit.
+        answer = subprocess.run([str(_BACKEND)], input=body, env=env, capture_output=True, check=False).stdout
         head, _, content = answer.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self.send_response(int(fields.pop("Status", "200").split()[0]))
@@ -146,6 +149,36 @@ def test_a_commit_that_a_force_push_removed_is_the_jobs_fault(
         subprocess.run(["git", "-C", str(repository.bare), *args], check=True)
     with pytest.raises(JobFaultError, match=r"commit gone: .* is not in refs/heads/main any more"):
         checkout(repository.spec(gone), target, config, stop)
+
+
+def pull_request(repository: Repository, sha: str, **changes: object) -> JobSpec:
+    return repository.spec(sha, ref="refs/pull/7/head", event="pull_request", **changes)
+
+
+@pytest.mark.parametrize("protocol", ["2", "0"])
+def test_a_pull_requests_commit_comes_from_the_base_repository(
+    protocol: str, repository: Repository, forge: Forge, trusted: AgentConfig, target: Path, stop: Stop
+) -> None:
+    """Protocol 0 hands out no single commits, so the ref has to be asked for."""
+    repository.push({"a.txt": "main"})
+    asked = repository.pull_request(7, {"a.txt": "first"})
+    repository.pull_request(7, {"b.txt": "second"}, on=asked)
+    forge.protocol = protocol
+    spec = pull_request(repository, asked, clone_url=f"{forge.url}/crate.git")
+    assert checkout(spec, target, trusted, stop) == asked
+    assert (target / "a.txt").read_text() == "first"
+    assert not (target / "b.txt").exists(), "the commit that was asked for, not the newest"
+
+
+def test_a_pull_request_that_was_forced_elsewhere_is_the_jobs_fault(
+    repository: Repository, forge: Forge, trusted: AgentConfig, target: Path, stop: Stop
+) -> None:
+    repository.push({"a.txt": "main"})
+    gone = "7" * 40
+    repository.pull_request(7, {"a.txt": "other"})
+    spec = pull_request(repository, gone, clone_url=f"{forge.url}/crate.git")
+    with pytest.raises(JobFaultError, match=r"commit gone: .* is not in refs/pull/7/head any more"):
+        checkout(spec, target, trusted, stop)
 
 
 def test_a_ref_that_is_gone_is_the_jobs_fault(

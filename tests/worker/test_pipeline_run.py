@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from raibid.model.job import JobSpec, JobStatus
 from raibid.worker.config import AgentConfig
@@ -70,6 +71,20 @@ def test_steps_see_their_commit_and_nothing_of_the_agents_environment(
     assert "RAIBID_REDIS_PASSWORD" not in seen
     assert "HID" not in seen
     assert seen["HOME"] != os.environ["HOME"]
+
+
+def test_a_pull_request_from_a_fork_gets_no_secrets_and_is_built_without(
+    directory: Path, screen: Screen, config: AgentConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "TOKEN").write_text("secret-sentinel")
+    agent = replace(config, secrets_dir=tmp_path / "secrets")
+    files = pipeline('echo "token: <${TOKEN-unset}>"', secrets="[TOKEN]")
+    run(files, directory, screen, agent, msgspec.structs.replace(SPEC, event="pull_request", fork="runner/crate"))
+    assert "token: <unset>" in screen.text
+    assert "a pull request from runner/crate gets no secrets: TOKEN are not set" in screen.text
+    run(files, directory, screen, agent, msgspec.structs.replace(SPEC, event="pull_request"))
+    assert "token: <***>" in screen.text
 
 
 def test_a_step_whose_filter_does_not_fit_is_skipped_not_failed(

@@ -52,7 +52,7 @@ for _ = 1, 100 do -- each turn drops, ends or starts one entry; the bound keeps 
   local entry = was_lost or fresh()
   if not entry then break end
   local id, job = entry[1], dict(entry[2] or {}).job
-  local r = job and record(job, 'status', 'entry', 'attempt', 'max', 'cancel', 'lane')
+  local r = job and record(job, 'status', 'entry', 'attempt', 'max', 'cancel', 'lane', 'reason')
   if not job then
     discard(id, entry[2])
     finally(nil)
@@ -65,7 +65,7 @@ for _ = 1, 100 do -- each turn drops, ends or starts one entry; the bound keeps 
     conclude(job, 'cancel', 'cancelled', 'cancelled')
     finally(nil)
   elseif tonumber(r[3]) >= tonumber(r[4]) then
-    bury(job, 'infrastructure failed ' .. r[3] .. ' times')
+    bury(job, 'infrastructure failed ' .. r[3] .. ' times' .. (r[7] and r[7] ~= '' and '; at last: ' .. r[7] or ''))
     finally(nil) -- the freed place goes to the next job, which this same agent takes
   else
     return start(job, r[1], tonumber(r[3]) + 1)
