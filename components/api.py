@@ -96,7 +96,6 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     secrets = (WEBHOOK_LABEL, READ_LABEL, WRITE_LABEL, STATUS_LABEL, redis.password_label(AclUser.API))
     return {
         "raibid_api_disk": size_text(footprint(settings).of(NAME).disk),
-        "raibid_api_forge": gitea_config.address(settings),
         "raibid_api_rotation": generations(settings, *secrets),
         "raibid_api_window": number_as_text(budget.agents.maximum),
     }
@@ -216,8 +215,8 @@ def _tokens(derive: Derive) -> Mapping[str, str]:
 
 
 def _forge_credentials(derive: Derive) -> Mapping[str, str]:
-    # By the host of clone URLs, which is what a job knows of its forge.
-    return {"credentials": f"http://{STATUS_USER}:{derive(STATUS_LABEL)}@${{raibid_api_forge}}\n"}
+    # For the address that the API asks (Env.GITEA_URL), not for the one of clone URLs.
+    return {"credentials": gitea_config.INSIDE.replace("://", f"://{STATUS_USER}:{derive(STATUS_LABEL)}@") + "\n"}
 
 
 @dataclass(frozen=True, kw_only=True)

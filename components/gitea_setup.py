@@ -24,7 +24,7 @@ REPORTERS: Final = "ci-reporters"
 TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
     AGENTS: {"repo.code": "read"},
     # Gitea takes a commit status only of who may write code, and a comment of who may read what it is about
-    # (routers/api/v1: api.go, repo/issue_comment.go). Pull requests are read, not merged.
+    # (routers/api/v1: api.go, repo/issue_comment.go). It offers no less: branches are kept by their protection.
     REPORTERS: {"repo.code": "write", "repo.pulls": "read"},
 }
 """Team of the organisation → what it may do in every repository, those to come too, and nothing else."""

@@ -87,7 +87,26 @@ QUEUE: Final = (
         lasts="3m",
         severity="critical",
         summary="Jobs are queued and no agent takes one",
-        todo="`kubectl -n ci describe scaledjob ci-agent`, then `kubectl -n keda logs deploy/keda-operator`.",
+        todo=(
+            "`raibid why JOB`; `kubectl -n ci describe scaledjob ci-agent`, then `kubectl -n keda logs"
+            " deploy/keda-operator`; with scaler direct, `kubectl -n ci logs deploy/raibid-controller`."
+        ),
+    ),
+    Alert(
+        name="ServiceDown",
+        expr='kube_deployment_status_replicas_available{namespace="ci"} == 0',
+        lasts="5m",
+        severity="critical",
+        summary="{{ $labels.deployment }} is down",
+        todo="Its log says why. Without the controller nobody tells how agents ended; with scaler direct none starts.",
+    ),
+    Alert(
+        name="ForgeNotTold",
+        expr="min_over_time(raibid_statuses_untold[5m]) > 0",
+        lasts="30m",
+        severity="warning",
+        summary="Commits do not show how their builds went",
+        todo="Nothing is lost; `kubectl -n ci logs deploy/raibid-api` says why (docs/api.md, Commit statuses).",
     ),
     Alert(
         name="JobsWaitLong",

@@ -12,6 +12,7 @@ from typing import Final
 
 API: Final = (
     "raibid_webhooks_total",
+    "raibid_statuses_untold",
     "raibid_job_wait_seconds_bucket",
     "raibid_redis_up",
     "raibid_jobs",
@@ -48,6 +49,7 @@ METRICS: Final[Mapping[str, tuple[str, ...]]] = {
         "certmanager_certificate_ready_status",
     ),
     "kube-state-metrics (docs: metrics/workload)": (
+        "kube_deployment_status_replicas_available",
         "kube_job_status_active",
         "kube_job_status_failed",
         "kube_pod_status_phase",

@@ -60,10 +60,10 @@ class Api:
         return host, int(port)
 
     def deliver(
-        self, body: bytes = PUSH, *, secret: bytes = SECRET, forge: str = "gitea", **headers: str
+        self, body: bytes = PUSH, *, secret: bytes = SECRET, forge: str = "gitea", event: str = "push", **headers: str
     ) -> httpx.Response:
         """A signed webhook delivery."""
-        given = httpx.Headers({"Content-Type": "application/json", f"X-{forge}-Event": "push", **sign(body, secret)})
+        given = httpx.Headers({"Content-Type": "application/json", f"X-{forge}-Event": event, **sign(body, secret)})
         given.update({name.replace("_", "-"): value for name, value in headers.items()})
         return self.anonymous.post(f"/webhook/{forge}", content=body, headers=given)
 

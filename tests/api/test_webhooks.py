@@ -45,7 +45,7 @@ def test_github_pushes_are_taken_too(api: Api) -> None:
 def pull_request(api: Api, name: str = "gitea-pull-request-opened", forge: str = "gitea") -> httpx.Response:
     """A delivery of the fixture."""
     body = (FIXTURES / f"{name}.json").read_bytes()
-    return api.deliver(body, forge=forge, **{f"X_{forge}_Event": "pull_request"})
+    return api.deliver(body, forge=forge, event="pull_request")
 
 
 def test_a_pull_request_is_a_job_at_its_head(api: Api) -> None:
@@ -82,7 +82,7 @@ def test_an_action_that_brings_no_code_is_204(api: Api) -> None:
 
 
 def test_a_pull_request_that_is_none_is_400(api: Api) -> None:
-    assert api.deliver(b"{}", X_Gitea_Event="pull_request").status_code == 400
+    assert api.deliver(b"{}", event="pull_request").status_code == 400
 
 
 def test_the_same_delivery_twice_gives_the_same_id(api: Api) -> None:

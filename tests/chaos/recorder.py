@@ -6,24 +6,39 @@ Leaves to others: judging it (`checker.py`).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
-from raibid.contract import GROUP
+import redis
+from raibid.contract import GROUP, Keys
 from raibid.ledger import Depth
 from raibid.ledger.errors import translated
+from raibid.ledger.records import Records
 from raibid.model.job import Job, JobStatus
 
 from tests.chaos.history import Audit, CancelAcknowledged, Owned, Transition
-from tests.chaos.world import JournalLedger
 
 _ALL_EVENTS: Final = 10_000_000
+
+
+class Observed(Protocol):
+    """A ledger that tells its scripts' text."""
+
+    @property
+    def client(self) -> redis.Redis: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def records(self) -> Records: ...
+    def set_events_kept(self, count: int) -> object: ...
+    def text_of(self, script: str) -> str:
+        """For a transaction with other commands."""
 
 
 class Recorder:
     """The timeline so far. `look` is one transaction, so an audit and the transitions before it fit exactly."""
 
-    def __init__(self, ledger: JournalLedger) -> None:
+    def __init__(self, ledger: Observed) -> None:
         self._ledger = ledger
         self._seen = "0-0"
         self.timeline: list[Transition | Owned | CancelAcknowledged | Audit] = []
@@ -36,8 +51,9 @@ class Recorder:
         """Read what happened since the last look, and audit."""
         keys = self._ledger.keys
         with translated():
+            depth_script = self._script("depth")
             pipe = self._ledger.client.pipeline(transaction=True)
-            pipe.eval(self._ledger.text_of("depth"), 1, keys.stream)
+            pipe.evalsha(depth_script, 1, keys.stream)
             pipe.xrange(keys.stream)
             pipe.xpending_range(keys.stream, GROUP, "-", "+", 10_000)
             pipe.xrange(keys.events, f"({self._seen}")
@@ -52,6 +68,10 @@ class Recorder:
         audit = Audit(msgspec.json.decode(depth, type=Depth), tuple(jobs.values()))
         self.timeline.append(audit)
         return audit
+
+    def _script(self, name: str) -> Any:
+        """Loaded each time, since Redis forgets at a restart. Not EVAL: no user of the pool may send that."""
+        return self._ledger.client.script_load(self._ledger.text_of(name))
 
     def _record(self, fields: dict[bytes, bytes]) -> None:
         get = {name.decode(): value.decode() for name, value in fields.items()}
@@ -74,8 +94,9 @@ class Recorder:
         """Cancel a job, and note in the same transaction which was the newest event then."""
         keys = self._ledger.keys
         with translated():
+            cancel_script = self._script("cancel")
             pipe = self._ledger.client.pipeline(transaction=True)
-            pipe.eval(self._ledger.text_of("cancel"), 1, keys.stream, job, "chaos")
+            pipe.evalsha(cancel_script, 1, keys.stream, job, "chaos")
             pipe.xrevrange(keys.events, count=1)
             reply: Any = pipe.execute()
         status, newest = JobStatus(reply[0].decode()), reply[1][0][0].decode()

@@ -4,14 +4,20 @@ Owns: the build with the project's own command line, the finished archive in the
 Leaves to others: the bases (`base_images.py`), the Dockerfile, importing (`containerd.py`).
 
 An archive is found again by the hash of its build context and of its bases; between the two, Buildah keeps every layer,
-so that a changed line of the package costs seconds and cargo's companions are compiled once.
+so that a changed line of the package costs seconds.
+
+cargo's companions (nextest, audit, deny) are left out unless RAIBID_WHOLE_IMAGE is set: compiling them takes longer than
+everything else together, a pipeline asks whether they are there, and audit needs the internet, which pods here do not
+have. With it, the Dockerfile is built byte for byte.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,12 +27,13 @@ from pathlib import Path
 from typing import Final
 
 from components.image.build import Order, steps
-from components.image.context import Context, build_context
+from components.image.context import DOCKERFILE, Context, build_context
 from components.settings import Image
 from tests.cluster.base_images import ROOT, buildah, provide
 from tests.cluster.image_archive import cache
 
 _PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
+_COMPANION: Final = re.compile(r"^RUN cargo install .*$", re.MULTILINE)
 _KEPT: Final = 2
 """Archives per target in the cache: this checkout's, and the one before it."""
 
@@ -56,7 +63,7 @@ def built(target: str, image: Image) -> Built:
         ImageBuildError: a base cannot be assembled, or the Dockerfile fails on it.
         ToolMissingError: a program is missing.
     """
-    context, reference = build_context(ROOT), f"{image.repository}:{image.tag}"
+    context, reference = _context(), f"{image.repository}:{image.tag}"
     with _alone():
         bases = provide()
         recipe = f"{context.hash} {sorted(bases.items())} {reference}"
@@ -66,6 +73,17 @@ def built(target: str, image: Image) -> Built:
             _build(target, image, context, archive)
             _forget(target)
     return Built(archive, reference)
+
+
+def _context() -> Context:
+    """What the stack would hand to its builder; the Dockerfile without cargo's companions, if it need not be whole."""
+    whole = build_context(ROOT)
+    if os.environ.get("RAIBID_WHOLE_IMAGE"):
+        return whole
+    text = whole.files[DOCKERFILE].decode()
+    without, count = _COMPANION.subn("RUN mkdir -p /opt/tools/bin", text)
+    assert count, f"{DOCKERFILE} compiles no companions of cargo: RAIBID_WHOLE_IMAGE has lost its meaning"
+    return Context({**whole.files, DOCKERFILE: without.encode()})
 
 
 def _build(target: str, image: Image, context: Context, archive: Path) -> None:

@@ -59,7 +59,9 @@ class Api:
             self._session.headers["Impersonate-User"] = impersonate
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
-    def apply(self, manifest: Manifest, *, manager: str = "tests", force: bool = False, dry_run: bool = False) -> Answer:
+    def apply(
+        self, manifest: Manifest, *, manager: str = "tests", force: bool = False, dry_run: bool = False
+    ) -> Answer:
         """Server-side apply with strict field validation; without `force` a field of another manager is a refusal."""
         query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
         return self._ask("PATCH", self.path(manifest), query | _dry(dry_run), manifest, _APPLY)

@@ -15,7 +15,7 @@ from tests.cluster.machine import Inhabitant, Machine
 from tests.cluster.network import CNI_PLUGINS, Network
 from tests.cluster.toolchain import ToolMissingError, system_program
 
-_IMPORT_BUDGET: Final = 300.0
+_BUDGET: Final = 300.0
 _CONFIG: Final = """\
 version = 2
 root = "{root}"
@@ -50,8 +50,8 @@ disabled_plugins = [
 """
 
 
-class ImageImportError(Exception):
-    """An image cannot be imported; the message is that of `ctr`."""
+class CtrError(Exception):
+    """containerd refused; the message is that of `ctr`."""
 
 
 class Containerd(Inhabitant):
@@ -62,13 +62,15 @@ class Containerd(Inhabitant):
             raise ToolMissingError(f"{CNI_PLUGINS}/bridge: apt-get install containernetworking-plugins")
         system_program("runc", "runc")
         self.socket: Final = directory / "containerd.sock"
+        self.root: Final = directory / "root"
+        """Images and containers; `imported.provide_images` may fill it before the first start."""
         cni = directory / "cni"
         cni.mkdir(parents=True)
         (cni / "10-bridge.conflist").write_text(network.cni(directory / "addresses"))
         config = directory / "config.toml"
         config.write_text(
             _CONFIG.format(
-                root=directory / "root",
+                root=self.root,
                 state=directory / "state",
                 socket=self.socket,
                 pause=PAUSE,
@@ -77,22 +79,35 @@ class Containerd(Inhabitant):
             )
         )
         program = system_program("containerd", "containerd")
-        super().__init__("containerd", machine, directory, [program, "--config", config], ready=self._answers)
+        super().__init__(
+            "containerd", machine, directory, [program, "--config", config], ready=lambda: listens(self.socket)
+        )
 
     def load(self, *archives: Path) -> None:
-        """Images that pods may name from now on. Raises ImageImportError."""
+        """Images that pods may name from now on. Raises CtrError."""
         for archive in archives:
-            done = self._ctr("images", "import", str(archive), timeout=_IMPORT_BUDGET)
-            if done.returncode:
-                raise ImageImportError(f"{archive.name}: {done.stderr.strip()}")
+            ctr(self.socket, "images", "import", str(archive))
 
     def forget(self, reference: str) -> None:
         """Remove an image, as the kubelet's garbage collection would."""
-        self._ctr("images", "remove", "--sync", reference)
+        ctr(self.socket, "images", "remove", "--sync", reference)
 
-    def _answers(self) -> bool:
-        return self.socket.exists() and self._ctr("version", timeout=10).returncode == 0
 
-    def _ctr(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-        ctr: list[str | Path] = [system_program("ctr", "containerd"), "--address", self.socket, "--namespace", "k8s.io"]
-        return subprocess.run([*ctr, *arguments], capture_output=True, text=True, check=False, timeout=timeout)
+def listens(socket: Path) -> bool:
+    """Whether a containerd answers there."""
+    if not socket.exists():
+        return False
+    try:
+        ctr(socket, "version")
+    except CtrError:
+        return False
+    return True
+
+
+def ctr(socket: Path, *arguments: str) -> str:
+    """What `ctr` prints. Raises CtrError."""
+    command: list[str | Path] = [system_program("ctr", "containerd"), "--address", socket, "--namespace", "k8s.io"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=_BUDGET)
+    if done.returncode:
+        raise CtrError(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout

@@ -48,6 +48,14 @@ class Developer:
         """Its login."""
         return self.api.login.name
 
+    def password_file(self) -> Path:
+        """Its password, for somebody who wants to be this developer."""
+        file = self.home / "password"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(self.api.login.password.get_secret_value())
+        return file
+
     def create(self, repository: str) -> Checkout:
         """A new private repository of an organisation (or its own), and an empty checkout of it."""
         owner, _, name = repository.partition("/")

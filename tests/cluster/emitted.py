@@ -7,7 +7,6 @@ Leaves to others: Flux itself (`flux`), what is demanded of the answers (tests).
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -47,13 +47,14 @@ class Objects:
 
 
 def addressed(value: T, addresses: Mapping[str, str]) -> T:
-    """The same with each name of `addresses` replaced in every string."""
+    """The same with each name of `addresses` replaced in every string but images' names, which nobody looks up."""
     if isinstance(value, str):
         for name, address in addresses.items():
             value = value.replace(name, address)  # type: ignore[assignment]
         return value
     if isinstance(value, Mapping):
-        return {key: addressed(item, addresses) for key, item in value.items()}  # type: ignore[return-value]
+        replaced = {key: item if key == "image" else addressed(item, addresses) for key, item in value.items()}
+        return replaced  # type: ignore[return-value]
     if isinstance(value, list):
         return [addressed(item, addresses) for item in value]  # type: ignore[return-value]
     return value
@@ -136,13 +137,15 @@ class _Inside:
     @classmethod
     def of(cls, root: Path, mounts: Iterable[str]) -> _Inside:
         # A mount deep in a directory makes the directory the pod's own: agents have /var/lib/raibid/artifacts only.
-        paths = {
-            str(path) for mount in mounts for path in (Path(mount), *Path(mount).parents) if path != path.parent
-        }
+        paths = {str(path) for mount in mounts for path in (Path(mount), *Path(mount).parents) if path != path.parent}
         kept = [path for path in paths if len(Path(path).parts) > _FEWEST_PARTS or path in mounts]
         longest_first = sorted(kept, key=len, reverse=True)
         return cls(root, re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?=/|$)"))
 
     def path(self, text: str) -> str:
         """One pass, so that what was replaced is not looked at again: the root itself may lie below a mount's path."""
-        return self.known.sub(lambda match: f"{self.root}{match[0]}", text) if self.known.pattern != "(?:)(?=/|$)" else text
+        return (
+            self.known.sub(lambda match: f"{self.root}{match[0]}", text)
+            if self.known.pattern != "(?:)(?=/|$)"
+            else text
+        )

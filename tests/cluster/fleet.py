@@ -18,11 +18,12 @@ from pyrage import x25519
 
 from components.fleet.request import PushResult, push_request
 from components.flux_objects import SOPS_AGE
+from components.manifest_tree import kustomization, to_yaml
 from components.settings import Settings
 from components.systems import budget_of
-from tests.cluster.api import Api, Manifest
+from tests.cluster.api import Answer, Api, Manifest
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.emitted import FLUX, PULUMI, SEED, Sealed, definitions, install, live_objects, seal
+from tests.cluster.emitted import PULUMI, SEED, Sealed, definitions, install, live_objects, seal
 from tests.cluster.flux import WATCHED, KustomizeController, Stages, root_objects
 from tests.cluster.publisher import Publisher
 from tests.cluster.stand_ins import StandIns, node
@@ -82,6 +83,18 @@ class Fleet:
         """Somebody's commit, published."""
         self.repository.commit(dict(files))
         return self.publisher.publish()
+
+    def app(self, **manifests: Manifest) -> str:
+        """Developers' folder says exactly this, by file name; published."""
+        folder = f"apps/{self.tree.environment}"
+        kept = {path: None for path in self.repository.files if path.startswith(f"{folder}/")}
+        listed = kustomization([f"{name}.yaml" for name in manifests])
+        texts = {f"{folder}/{name}.yaml": to_yaml(manifest).decode() for name, manifest in manifests.items()}
+        return self.commit({**kept, **texts, f"{folder}/kustomization.yaml": to_yaml(listed).decode()})
+
+    def object(self, manifest: Manifest) -> Answer:
+        """An object as the cluster has it now."""
+        return self.api.get(manifest)
 
     def settled(self, revision: str) -> None:
         """Return when every stage is Ready at that commit."""
@@ -146,6 +159,3 @@ def _allocatable(settings: Settings) -> tuple[int, int, int]:
     cpu = first.cpu - kept.system_cpu - kept.kube_cpu
     memory = first.memory - kept.system_memory - kept.kube_memory - kept.eviction_memory
     return cpu, memory, first.disk - kept.system_disk
-
-
-__all__ = ["FLUX", "PATIENCE", "STACK", "Fleet"]

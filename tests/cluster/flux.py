@@ -8,6 +8,9 @@ Leaves to others: the artifact (`publisher`), helm-controller and nodes (`stand_
 from __future__ import annotations
 
 import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +33,16 @@ WATCHED: Final[tuple[Manifest, ...]] = tuple(
 )
 """Kinds of source that the controller watches: it does not work until it has seen all of their CRDs."""
 _REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the controller's log."""
+
+    time: str
+    stage: str
+    message: str
+    fields: Mapping[str, Any]
 
 
 class KustomizeController(Part):
@@ -59,6 +72,11 @@ class KustomizeController(Part):
                 "TMPDIR": str(_private(directory / "scratch")),
             },
         )
+
+    def journal(self) -> list[Line]:
+        """What it has done so far, in order, from its log."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [Line(str(line["ts"]), str(line.get("name", "")), str(line["msg"]), line) for line in lines]
 
 
 def _private(directory: Path) -> Path:

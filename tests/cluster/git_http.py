@@ -101,7 +101,7 @@ def _handler(root: Path) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name of the overridden one)
             """Quiet: a build's checkout is no news."""
 
     return Handler

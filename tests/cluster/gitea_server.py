@@ -81,7 +81,10 @@ class Gitea(Part):
         self._ini.parent.mkdir(parents=True, exist_ok=True)
         self._ini.touch(mode=0o600)
         # What `environment-to-ini` of the image calls (Gitea 1.26, docker/rootless).
-        self._run([tool("gitea"), "--config", self._ini, "config", "edit-ini", "--in-place", "--apply-env"], env=self._environment())
+        self._run(
+            [tool("gitea"), "--config", self._ini, "config", "edit-ini", "--in-place", "--apply-env"],
+            env=self._environment(),
+        )
         super().start()
         self._run(["/bin/sh", "-c", script("gitea_admin")], env=self._environment())
         return self
@@ -97,6 +100,10 @@ class Gitea(Part):
         changed: list[str] = json.loads(said)["changed"]
         return changed
 
+    def as_user(self, name: str, label: str) -> Developer:
+        """A user that is there already, with the password that the stack's seed gives it."""
+        return Developer(Api(self.url, self.login(name, label), tries=4), self.directory / "people" / name)
+
     def developer(self, name: str, *, owner: bool = False) -> Developer:
         """A new user with its account; an owner of the organisation may write to all of its repositories."""
         login = self.login(name, f"tests/{name}")
@@ -106,7 +113,7 @@ class Gitea(Part):
             teams = self.admin.call("GET", f"/orgs/{self._settings.gitea.organisation}/teams")
             owners = next(team["id"] for team in teams if team["name"] == "Owners")
             self.admin.call("PUT", f"/teams/{owners}/members/{name}")
-        return Developer(Api(self.url, login, tries=4), self.directory / "people" / name)
+        return self.as_user(name, f"tests/{name}")
 
     def _environment(self) -> dict[str, str]:
         emitted = {item["name"]: item["value"] for item in environment(self._settings)}

@@ -25,6 +25,8 @@ class JobWatch:
         """Name → creation, Unix seconds; Kubernetes knows it to the second."""
         self.seen: Final[dict[str, float]] = {}
         """Name → when this process heard of it."""
+        self.finished: Final[dict[str, float]] = {}
+        """Name → when this process heard that it is complete or failed."""
         self.deleted: Final[list[str]] = []
         """Those that went while they were not finished."""
         self.peak = 0
@@ -56,6 +58,8 @@ class JobWatch:
             self.created.setdefault(name, job.metadata.creationTimestamp.timestamp())
             if event == "DELETED" and name in self._unfinished and not _finished(job):
                 self.deleted.append(name)
+            if _finished(job):
+                self.finished.setdefault(name, time.time())
             if event == "DELETED" or _finished(job):
                 self._unfinished.discard(name)
             else:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 from raibid.local.redis_server import free_port
 
+from components.manifest_tree import Manifest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import Part, answers
 from tests.cluster.toolchain import tool
@@ -23,6 +24,8 @@ from tests.contract.schemas import CRDS
 from tests.waiting import until
 
 NAMESPACE: Final = "keda"
+_EVENTING: Final = {"CloudEventSource": "Namespaced", "ClusterCloudEventSource": "Cluster"}
+"""Kinds that nobody here uses; but without their CRDs the operator ends after two minutes (cache sync timeout)."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Keda(Part):
         definitions = [
             crd for file in sorted((CRDS / "keda").glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())
         ]
+        definitions += [_empty_crd(kind, scope) for kind, scope in _EVENTING.items()]
         self.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *definitions)
         until(lambda: all(self._served(crd["metadata"]["name"]) for crd in definitions), "KEDA's CRDs are served")
 
@@ -113,6 +117,18 @@ def read_polls(lines: Iterable[str]) -> Iterator[Poll]:
                 poll = replace(poll, created=created)
     if poll:
         yield poll
+
+
+def _empty_crd(kind: str, scope: str) -> Manifest:
+    group, plural = "eventing.keda.sh", f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": scope, "names": {"kind": kind, "plural": plural}, "versions": [version]},
+    }
 
 
 def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:

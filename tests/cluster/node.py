@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from components.units import GI, MI
 from tests.cluster.containerd import Containerd
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.image_archive import pause_archive
+from tests.cluster.imported import provide_images
 from tests.cluster.kubelet import Kubelet
 from tests.cluster.leftovers import session
 from tests.cluster.machine import Machine
@@ -58,10 +59,13 @@ class Node:
         network: Network,
         *,
         reservation: KubeletReservation = SMALL,
+        images: Sequence[Path] = (),
     ) -> None:
+        """`images`: archives of what pods may name, beside the pause image."""
         self.directory: Final = directory
         self.machine: Final = Machine(directory / "machine", network.name)
         self.containerd: Final = Containerd(directory / "containerd", self.machine, network)
+        self._images = images
         self.kubelet: Final = Kubelet(
             directory / "kubelet",
             self.machine,
@@ -92,11 +96,10 @@ class Node:
         return any((each.type, each.status) == ("Ready", "True") for each in self._status().conditions or ())
 
     def __enter__(self) -> Self:
-        pause = pause_archive()
+        provide_images(self.containerd.root, [pause_archive(), *self._images])
         with ExitStack() as stack:
             stack.enter_context(self.machine)
             stack.enter_context(self.containerd)
-            self.containerd.load(pause)
             stack.enter_context(self.kubelet)
             until(self._ready, "the node is Ready", budget=60)
             self._running = stack.pop_all()
@@ -118,7 +121,9 @@ class Joined:
 
 
 @contextmanager
-def cluster_with_node(directory: Path, *, reservation: KubeletReservation = SMALL) -> Iterator[Joined]:
+def cluster_with_node(
+    directory: Path, *, reservation: KubeletReservation = SMALL, images: Sequence[Path] = ()
+) -> Iterator[Joined]:
     """Bridge, control plane with scheduler, node: the API server listens where kubelet and pods reach it."""
     with (
         session(directory / "node") as name,
@@ -126,7 +131,7 @@ def cluster_with_node(directory: Path, *, reservation: KubeletReservation = SMAL
         ControlPlane(
             directory / "control-plane", address=network.address, users=USERS, scheduler=True
         ) as control_plane,
-        Node(control_plane, directory / "node", network, reservation=reservation) as node,
+        Node(control_plane, directory / "node", network, reservation=reservation, images=images) as node,
     ):
         yield Joined(network, control_plane, node)
 

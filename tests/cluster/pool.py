@@ -58,6 +58,8 @@ SMALL: Final[Mapping[str, str]] = {
     "ci_agent_scratch": "1Gi",
 }
 """cluster-vars of agents for a machine of two cores."""
+_BESIDE: Final = 2
+"""Pods of the namespace that are no agents: API and controller."""
 _CLUSTER_WIDE: Final = ("PriorityClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _PROCESSES: Final = ("Deployment", "PodDisruptionBudget")
 _FIRST: Final = ("PriorityClass", "ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim")
@@ -80,7 +82,7 @@ class Pool:
         """`cluster_vars`: further values of `${…}`; `images`: archives to import, None: the agent's, really built;
         `forge`: with Gitea."""
         self.directory: Final = directory
-        self.tree: Final = _with(seal(STACK, scaler=scaler), {**SMALL, **(cluster_vars or {})})
+        self.tree: Final = _with(seal(STACK, scaler=scaler), _sized({**SMALL, **(cluster_vars or {})}))
         self._images = images
         self._line: dict[str, Any] = {"api_env": api_env, "redis_env": redis_env, "forge": forge}
         self._running = ExitStack()
@@ -121,12 +123,13 @@ class Pool:
     def __enter__(self) -> Self:
         images = self._images if self._images is not None else (agent_image(self.tree.settings.images.agent),)
         with ExitStack() as stack:
-            joined = stack.enter_context(cluster_with_node(self.directory))
+            self._archives = [image.archive for image in images]
+            joined = stack.enter_context(cluster_with_node(self.directory, images=self._archives))
             self.control_plane, self.node = joined.control_plane, joined.node
             self.address = joined.network.address
-            self._archives = [image.archive for image in images]
-            self.load_images()
-            self.line = stack.enter_context(Line(self.directory / "line", self.tree, address=self.address, **self._line))
+            self.line = stack.enter_context(
+                Line(self.directory / "line", self.tree, address=self.address, **self._line)
+            )
             if self.tree.settings.scaler == "keda":
                 self.keda = Keda(self.control_plane, NAMESPACE)
                 self.keda.install()
@@ -192,6 +195,12 @@ def _belongs(item: Manifest) -> bool:
 
 def _namespace(name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": pod_security_labels(name)}}
+
+
+def _sized(values: Mapping[str, str]) -> dict[str, str]:
+    """The same, and as many agents where the budget says how many there may be (admission policy, quota)."""
+    most = int(values["ci_agent_max"]) + int(values["ci_agent_warm"])
+    return {"admission_most_agents": str(most), "namespaces_ci_pods": str(most + _BESIDE), **values}
 
 
 def _with(tree: Sealed, values: Mapping[str, str]) -> Sealed:

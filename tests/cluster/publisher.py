@@ -85,7 +85,7 @@ class Publisher:
 
 def _serving(archives: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
     class Archives(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  (http.server's name)
+        def do_GET(self) -> None:
             data = archives.get(self.path)
             self.send_response(200 if data is not None else 404)
             self.send_header("Content-Length", str(len(data or b"")))

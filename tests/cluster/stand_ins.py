@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -29,8 +30,8 @@ OPERATORS: Final = (
     ("cert-manager.io/v1", "ClusterIssuer"),
     ("cert-manager.io/v1", "Certificate"),
 )
-"""Kinds whose operators are not here: helm-, source- and notification-controller, KEDA, cert-manager. To a stage that waits,
-all they do is to say Ready."""
+"""Kinds whose operators are not here: helm-, source- and notification-controller, KEDA, cert-manager. To a stage that
+waits, all they do is to say Ready."""
 
 
 class StandIns:
@@ -40,32 +41,27 @@ class StandIns:
         self._connect = api
         self._operators = operators
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stand-ins")
+        self._thread = ThreadPoolExecutor(1, "stand-ins")
         self.failing: set[str] = set()
-        self.error: BaseException | None = None
 
     def _run(self) -> None:
-        try:
-            api = self._connect()  # a session of its own: one may not be shared between threads
-            while not self._over.wait(_PAUSE):
-                for version, kind in self._operators:
-                    _operate(api, version, kind, self.failing)
-                _provision(api)
-                _run_pods(api)
-        except BaseException as error:  # a thread has nobody to tell: whoever leaves the block is told
-            self.error = error
+        api = self._connect()  # a session of its own: one may not be shared between threads
+        while not self._over.wait(_PAUSE):
+            for version, kind in self._operators:
+                _operate(api, version, kind, self.failing)
+            _provision(api)
+            _run_pods(api)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._work = self._thread.submit(self._run)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
-        if self.error is not None:
-            raise self.error
+        self._thread.shutdown()
+        self._work.result()  # a stand-in's own mistake is the test's
 
 
 def _operate(api: Api, version: str, kind: str, failing: set[str]) -> None:

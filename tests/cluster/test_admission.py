@@ -51,9 +51,7 @@ KINDS = {
 }
 _VERSION = "admissionregistration.k8s.io/v1"
 TWINS = [
-    check["message"].partition(":")[0]
-    for policy in the_policies()
-    for check in policy["spec"].get("validations", ())
+    check["message"].partition(":")[0] for policy in the_policies() for check in policy["spec"].get("validations", ())
 ]
 
 
@@ -117,7 +115,9 @@ def verdict(said: str) -> set[str]:
     return {name for name in TWINS if f"{name}: {rule(name).message}" in said}
 
 
-@pytest.mark.parametrize("name", [name for name in TWINS if any(list(pods(m)) for m in violation(name)) and name != "scaled-job-budget"])
+@pytest.mark.parametrize(
+    "name", [name for name in TWINS if any(list(pods(m)) for m in violation(name)) and name != "scaled-job-budget"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bad_pod_is_refused_in_every_kind_that_makes_pods(judging: Api, name: str, kind: str) -> None:
     (first, *_) = violation(name)

@@ -24,7 +24,7 @@ from tests.cluster.node import why_not
 from tests.cluster.pool import Pool
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("endings")]
 
 PATIENCE = 90.0
 WAITS = "steps:\n  - name: waits\n    run: until [ -e /workspace/.cargo/go-on ]; do sleep 0.1; done\n"
@@ -241,5 +241,3 @@ def hindered(world: World, job_id: str, word: str) -> None:
     job = world.told(job_id, word)
     assert job.status is JobStatus.QUEUED
     assert "cannot start" in world.why(job_id)
-
-

@@ -2,20 +2,201 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from pyrage import x25519
 
-from tests.cluster.fleet import Fleet
+from components import apps
+from components.secret_values import deriver
+from policies.rules import rule
+from tests.cluster.api import Manifest
+from tests.cluster.emitted import SEED
+from tests.cluster.fleet import PATIENCE, Fleet
+from tests.cluster.test_quota import pod
+from tests.waiting import until
+
+APPLIED = "server-side apply completed"
+FINISHED = "Reconciliation finished"
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A cluster that has reconciled its stack; a test that commits leaves all stages Ready."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A cluster that has reconciled its stack from nothing."""
     with Fleet(tmp_path_factory.mktemp("fleet")) as fleet:
         fleet.settled(fleet.push(fleet.tree))
         yield fleet
 
 
-def test_every_stage_gets_ready(fleet: Fleet) -> None:
-    assert set(fleet.stages.names()) == {"flux-system", *fleet.tree.stages}
+@pytest.fixture
+def fleet(running: Fleet) -> Iterator[Fleet]:
+    """The same, well again after every test that committed."""
+    before = running.repository.head
+    yield running
+    if running.repository.head != before:
+        running.settled(running.app(about=config_map("about")))
+
+
+def config_map(name: str, namespace: str = apps.NAMESPACE, **data: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data or {"about": name},
+    }
+
+
+def deployment(name: str, **spec: Any) -> dict[str, Any]:
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {**pod(name, apps.NAMESPACE, cpu=10, memory=2**25)["spec"], **spec},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": apps.NAMESPACE},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def refused(fleet: Fleet, stage: str, words: str) -> None:
+    """Return when a stage says that it is not Ready, and why."""
+
+    def said() -> bool:
+        condition = fleet.stages.condition(stage)
+        return condition["status"] == "False" and words in condition["message"]
+
+    until(said, f"{stage} is not Ready: {words}", PATIENCE)
+
+
+def test_every_stage_gets_ready_from_nothing(running: Fleet) -> None:
+    assert set(running.stages.names()) == {"flux-system", *running.tree.stages}
+
+
+def test_a_stage_is_applied_only_after_the_one_before_it_is_well(running: Fleet) -> None:
+    first: dict[tuple[str, str], str] = {}
+    for line in running.controller.journal():
+        for event in (APPLIED, FINISHED):
+            if line.message.startswith(event):
+                first.setdefault((line.stage, event), line.time)
+    for name, stage in running.tree.stages.items():
+        for before in stage["spec"].get("dependsOn", ()):
+            assert first[before["name"], FINISHED] <= first[name, APPLIED]
+
+
+def test_every_secret_of_the_repository_arrives_decrypted(running: Fleet) -> None:
+    derive = deriver(SEED, running.tree.settings.rotation)
+    for item in running.tree.emission.secrets.values():
+        wanted = item.manifest(derive)
+        data = running.object(wanted).body["data"]
+        assert {key: base64.b64decode(value).decode() for key, value in data.items()} == wanted["stringData"]
+
+
+def test_a_second_reconciliation_changes_nothing(fleet: Fleet) -> None:
+    objects = [item.manifest for item in fleet.tree.applied if item.manifest["kind"] != "Kustomization"]
+    before = [fleet.object(manifest).version for manifest in objects]
+    for stage in fleet.stages.names():
+        assert fleet.reconcile(stage)["status"] == "True"
+    assert [fleet.object(manifest).version for manifest in objects] == before
+
+
+def test_what_a_commit_removes_is_pruned_and_nothing_else(fleet: Fleet) -> None:
+    mine, other = config_map("mine"), config_map("other")
+    fleet.settled(fleet.app(mine=mine, other=other))
+    assert fleet.object(mine).accepted
+    fleet.settled(fleet.app(other=other))
+    assert fleet.object(mine).status == 404
+    assert fleet.object(other).accepted
+
+
+def test_an_edit_by_hand_is_undone(fleet: Fleet) -> None:
+    policy = fleet.tree.one("NetworkPolicy", "raibid-api")
+    service = fleet.tree.one("Service", "raibid-api")
+    before = fleet.object(policy).body["spec"]
+    fleet.plane.kubectl(
+        "-n", "ci", "patch", "networkpolicy", "raibid-api", "--type=merge", "-p", '{"spec":{"egress":[{}]}}'
+    )
+    fleet.plane.kubectl("-n", "ci", "delete", "service", "raibid-api")
+    assert fleet.object(policy).body["spec"] != before
+    assert fleet.reconcile("raibid")["status"] == "True"
+    assert fleet.object(policy).body["spec"] == before
+    assert fleet.object(service).accepted
+
+
+def test_a_wrong_age_key_says_so_and_removes_nothing(fleet: Fleet) -> None:
+    fleet.age_key(str(x25519.Identity.generate()))
+    condition = fleet.reconcile("infra-data")
+    assert condition["status"] == "False"
+    assert "decrypt" in condition["message"]
+    for item in fleet.tree.applied:
+        if item.stage == "infra-data":
+            assert fleet.object(item.manifest).accepted
+    fleet.age_key(fleet.key)
+    assert fleet.reconcile("infra-data")["status"] == "True"
+
+
+def test_a_scaled_job_that_keda_cannot_read_fails_its_stage(fleet: Fleet) -> None:
+    fleet.stand_ins.failing.add("ScaledJob/ci-agent")
+    fleet.stages.request("ci-agents")
+    refused(fleet, "ci-agents", "ScaledJob/ci/ci-agent")
+    fleet.stand_ins.failing.clear()
+    until(lambda: fleet.reconcile("ci-agents")["status"] == "True", "the ScaledJob is well again", PATIENCE)
+
+
+BAD: dict[str, tuple[Manifest, str]] = {
+    "a field that does not exist": (
+        {**deployment("bad"), "spec": {**deployment("bad")["spec"], "replica": 2}},
+        "replica",
+    ),
+    "an image without a tag": (
+        deployment(
+            "bad",
+            containers=[
+                {**deployment("bad")["spec"]["template"]["spec"]["containers"][0], "image": "docker.io/library/redis"}
+            ],
+        ),
+        rule("image-exact").message,
+    ),
+    "another namespace": (config_map("bad", namespace="ci"), "forbidden"),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_a_bad_commit_of_developers_harms_only_itself(fleet: Fleet, mistake: str) -> None:
+    good = config_map("good")
+    fleet.settled(fleet.app(good=good))
+    bad, words = BAD[mistake]
+    revision = fleet.app(good=good, bad=bad)
+    refused(fleet, "apps", words)
+    assert fleet.object(good).accepted
+    for stage in {*fleet.stages.names()} - {"apps"}:
+        until(lambda stage=stage: fleet.stages.applied(stage, revision), f"{stage} goes on", PATIENCE)  # type: ignore[misc]
+
+
+def test_a_fix_is_applied_while_the_commit_that_it_mends_is_still_waited_for(fleet: Fleet) -> None:
+    homeless = deployment("homeless", nodeSelector={"nobody": "here"})
+    bad = fleet.app(homeless=homeless)
+    until(lambda: waited_for(fleet, bad), "the bad commit's health is waited for", PATIENCE)
+    fleet.settled(fleet.app(about=config_map("about")))
+    assert not [line for line in fleet.controller.journal() if "homeless" in str(line.fields.get("error", ""))]
+    assert fleet.object(homeless).status == 404
+
+
+def waited_for(fleet: Fleet, revision: str) -> bool:
+    condition = fleet.stages.condition("apps")
+    attempted = str(fleet.stages["apps"]["status"].get("lastAttemptedRevision", ""))
+    return attempted.endswith(revision) and condition["status"] == "Unknown"
+
+
+def test_the_scaler_can_be_changed_there_and_back(fleet: Fleet) -> None:
+    direct = fleet.emitted(scaler="direct")
+    scaled_job, template = fleet.tree.one("ScaledJob", "ci-agent"), direct.one("CronJob", "ci-agent")
+    fleet.settled(fleet.push(direct))
+    assert fleet.object(template).accepted
+    assert fleet.object(scaled_job).status == 404
+    fleet.settled(fleet.push(fleet.tree))
+    assert fleet.object(template).status == 404
+    assert fleet.object(scaled_job).accepted

@@ -22,7 +22,7 @@ from tests.cluster.machine import controllers, residents
 from tests.cluster.node import Joined, cluster_with_node, why_not
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("node")]
 
 ROOT = Path(__file__).parents[2]
 UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}

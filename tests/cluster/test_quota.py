@@ -59,9 +59,7 @@ def missing(api: Api, namespace: str) -> list[str]:
     """Workloads whose pods the controllers have not made, or were not let make."""
     kinds = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")]
     found = [item for version, kind in kinds for item in api.list(version, kind, namespace)]
-    return [
-        item["metadata"]["name"] for item in found if item["status"].get("replicas", 0) != item["spec"]["replicas"]
-    ]
+    return [item["metadata"]["name"] for item in found if item["status"].get("replicas", 0) != item["spec"]["replicas"]]
 
 
 def test_every_workload_of_a_stack_gets_its_pods(emitted_cluster: EmittedCluster) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import pytest
 
-from components import agent_pod, apps
+from components import agent_pod, api, apps, controller, job_template
 from components.namespaces import POD_SECURITY
+from policies.rule import AGENTS
 from tests.cluster.api import Api, Manifest
-from tests.cluster.emitted import EmittedCluster
+from tests.cluster.emitted import EmittedCluster, seal
 
 AGENT = f"{agent_pod.NAMESPACE}/{agent_pod.NAME}"
+CONTROLLER = f"{AGENTS}/{controller.NAME}"
 DEVELOPER = f"flux-system/{apps.RECONCILER}"
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 
 
-def rights(api: Api, namespace: str) -> set[tuple[str, str, str]]:
+def rights(who: Api, namespace: str) -> set[tuple[str, str, str]]:
     """(verb, group, resource) that whoever asks may do there, without what everybody may: ask about themselves."""
-    answer = api.post(
+    answer = who.post(
         REVIEW,
         {
             "apiVersion": "authorization.k8s.io/v1",
@@ -48,7 +53,8 @@ def test_an_agents_account_may_do_nothing_anywhere(emitted_cluster: EmittedClust
 def test_an_agents_pod_does_not_even_have_a_token(emitted_cluster: EmittedCluster) -> None:
     spec = emitted_cluster.api.create(emitted_cluster.agent("agent"), dry_run=True).body["spec"]
     assert spec["automountServiceAccountToken"] is False
-    assert not [volume for volume in spec["volumes"] if "projected" in volume]
+    sources = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
+    assert not [source for source in sources if "serviceAccountToken" in source]
 
 
 @pytest.mark.parametrize("namespace", sorted({*POD_SECURITY, "default", "kube-system"} - {apps.NAMESPACE}))
@@ -71,6 +77,43 @@ def test_a_developers_commit_cannot_move_the_borders_of_its_namespace(
 ) -> None:
     allowed = rights(emitted_cluster.acting_as(DEVELOPER), apps.NAMESPACE)
     assert {verb for verb, _, resource in allowed if resource in (kind, "*")} == set()
+
+
+def test_the_api_may_ask_kubernetes_for_nothing(emitted_cluster: EmittedCluster) -> None:
+    """It takes hostile input."""
+    assert rights(emitted_cluster.acting_as(f"{AGENTS}/{api.NAME}"), AGENTS) == set()
+
+
+def test_the_controller_only_looks_while_keda_makes_the_jobs(emitted_cluster: EmittedCluster) -> None:
+    allowed = rights(emitted_cluster.acting_as(CONTROLLER), AGENTS)
+    assert {verb for verb, _, _ in allowed} <= {"get", "list", "watch"}
+    assert {resource for _, _, resource in allowed} <= {"pods", "events", "jobs"}
+
+
+def test_without_keda_the_controller_makes_jobs_and_nothing_else(emitted_cluster: EmittedCluster) -> None:
+    direct = seal(emitted_cluster.tree.environment, scaler="direct")
+    added = [item.manifest for item in direct.applied if item.path.startswith(f"{job_template.DIRECTORY}/")]
+    with applied(emitted_cluster.api, added):
+        makes = emitted_cluster.acting_as(CONTROLLER)
+        allowed = rights(makes, AGENTS)
+        assert {(verb, kind) for verb, _, kind in allowed if verb not in ("get", "list", "watch")} == {
+            ("create", "jobs"),
+            ("delete", "jobs"),
+        }
+        metadata = {"name": "ci-agent-by-hand", "namespace": AGENTS}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": direct.agent_job}
+        assert makes.create(job, dry_run=True).said == ""
+
+
+@contextmanager
+def applied(admin: Api, manifests: Sequence[Manifest]) -> Iterator[None]:
+    """Objects that are there during the block."""
+    try:
+        assert {admin.apply(manifest).said for manifest in manifests} == {""}
+        yield
+    finally:
+        for manifest in manifests:
+            admin.delete(manifest)
 
 
 def test_no_account_of_the_pool_has_rights_beyond_its_namespace(emitted_cluster: EmittedCluster) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 from raibid.contract import AGENT_APP, Annotations
@@ -160,7 +161,7 @@ def cron_job(*, most: str = "7", least: str = "0", **spec: Any) -> dict[str, Any
 
 def _job(name: str, status: dict[str, Any], *, created: str, labels: Mapping[str, str] | None = None) -> Job:
     metadata = {"name": name, "uid": name, "creationTimestamp": created, "labels": dict(labels or {})}
-    return Job.from_dict({"metadata": metadata, "status": status})
+    return msgspec.convert({"metadata": metadata, "status": status}, Job)
 
 
 def _name(item: Pod | Job) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import yaml
 from lightkube.resources.core_v1 import Event, Pod
 
@@ -18,11 +19,11 @@ def pod(name: str, *, called: str = "", uid: str = "") -> Pod:
     """The pod of that file; with `called` another one that ended alike."""
     content = yaml.safe_load((DIRECTORY / f"{name}.yaml").read_text())
     content["metadata"] |= {k: v for k, v in (("name", called), ("uid", uid or called)) if v}
-    return Pod.from_dict(content)
+    return msgspec.convert(content, Pod)
 
 
 def warning(reason: str, message: str, *, of: str = "", kind: str = "Pod", at: str = "2026-11-21T15:01:00Z") -> Event:
     """A Warning event about the object with that name and uid."""
     about = {"kind": kind, "name": of, "uid": of}
     names = {"metadata": {"name": f"{of or 'x'}.{reason}"}, "involvedObject": about, "type": "Warning"}
-    return Event.from_dict({**names, "reason": reason, "message": message, "lastTimestamp": at, "count": 3})
+    return msgspec.convert({**names, "reason": reason, "message": message, "lastTimestamp": at, "count": 3}, Event)

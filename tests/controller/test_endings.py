@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,7 +141,7 @@ statuses = st.fixed_dictionaries(
 
 @given(statuses, st.booleans())
 def test_any_status_is_judged_and_what_is_told_is_bounded(status: dict[str, object], deleted: bool) -> None:
-    found = post_mortem(Pod.from_dict({"metadata": {"name": "ci-agent-1-x"}, "status": status}), deleted=deleted)
+    found = post_mortem(msgspec.convert({"metadata": {"name": "ci-agent-1-x"}, "status": status}, Pod), deleted=deleted)
     if found:
         assert found.ending.reason or status.get("reason")
         assert len(found.ending.message) <= MESSAGE_CHARS

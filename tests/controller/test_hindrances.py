@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from lightkube.resources.batch_v1 import Job
 from raibid.controller.hindrances import PATIENCE_SECONDS, hindrance, job_hindrance, podless, slow, steady
@@ -55,8 +56,8 @@ def test_the_words_about_an_image_stay_while_the_kubelet_alternates() -> None:
 
 
 def job(**status: object) -> Job:
-    return Job.from_dict(
-        {"metadata": {"name": "ci-agent-7", "creationTimestamp": "2026-11-21T15:00:00Z"}, "status": status}
+    return msgspec.convert(
+        {"metadata": {"name": "ci-agent-7", "creationTimestamp": "2026-11-21T15:00:00Z"}, "status": status}, Job
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,9 +109,11 @@ def test_a_job_of_kubernetes_is_read() -> None:
     condition = {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
     interim = {"type": "FailureTarget", "status": "True", "lastTransitionTime": "1970-01-01T00:00:50Z"}
     status = {"startTime": "1970-01-01T00:00:11Z", "conditions": [interim]}
-    unfinished = agent_job(Job.from_dict({"metadata": metadata, "status": status}))
+    unfinished = agent_job(msgspec.convert({"metadata": metadata, "status": status}, Job))
     assert unfinished == AgentJob(name="ci-agent-7", created=10, started=11)
-    failed = agent_job(Job.from_dict({"metadata": metadata, "status": {**status, "conditions": [interim, condition]}}))
+    failed = agent_job(
+        msgspec.convert({"metadata": metadata, "status": {**status, "conditions": [interim, condition]}}, Job)
+    )
     assert failed == replace(unfinished, ended=60)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from raibid.api.webhooks import ENDPOINTS
-from raibid.contract import Secrets
+from raibid.contract import Env, Secrets
+from raibid.forge.credentials import Login, login_for
 from raibid.worker.git_credential import answer
 
 from components import agents, api
@@ -157,26 +159,23 @@ def test_agents_read_the_code_of_every_repository_and_may_do_nothing_else(gitea:
     assert gitea.members[str(team["id"])] == {agents.GIT_USER}
 
 
-def test_who_reports_on_commits_writes_code_reads_pull_requests_and_merges_none(gitea: FakeGitea) -> None:
+def test_who_reports_on_commits_writes_code_and_reads_pull_requests(gitea: FakeGitea) -> None:
     apply(gitea)
     team = gitea.team("ci-reporters")
     assert team["units_map"] == {"repo.code": "write", "repo.pulls": "read"}
     assert gitea.members[str(team["id"])] == {api.STATUS_USER}
 
 
-def test_the_api_reports_by_the_host_of_clone_urls_with_the_password_that_gitea_was_given(gitea: FakeGitea) -> None:
-    settings = load_stack("dgx-spark")
+def test_the_api_reports_at_the_address_it_is_given_with_the_password_that_gitea_was_given(
+    gitea: FakeGitea, tmp_path: Path
+) -> None:
     apply(gitea)
-    (secret,) = (
-        item
-        for item in api.manifests(settings).directories[api.DIRECTORY]
-        if isinstance(item, SecretManifest) and item.name == Secrets.API_FORGE
-    )
-    known = api.variables(settings, budget_of(settings))
-    line = substitute(secret.manifest(PASSWORDS.__getitem__), known)["stringData"]["credentials"]
-    forge = urlsplit(root_url(settings))
-    said = answer({"protocol": forge.scheme, "host": forge.netloc}, line.splitlines())
-    assert said == f"username=ci-status\npassword={gitea.passwords['ci-status']}\n"
+    objects = api.manifests(load_stack("dgx-spark")).directories[api.DIRECTORY]
+    (secret,) = (i for i in objects if isinstance(i, SecretManifest) and i.name == Secrets.API_FORGE)
+    (environment,) = (i["data"] for i in objects if isinstance(i, dict) and i["kind"] == "ConfigMap")
+    file = tmp_path / "credentials"
+    file.write_text(secret.manifest(PASSWORDS.__getitem__)["stringData"]["credentials"])
+    assert login_for(environment[Env.GITEA_URL], file) == Login("ci-status", gitea.passwords["ci-status"])
 
 
 def test_a_team_that_was_given_more_is_set_back(gitea: FakeGitea) -> None:

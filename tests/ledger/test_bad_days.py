@@ -162,5 +162,16 @@ def test_the_controller_can_tell_how_pods_ended_and_no_more(guarded: RedisServer
                 refused()
 
 
+def test_what_users_with_few_rights_have_written_is_there_after_a_restart(guarded: RedisServer) -> None:
+    with guarded as server:
+        api = Ledger.connect(server.url, username=AclUser.API, password=f"{AclUser.API}-secret")
+        api.setup()
+        (job,) = put(api, new())
+        server.kill()
+        server.start()
+        assert api.records.get(job)
+        assert api.wanted() == 1
+
+
 def test_the_acl_file_holds_no_password_in_clear() -> None:
     assert "hunter2" not in acl_file({AclUser.AGENT: "hunter2"})

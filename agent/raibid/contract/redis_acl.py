@@ -47,11 +47,15 @@ RULES: Final[Mapping[str, str]] = {
 def acl_file(passwords: Mapping[str, str], *, stream: str = STREAM) -> str:
     """The `aclfile` for these users: passwords only as SHA-256, the default user off.
 
+    Off is enough: nobody can be the default user. Its rights are for Redis itself, which loads its append-only file
+    as that user (7.0.15): with none it silently drops every MULTI … EXEC in it, as which it keeps what a script has
+    written, and so starts without any job.
+
     Raises:
         KeyError: a user that has no rules here.
     """
     work, rest = stream, Keys(stream).job.removesuffix("job:") + "*"
-    lines = ["user default off resetpass resetkeys resetchannels -@all"]
+    lines = ["user default off resetpass resetchannels ~* +@all"]
     for user, password in passwords.items():
         keys = f"~{work}" if user == AclUser.KEDA else f"~{work} ~{rest}"
         digest = hashlib.sha256(password.encode()).hexdigest()

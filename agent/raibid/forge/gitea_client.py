@@ -68,8 +68,3 @@ class GiteaClient:
             # Gitea 1.26 says 500 of a commit that a forced push removed (routers/api/v1/repo/status.go).
             self._session.call("GET", f"{home}/git/commits/{sha}?stat=false&verification=false&files=false", _Commit)
             raise
-
-    def statuses(self, repository: str, sha: str) -> tuple[ShownStatus, ...]:
-        """What the commit shows, the newest first; the first page (30 by default)."""
-        path = f"/repos/{quote(repository)}/commits/{sha}/statuses?sort=highestindex"
-        return self._session.call("GET", path, tuple[ShownStatus, ...])

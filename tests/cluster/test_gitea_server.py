@@ -1,0 +1,71 @@
+"""Gitea by the stack's own settings and set-up: what its users may do, whom it tells of a push."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from components import agents, api
+from tests.cluster.developer import Developer, GitError
+from tests.cluster.emitted import seal
+from tests.cluster.line import Line
+from tests.waiting import until
+
+README = {"README.md": "# anvil\n"}
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    with Line(tmp_path_factory.mktemp("gitea"), seal("dgx-spark")) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def owner(line: Line) -> Developer:
+    return line.gitea.developer("ada", owner=True)
+
+
+def test_a_second_set_up_of_a_real_gitea_changes_nothing(line: Line) -> None:
+    assert line.gitea.set_up(f"{line.url}/webhook/gitea") == []
+
+
+def test_a_push_becomes_one_job_by_the_organisations_signed_hook(line: Line, owner: Developer) -> None:
+    anvil = owner.create("raibid/anvil")
+    sha = anvil.commit(README, "The first one")
+    anvil.push()
+    ledger = line.ledger()
+    jobs = until(lambda: [job for job in ledger.records.page().jobs if job.spec.sha == sha], "the push is a job")
+    ledger.close()
+    (job,) = jobs
+    assert (job.spec.repo, job.spec.author, job.spec.clone_url) == (
+        "raibid/anvil",
+        "ada",
+        f"{line.gitea.url}/raibid/anvil.git",
+    )
+
+
+def test_an_unsigned_delivery_is_refused_by_the_same_api(line: Line) -> None:
+    answer = requests.post(f"{line.url}/webhook/gitea", json={}, headers={"X-Gitea-Event": "push"}, timeout=10)
+    assert answer.status_code == 401
+
+
+def test_agents_clone_every_repository_and_push_to_none(line: Line, owner: Developer) -> None:
+    hinge = owner.create("raibid/hinge")
+    hinge.commit(README, "The first one")
+    hinge.push()
+    agent = line.gitea.as_user(agents.GIT_USER, agents.GIT_LABEL)
+    clone = agent.checkout("raibid/hinge")
+    assert (clone.directory / "README.md").exists()
+    clone.commit({"mine": "\n"}, "Not allowed")
+    with pytest.raises(GitError, match="403|not allowed|denied|permission"):
+        clone.push()
+
+
+def test_whoever_reports_statuses_of_all_repositories_does_not_push_to_the_fleets_branch(line: Line) -> None:
+    reporter = line.gitea.as_user(api.STATUS_USER, api.STATUS_LABEL)
+    fleet = reporter.checkout("raibid/fleet")
+    fleet.commit({"mine": "\n"}, "Not allowed")
+    with pytest.raises(GitError, match="protected branch"):
+        fleet.push()
