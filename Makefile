@@ -52,6 +52,10 @@ bench-cluster: env ## enqueue to first log line, scaling beside its simulation, 
 demo-cluster: env ## one push through everything: Gitea, webhook, API, KEDA, agent, commit status
 	@$(RUN) python -m tests.cluster.demo $(ARGS)
 
+chaos-cluster: N = 200
+chaos-cluster: env ## N jobs on a real cluster while each of its parts is killed, then the checker's verdict
+	@$(RUN) python -m tests.cluster.chaos --jobs $(N) $(ARGS)
+
 clean: ## remove what the other targets made in this directory
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
@@ -64,4 +68,4 @@ $(TOOLS)/bin/uv: .ci/uv.txt
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .ci/uv.txt
 	@touch $@
 
-.PHONY: help up preview render test check format chaos bench cluster-tools test-cluster bench-cluster demo-cluster clean env
+.PHONY: help up preview render test check format chaos bench cluster-tools test-cluster bench-cluster demo-cluster chaos-cluster clean env

@@ -102,7 +102,7 @@ QUEUE: Final = (
     ),
     Alert(
         name="ForgeNotTold",
-        expr="min_over_time(raibid_statuses_untold[5m]) > 0",
+        expr="max(raibid_statuses_untold) > 0",
         lasts="30m",
         severity="warning",
         summary="Commits do not show how their builds went",

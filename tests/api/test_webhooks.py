@@ -66,6 +66,8 @@ def test_a_pull_request_from_a_fork_is_held_at_every_commit_and_when_retried(api
     opened = pull_request(api, "gitea-fork-pull-request-opened").json()
     assert opened["status"] == "held"
     assert api.ledger.claim("agent") is None
+    why = api.reader.get(f"/jobs/{opened['id']}/why").json()
+    assert why["sentence"] == "held: waits for approval: a pull request from runner/anvil"
     assert api.writer.post(f"/jobs/{opened['id']}/approve").json()["status"] == "queued"
     assert pull_request(api, "gitea-fork-pull-request-synchronized").json()["status"] == "held"
     end(api.ledger)

@@ -51,9 +51,8 @@ class Recorder:
         """Read what happened since the last look, and audit."""
         keys = self._ledger.keys
         with translated():
-            depth_script = self._script("depth")
             pipe = self._ledger.client.pipeline(transaction=True)
-            pipe.evalsha(depth_script, 1, keys.stream)
+            pipe.eval(self._ledger.text_of("depth"), 1, keys.stream)
             pipe.xrange(keys.stream)
             pipe.xpending_range(keys.stream, GROUP, "-", "+", 10_000)
             pipe.xrange(keys.events, f"({self._seen}")
@@ -68,10 +67,6 @@ class Recorder:
         audit = Audit(msgspec.json.decode(depth, type=Depth), tuple(jobs.values()))
         self.timeline.append(audit)
         return audit
-
-    def _script(self, name: str) -> Any:
-        """Loaded each time, since Redis forgets at a restart. Not EVAL: no user of the pool may send that."""
-        return self._ledger.client.script_load(self._ledger.text_of(name))
 
     def _record(self, fields: dict[bytes, bytes]) -> None:
         get = {name.decode(): value.decode() for name, value in fields.items()}
@@ -94,9 +89,8 @@ class Recorder:
         """Cancel a job, and note in the same transaction which was the newest event then."""
         keys = self._ledger.keys
         with translated():
-            cancel_script = self._script("cancel")
             pipe = self._ledger.client.pipeline(transaction=True)
-            pipe.evalsha(cancel_script, 1, keys.stream, job, "chaos")
+            pipe.eval(self._ledger.text_of("cancel"), 1, keys.stream, job, "chaos")
             pipe.xrevrange(keys.events, count=1)
             reply: Any = pipe.execute()
         status, newest = JobStatus(reply[0].decode()), reply[1][0][0].decode()

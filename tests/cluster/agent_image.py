@@ -6,9 +6,9 @@ Leaves to others: the bases (`base_images.py`), the Dockerfile, importing (`cont
 An archive is found again by the hash of its build context and of its bases; between the two, Buildah keeps every layer,
 so that a changed line of the package costs seconds.
 
-cargo's companions (nextest, audit, deny) are left out unless RAIBID_WHOLE_IMAGE is set: compiling them takes longer than
-everything else together, a pipeline asks whether they are there, and audit needs the internet, which pods here do not
-have. With it, the Dockerfile is built byte for byte.
+cargo's companions (nextest, audit, deny) are left out unless RAIBID_WHOLE_IMAGE is set: compiling them takes longer
+than everything else together, a pipeline asks whether they are there, and audit needs the internet, which pods here do
+not have. With it, the Dockerfile is built byte for byte.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Final
 from components.image.build import Order, steps
 from components.image.context import DOCKERFILE, Context, build_context
 from components.settings import Image
-from tests.cluster.base_images import ROOT, buildah, provide
+from tests.cluster.base_images import ROOT, buildah, provide, recipes
 from tests.cluster.image_archive import cache
 
 _PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
@@ -64,14 +64,14 @@ def built(target: str, image: Image) -> Built:
         ToolMissingError: a program is missing.
     """
     context, reference = _context(), f"{image.repository}:{image.tag}"
-    with _alone():
-        bases = provide()
-        recipe = f"{context.hash} {sorted(bases.items())} {reference}"
-        digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-        archive = cache("images") / f"{target}-{digest}.tar"
-        if not archive.exists():
-            _build(target, image, context, archive)
-            _forget(target)
+    recipe = f"{context.hash} {sorted(recipes().items())} {reference}"
+    archive = cache("images") / f"{target}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
+    if not archive.exists():
+        with _alone():
+            if not archive.exists():  # another session has built it meanwhile
+                provide()
+                _build(target, image, context, archive)
+                _forget(target)
     return Built(archive, reference)
 
 

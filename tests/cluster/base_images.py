@@ -94,23 +94,30 @@ def references() -> list[str]:
     return sorted({reference for reference, _ in stages} - own)
 
 
-def provide() -> dict[str, str]:
-    """Reference → image id of its stand-in, made where Buildah's storage does not have it yet."""
-    return {reference: _provide(reference) for reference in references()}
+def recipes() -> dict[str, str]:
+    """Reference → what its stand-in is made by, as a short digest: the same recipe gives as good a stand-in."""
+    trusted = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_AUTHORITIES.glob("*.crt")))).hexdigest()
+    return {
+        reference: hashlib.sha256(f"{_RECIPE} {reference} {trusted}".encode()).hexdigest()[:16]
+        for reference in references()
+    }
 
 
-def _provide(reference: str) -> str:
-    recipe = f"{_RECIPE} {reference} {_trusted_digest()}"
-    label = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    wanted = f"raibid.test/base:{label}"
-    if not buildah("images", "--quiet", "--filter", f"reference={wanted}"):
-        with tempfile.TemporaryDirectory(prefix="raibid-base-", dir=cache("scratch")) as scratch:
-            text = _prepare(reference, Path(scratch))
-            (Path(scratch) / "Containerfile").write_text(text)
-            options = ("--layers=false", "--format=docker", "--pull-never", f"--tag={wanted}")
-            buildah("build", *options, f"--file={scratch}/Containerfile", scratch)
-    buildah("tag", wanted, reference)
-    return label
+def provide() -> None:
+    """Make every stand-in that Buildah's storage does not have yet, and call it what the Dockerfile calls it."""
+    for reference, digest in recipes().items():
+        stand_in = f"raibid.test/base:{digest}"
+        if not buildah("images", "--quiet", "--filter", f"reference={stand_in}"):
+            _make(reference, stand_in)
+        buildah("tag", stand_in, reference)
+
+
+def _make(reference: str, stand_in: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="raibid-base-", dir=cache("scratch")) as scratch:
+        text = _prepare(reference, Path(scratch))
+        (Path(scratch) / "Containerfile").write_text(text)
+        options = ("--layers=false", "--format=docker", "--pull-never", f"--tag={stand_in}")
+        buildah("build", *options, f"--file={scratch}/Containerfile", scratch)
 
 
 def _prepare(reference: str, directory: Path) -> str:
@@ -152,11 +159,6 @@ def _trust(directory: Path) -> None:
     directory.mkdir()
     for certificate in _AUTHORITIES.glob("*.crt"):
         shutil.copy(certificate, directory)
-
-
-def _trusted_digest() -> str:
-    texts = [certificate.read_bytes() for certificate in sorted(_AUTHORITIES.glob("*.crt"))]
-    return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
 def _toolchain(version: str, directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Whoever enqueues: asks the API until it has answered, under one idempotency key per job.
 
 Owns: the deliveries of a run, what was acknowledged.
-Leaves to others: killing the API under it (`chaos.py`).
+Leaves to others: killing the API under it (`chaos_run.py`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 import requests
 from raibid.ledger import Enqueued
 from raibid.model.job import JobSpec
-
-import msgspec
 
 from tests.chaos.history import Acknowledged
 

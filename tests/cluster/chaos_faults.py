@@ -1,7 +1,7 @@
 """Which parts of the cluster die, in which order, under which condition: the plan of a run. Pure.
 
 Owns: the faults, the seeded plan.
-Leaves to others: doing them (`chaos.py`).
+Leaves to others: doing them (`chaos_run.py`).
 """
 
 from __future__ import annotations

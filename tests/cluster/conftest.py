@@ -12,6 +12,7 @@ from tests.cluster.control_plane import ControlPlane
 
 if TYPE_CHECKING:
     from tests.cluster.emitted import EmittedCluster
+    from tests.cluster.world import World
 
 STACKS = ("local", "dev", "dgx-spark")
 
@@ -32,6 +33,22 @@ def emitted_cluster(
 
     with EmittedCluster(tmp_path_factory.mktemp(request.param), seal(request.param)) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A pool on a real node whose agents the direct scaler starts, with little scratch; its tests need one worker."""
+    from tests.cluster.world import real_world  # builds the agent's image, where the cache has none
+
+    with real_world(tmp_path_factory.mktemp("pool"), cluster_vars={"ci_agent_scratch": "128Mi"}) as world:
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """The same; every test begins and ends without agents."""
+    yield shared_world
+    shared_world.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

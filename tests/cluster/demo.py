@@ -50,7 +50,7 @@ class Story:
 
     def start(self, name: str, detail: str) -> None:
         """Time counts from here."""
-        self.began = time.time()
+        self.began, self.hops = time.time(), []
         self.tell(Hop(name, self.began, detail))
 
     def tell(self, hop: Hop) -> None:
@@ -76,7 +76,7 @@ class Story:
             return
         colour = "green" if good else "red"
         word = "shown" if good else "not as it should be"
-        self.console.print(f"\n  [{colour}]{took:.1f} s from push to status: {word}[/{colour}]", highlight=False)
+        self.console.print(f"\n  [{colour}]{took:.1f} s: {word}[/{colour}]", highlight=False)
 
 
 app: Final = App(

@@ -26,7 +26,8 @@ from tests.cluster.process import Part
 from tests.flux.rendered import Rendered, render
 
 MOST: Final = 7
-_RIGHTS: Final = ("ServiceAccount", "Role", "RoleBinding")
+RIGHTS: Final = ("ServiceAccount", "Role", "RoleBinding")
+"""Kinds by which the controller is somebody and may do something."""
 
 
 @cache
@@ -94,7 +95,7 @@ class DirectPool:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.hand)
-            emitted = [item.manifest for item in self.hand.tree.applied if item.manifest["kind"] in _RIGHTS]
+            emitted = [item.manifest for item in self.hand.tree.applied if item.manifest["kind"] in RIGHTS]
             self.plane.apply(*(item for item in emitted if item["metadata"].get("namespace") == NAMESPACE))
             self.plane.apply(self.template())
             self.controller = stack.enter_context(Controller(self.hand, self.directory / "controller"))

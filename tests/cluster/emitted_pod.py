@@ -53,8 +53,9 @@ def addressed(value: T, addresses: Mapping[str, str]) -> T:
             value = value.replace(name, address)  # type: ignore[assignment]
         return value
     if isinstance(value, Mapping):
-        replaced = {key: item if key == "image" else addressed(item, addresses) for key, item in value.items()}
-        return replaced  # type: ignore[return-value]
+        return {  # type: ignore[return-value]
+            key: item if key == "image" else addressed(item, addresses) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [addressed(item, addresses) for item in value]  # type: ignore[return-value]
     return value
@@ -101,8 +102,8 @@ def _source(source: Manifest, objects: Objects) -> Iterable[tuple[str, bytes]]:
 def _volume(volume: Manifest, objects: Objects, own: Path, claims: Path) -> Path:
     """The directory of a volume, with its files."""
     if "persistentVolumeClaim" in volume:
-        return claims / volume["persistentVolumeClaim"]["claimName"]
-    place = own / volume["name"]
+        return claims / str(volume["persistentVolumeClaim"]["claimName"])
+    place = own / str(volume["name"])
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file, content in _files(volume, objects):
         (place / file).touch(mode=0o600)
@@ -139,13 +140,9 @@ class _Inside:
         # A mount deep in a directory makes the directory the pod's own: agents have /var/lib/raibid/artifacts only.
         paths = {str(path) for mount in mounts for path in (Path(mount), *Path(mount).parents) if path != path.parent}
         kept = [path for path in paths if len(Path(path).parts) > _FEWEST_PARTS or path in mounts]
-        longest_first = sorted(kept, key=len, reverse=True)
-        return cls(root, re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?=/|$)"))
+        longest_first = "|".join(map(re.escape, sorted(kept, key=len, reverse=True)))
+        return cls(root, re.compile(rf"(?:{longest_first or '(?!)'})(?=/|$)"))
 
     def path(self, text: str) -> str:
         """One pass, so that what was replaced is not looked at again: the root itself may lie below a mount's path."""
-        return (
-            self.known.sub(lambda match: f"{self.root}{match[0]}", text)
-            if self.known.pattern != "(?:)(?=/|$)"
-            else text
-        )
+        return self.known.sub(lambda match: f"{self.root}{match[0]}", text)

@@ -31,6 +31,8 @@ from tests.fleet.repository import Repository
 from tests.waiting import until
 
 STACK: Final = "dgx-spark"
+FAILED: Final = frozenset({"BuildFailed", "HealthCheckFailed", "ReconciliationFailed"})
+"""Reasons with which a stage waits for its next try."""
 PATIENCE: Final = 120.0
 """Seconds for all stages: the first time takes a tenth of it on an idle machine."""
 
@@ -99,6 +101,18 @@ class Fleet:
     def settled(self, revision: str) -> None:
         """Return when every stage is Ready at that commit."""
         until(lambda: self.stages.all_applied(revision), f"all stages are Ready at {revision}", PATIENCE)
+
+    def well(self) -> None:
+        """Return when every stage is Ready at the newest commit; those that failed need not wait for their retry."""
+        revision = self.repository.head
+
+        def all_well() -> bool:
+            for stage in self.stages.names():
+                if self.stages.condition(stage).get("reason") in FAILED:
+                    self.stages.request(stage)
+            return self.stages.all_applied(revision)
+
+        until(all_well, f"every stage is Ready at {revision}", PATIENCE)
 
     def reconcile(self, stage: str) -> dict[str, str]:
         """Have a stage reconciled now; the Ready condition that it ends with."""

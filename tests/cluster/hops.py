@@ -141,7 +141,8 @@ class Watch:
         while not (found := look()):
             if time.monotonic() > deadline:
                 job = self._find()
-                raise LineStuckError(f"not within {_BUDGET:.0f} s: {what}; the ledger says: {job}")
+                message = f"not within {_BUDGET:.0f} s: {what}; the ledger says: {job}"
+                raise LineStuckError(f"{message}\n{self._pool.logs()}")
             time.sleep(_PAUSE)
         return found
 

@@ -51,7 +51,17 @@ def pause_archive() -> Path:
     if not archive.exists():
         with tempfile.TemporaryDirectory() as scratch:
             program = Path(scratch) / "pause"
-            compiler: list[str | Path] = [system_program("gcc", "gcc"), "-static", "-Os", "-s", "-x", "c", "-", "-o", program]
+            compiler: list[str | Path] = [
+                system_program("gcc", "gcc"),
+                "-static",
+                "-Os",
+                "-s",
+                "-x",
+                "c",
+                "-",
+                "-o",
+                program,
+            ]
             subprocess.run(compiler, input=_PAUSE_C.encode(), check=True, timeout=60)
             replace(archive, docker_archive(PAUSE, {"pause": program.read_bytes()}, ["/pause"]))
     return archive

@@ -75,7 +75,7 @@ def _prepared(archives: Sequence[Path]) -> Path:
 def _importer(directory: Path) -> Part:
     """A containerd without Kubernetes' side."""
     (directory / "config.toml").write_text(_CONFIG.format(directory=directory))
-    command = [system_program("containerd", "containerd"), "--config", directory / "config.toml"]
+    command = [str(system_program("containerd", "containerd")), "--config", str(directory / "config.toml")]
     return Part("importer", directory, command, ready=lambda: listens(directory / "containerd.sock"))
 
 

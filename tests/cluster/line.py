@@ -6,6 +6,7 @@ Leaves to others: who starts agents (`keda.py`, the controller, `local_agents`),
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -29,6 +30,9 @@ from tests.cluster.process import Part, answers
 
 RAIBID: Final = (sys.executable, "-m", "raibid.cli")
 LOOPBACK: Final = "127.0.0.1"
+OBSERVER: Final = "observer"
+"""A user of Redis beside the emitted ones, who may do everything: the checker's, which looks in transactions."""
+_OBSERVER_LABEL: Final = "tests/observer"
 
 
 class Line:
@@ -96,7 +100,7 @@ class Line:
         password = place / "scaler-password"
         password.touch(mode=0o600)
         password.write_text(self.derive(redis.password_label(AclUser.KEDA)))
-        own = ["--redis-username", AclUser.KEDA, "--redis-password-file", password]
+        own = ["--redis-username", AclUser.KEDA, "--redis-password-file", str(password)]
         command = [*RAIBID, "scaler", "run", "--max", str(most), "--poll", "0.2", *own]
         log = place / "local-scaler.log"
         return Part("local-scaler", place, command, ready=lambda: "poll" in log.read_text(), env=environment)
@@ -108,6 +112,10 @@ class Line:
             username=AclUser.API,
             password=self.derive(redis.password_label(AclUser.API)),
         )
+
+    def observer_password(self) -> str:
+        """Of the user `OBSERVER`."""
+        return self.derive(_OBSERVER_LABEL)
 
     def token(self) -> str:
         """A token that may change state."""
@@ -134,7 +142,9 @@ class Line:
         place.mkdir(parents=True, mode=0o700)
         users = Objects.of((item.manifest for item in self.tree.applied), redis.NAMESPACE)
         (place / "users.acl").touch(mode=0o600)
-        (place / "users.acl").write_bytes(users.data("Secret", Secrets.REDIS_ACL)["users.acl"])
+        emitted = users.data("Secret", Secrets.REDIS_ACL)["users.acl"]
+        digest = hashlib.sha256(self.derive(_OBSERVER_LABEL).encode()).hexdigest()
+        (place / "users.acl").write_text(f"{emitted.decode()}user {OBSERVER} on #{digest} ~* &* +@all\n")
         bind = {"bind": LOOPBACK} if address == LOOPBACK else {"bind": f"{LOOPBACK} {address}", "protected-mode": "no"}
         return RedisServer(place, acl_file=place / "users.acl", config=bind, env=env, port=free_port())
 

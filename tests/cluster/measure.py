@@ -25,11 +25,13 @@ from raibid.scaler.arithmetic import Scaling, jobs_to_create
 
 from components.settings import Scaler
 from tests.bench.figure import machine, percentile
+from tests.chaos.harness import terminate_on_sigterm
 from tests.cluster.course import Course, predicted
 from tests.cluster.node import why_not
 from tests.cluster.pool import SMALL, Pool
-from tests.cluster.stopwatch import Stopwatch, Times
-from tests.cluster.toolchain import TOOLS
+from tests.cluster.process import PartError
+from tests.cluster.stopwatch import NotMeasuredError, Stopwatch, Times
+from tests.cluster.toolchain import TOOLS, ToolMissingError
 
 SCALERS: Final[tuple[Scaler, ...]] = ("keda", "direct")
 NAMES: Final = {
@@ -139,8 +141,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if why := why_not():
         print(why, file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="raibid-measure-") as name:
-        print(measured(Path(name), options.scaler or SCALERS, options))
+    terminate_on_sigterm()
+    try:
+        with tempfile.TemporaryDirectory(prefix="raibid-measure-") as name:
+            print(measured(Path(name), options.scaler or SCALERS, options))
+    except (NotMeasuredError, PartError, ToolMissingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -118,6 +118,7 @@ class Pool:
     def logs(self) -> str:
         """The end of every part's log, for a failure's report."""
         parts = [*self.control_plane.parts, self.node.containerd, self.node.kubelet, self.line.api, self.controller]
+        parts += [self.keda] if self.keda else []
         return "\n\n".join(f"--- {part.name}\n{part.tail()}" for part in parts)
 
     def __enter__(self) -> Self:

@@ -10,8 +10,8 @@ from lightkube.resources.batch_v1 import Job
 from raibid.contract import Labels
 
 from components.agent_pod import NAMESPACE
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.direct_pool import MOST, DirectPool
+from tests.cluster.control_plane import ControlPlane, KubectlError
+from tests.cluster.direct_pool import MOST, RIGHTS, DirectPool, direct_tree
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("direct")
@@ -116,18 +116,24 @@ def test_redis_that_goes_makes_no_job_and_ends_none(pool: DirectPool) -> None:
     assert pool.hand.jobs.peak == MOST
 
 
-def test_it_may_do_what_it_needs_and_nothing_else(pool: DirectPool) -> None:
-    def may(*what: str) -> bool:
-        account = f"system:serviceaccount:{NAMESPACE}:raibid-controller"
-        return pool.plane.kubectl("auth", "can-i", *what, f"--as={account}", "--quiet") == ""
-
-    rules = pool.plane.kubectl(
-        "auth",
-        "can-i",
-        "--list",
-        f"--namespace={NAMESPACE}",
-        f"--as=system:serviceaccount:{NAMESPACE}:raibid-controller",
-    )
-    assert may("create", "jobs", f"--namespace={NAMESPACE}")
-    assert "secrets" not in rules
-    assert "pods/exec" not in rules
+@pytest.mark.parametrize(
+    ("allowed", "what"),
+    [
+        (True, ["create", "jobs"]),
+        (True, ["watch", "pods"]),
+        (False, ["delete", "pods"]),
+        (False, ["create", "pods/exec"]),
+        (False, ["get", "secrets"]),
+        (False, ["update", "cronjobs"]),
+        (False, ["list", "pods", "--all-namespaces"]),
+    ],
+)
+def test_it_may_do_what_it_needs_and_nothing_else(plane: ControlPlane, allowed: bool, what: list[str]) -> None:
+    rights = [item.manifest for item in direct_tree().applied if item.manifest["kind"] in RIGHTS]
+    plane.apply(*(item for item in rights if item["metadata"].get("namespace") == NAMESPACE))
+    account = f"--as=system:serviceaccount:{NAMESPACE}:raibid-controller"
+    try:
+        answer = plane.kubectl("auth", "can-i", *what, f"--namespace={NAMESPACE}", account)
+    except KubectlError as error:  # its exit code says no
+        answer = str(error)
+    assert answer.strip().endswith("yes") is allowed

@@ -8,27 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from raibid.ledger import Ledger
-from raibid.ledger.results import explain
-from raibid.model.job import Job, JobStatus
+from raibid.model.job import JobStatus
 
-from components.agent_pod import CACHE_CLAIM, NAME, NAMESPACE
-from tests.cluster.git_http import GitServer
+from components.agent_pod import NAME, NAMESPACE
 from tests.cluster.image_archive import PAUSE
 from tests.cluster.node import why_not
 from tests.cluster.pool import Pool
+from tests.cluster.world import PATIENCE, WAITS, World
 from tests.waiting import until
 
-pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("endings")]
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("pool")]
 
-PATIENCE = 90.0
-WAITS = "steps:\n  - name: waits\n    run: until [ -e /workspace/.cargo/go-on ]; do sleep 0.1; done\n"
-"""Runs until the test says so, in whichever pod."""
 SLEEPS = "steps:\n  - name: sleeps\n    run: sleep 600\n"
 PASSES = "steps:\n  - name: passes\n    run: 'true'\n"
 GREEDY = "python3 -c \"x = b'x' * (1 << 30)\""
@@ -39,92 +32,6 @@ MANY = """\
       done
       wait
 """
-
-
-@dataclass(frozen=True)
-class World:
-    """The pool and where its jobs clone from."""
-
-    pool: Pool
-    git: GitServer
-    ledger: Ledger
-
-    def enqueue(self, name: str, pipeline: str) -> str:
-        """A job of a repository of its own."""
-        (entered,) = self.ledger.enqueue([self.git.job(name, pipeline)])
-        return entered.id
-
-    def job(self, job_id: str) -> Job:
-        found = self.ledger.records.get(job_id)
-        assert found
-        return found
-
-    def reaches(self, job_id: str, *statuses: JobStatus) -> Job:
-        def there() -> Job | None:
-            job = self.job(job_id)
-            return job if job.status in statuses else None
-
-        try:
-            found = until(there, f"the job is {' or '.join(statuses)}", budget=PATIENCE)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.job(job_id)}\n{self.log(job_id)}\n{self.pool.logs()}") from None
-        assert found
-        return found
-
-    def pod_of(self, job_id: str) -> str:
-        """The pod that runs the job."""
-        return self.reaches(job_id, JobStatus.RUNNING).owner
-
-    def log(self, job_id: str) -> str:
-        return b"".join(chunk.data for chunk in self.ledger.logs.read(job_id)).decode()
-
-    def why(self, job_id: str) -> str:
-        return explain(self.ledger.why(job_id))
-
-    def told(self, job_id: str, *words: str) -> Job:
-        """Record, log and `why` all say it."""
-
-        def said() -> bool:
-            job = self.job(job_id)
-            record = f"{job.pods} {job.report} {job.reason}"
-            return all(word in text for word in words for text in (record, self.log(job_id), self.why(job_id)))
-
-        try:
-            until(said, f"record, log and why say {words}", budget=PATIENCE)
-        except AssertionError as error:
-            why = self.why(job_id)
-            raise AssertionError(f"{error}\n{self.job(job_id)}\n{self.log(job_id)}\n{why}") from None
-        return self.job(job_id)
-
-    @property
-    def go_on(self) -> Path:
-        """Made, it ends every build that WAITS: a file in the cache volume, which all agents share."""
-        return self.pool.line.directory / "claims" / CACHE_CLAIM / "go-on"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = tmp_path_factory.mktemp("pool")
-    small = {"ci_agent_scratch": "128Mi"}
-    with (
-        Pool(directory, cluster_vars=small, forge=False) as pool,
-        GitServer(directory / "git", pool.address) as git,
-    ):
-        ledger = pool.ledger()
-        yield World(pool, git, ledger)
-        ledger.close()
-
-
-@pytest.fixture
-def world(shared: World) -> Iterator[World]:
-    """Every test begins and ends without agents."""
-    yield shared
-    shared.go_on.touch()
-    for entry in shared.ledger.records.page(limit=100).jobs:
-        if not entry.status.terminal:
-            shared.ledger.cancel(entry.id)
-    shared.pool.control_plane.kubectl("delete", "jobs", "--all", f"--namespace={NAMESPACE}", "--wait=true")
-    shared.go_on.unlink()
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from tests.cluster.emitted import seal
 from tests.cluster.line import Line
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("gitea")
+
 README = {"README.md": "# anvil\n"}
 
 
@@ -59,7 +61,7 @@ def test_agents_clone_every_repository_and_push_to_none(line: Line, owner: Devel
     clone = agent.checkout("raibid/hinge")
     assert (clone.directory / "README.md").exists()
     clone.commit({"mine": "\n"}, "Not allowed")
-    with pytest.raises(GitError, match="403|not allowed|denied|permission"):
+    with pytest.raises(GitError, match=r"403|not allowed|denied|permission"):
         clone.push()
 
 

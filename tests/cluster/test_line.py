@@ -18,7 +18,11 @@ from tests.cluster.node import why_not
 from tests.cluster.pool import Pool
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [
+    pytest.mark.skipif(bool(why_not()), reason=why_not()),
+    pytest.mark.xdist_group("line"),
+    pytest.mark.timeout(600),
+]
 
 FAILS = {".raibid.yaml": "steps:\n  - name: refuses\n    run: 'echo it does not hold; exit 3'\n"}
 HOPS = [

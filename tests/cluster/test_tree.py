@@ -22,8 +22,3 @@ def test_the_tree_without_keda_is_taken_as_well(emitted_cluster: EmittedCluster)
     }
     assert {path: (a.said, a.warnings) for path, a in answers.items() if a.said or a.warnings} == {}
     assert any("cronjob" in path for path in answers)
-
-
-def test_applying_everything_again_changes_nothing(emitted_cluster: EmittedCluster) -> None:
-    before = [emitted_cluster.api.get(take.manifest).version for take in emitted_cluster.takes]
-    assert [take.answer.version for take in emitted_cluster.apply_all()] == before

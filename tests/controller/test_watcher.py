@@ -110,6 +110,20 @@ def test_a_pod_that_vanished_unseen_is_found_missing(room: Room) -> None:
     assert room.job(asyncio.run(story())).reason.startswith("Gone")
 
 
+def test_a_pod_that_vanished_between_two_looks_is_known_as_it_was_last(room: Room) -> None:
+    async def story() -> str:
+        job = room.running(AGENT)
+        ends(room, "running")
+        async with room.controller(resync=0.05):
+            await room.until(lambda: room.cluster.lists)
+            room.cluster.remove(AGENT, unseen=True)
+            await room.until(lambda: room.job(job).pods)
+        return job
+
+    (ending,) = room.job(asyncio.run(story())).pods
+    assert (ending.reason, ending.node) == ("Deleted", "dgx-spark")
+
+
 def test_an_agent_that_is_no_pod_of_the_pool_is_never_missed(room: Room) -> None:
     async def story() -> list[str]:
         jobs = [room.running("local-ab12-1"), room.running("build-host-4711-ab"), room.running("ci-agent-by-hand")]

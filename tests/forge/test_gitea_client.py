@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from raibid.forge.errors import (
     ForgeFaultError,
     ForgeForbiddenError,
     ForgeLoginError,
+    ForgeMovedError,
     ForgeNotFoundError,
     ForgeRefusedError,
     ForgeUnavailableError,
@@ -57,7 +60,7 @@ def test_a_status_is_shown_as_it_was_said(forge: FakeForge, client: GiteaClient)
 
 
 TROUBLE: dict[int, type[CallError]] = {
-    301: ForgeAnswerError,
+    301: ForgeMovedError,
     400: ForgeRefusedError,
     401: ForgeLoginError,
     403: ForgeForbiddenError,
@@ -156,10 +159,15 @@ def test_a_redirect_is_not_followed_with_the_token(forge: FakeForge, client: Git
     thief = FakeForge()
     thief.start()
     forge.trouble, forge.headers = lambda _: 307, {"Location": f"{thief.url}/api/v1/repos/acme/anvil/statuses/{SHA}"}
-    with pytest.raises(ForgeAnswerError, match="moved to"):
+    with pytest.raises(ForgeMovedError, match="moved to"):
         tell(client)
     thief.stop()
     assert thief.asked == []
+
+
+def test_agents_that_want_the_names_alone_do_not_pay_for_the_clients() -> None:
+    code = "import sys, raibid.forge; print('requests' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
 # --- credentials -------------------------------------------------------------------------------------------

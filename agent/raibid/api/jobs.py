@@ -108,6 +108,8 @@ def why(request: Request, job_id: str) -> Response:
     answer = (
         Why(id=job_id, status=found.job.status, reason=found.job.reason) if found.archived else parts.ledger.why(job_id)
     )
+    if answer.status is JobStatus.HELD:
+        answer = msgspec.structs.replace(answer, reason=found.job.spec.brought_by)
     facts: dict[str, Any] = msgspec.to_builtins(answer)
     return json_response({**facts, "sentence": answer.sentence})
 

@@ -49,6 +49,7 @@ class Watcher:
         self._clock = clock
         self._told: set[str] = set()  # uids of pods whose end the ledger knows
         self._untold: dict[str, PostMortem] = {}  # a deleted pod's last state is nowhere else
+        self._seen: dict[str, Pod] = {}  # as they were last, for those that vanish between two looks
         self._stuck: dict[str, str] = {}
         self._stuck_told: tuple[dict[str, str], float] = ({}, 0.0)
 
@@ -62,7 +63,9 @@ class Watcher:
         self._told &= {_uid(pod) for pod in listing.items}
         for pod in listing.items:
             await self._judge(pod)
-        await self._find_gone(owners, {name_of(pod) for pod in listing.items})
+        listed = {name_of(pod): pod for pod in listing.items}
+        await self._find_gone(owners - listed.keys())
+        self._seen = listed
         await self._note_stuck(await self._hindrances(listing.items))
         async for change in changes_until(self._cluster.pod_changes(listing.version), deadline):
             await self._changed(change)
@@ -70,6 +73,7 @@ class Watcher:
     async def _changed(self, change: Change[Pod]) -> None:
         await self._judge(change.item, deleted=change.deleted)
         pod = name_of(change.item)
+        self._seen[pod] = change.item
         reason = "" if change.deleted else hindrance(change.item, now=self._clock())
         if reason:
             await self._note_stuck({**self._stuck, pod: reason})
@@ -85,13 +89,12 @@ class Watcher:
             self._untold[uid] = result
             await self._flush()
 
-    async def _find_gone(self, owners: frozenset[str], listed: set[str]) -> None:
-        for owner in owners:
-            if owner in listed or not _POOL_POD.fullmatch(owner):
-                continue
+    async def _find_gone(self, unlisted: frozenset[str]) -> None:
+        for owner in unlisted:
             # The list knows pods by their label; one without it is asked for by its name.
-            if not await self._cluster.pod_exists(owner):
-                self._untold[owner] = gone(owner)
+            if _POOL_POD.fullmatch(owner) and not await self._cluster.pod_exists(owner):
+                seen = self._seen.get(owner)
+                self._untold[owner] = (seen and post_mortem(seen, deleted=True)) or gone(owner)
         await self._flush()
 
     async def _flush(self) -> None:

@@ -64,8 +64,7 @@ def status_of(job: Job, public_url: str) -> CommitStatus:
 def _words(job: Job) -> str:
     match job.status:
         case JobStatus.HELD:
-            whose = f": a pull request from {job.spec.fork}" if job.spec.fork else ""
-            return f"waits for approval{whose}"
+            return f"waits for approval: {job.spec.brought_by}" if job.spec.fork else "waits for approval"
         case JobStatus.WAITING:
             return _with_reason("waits in the queue", job)
         case JobStatus.QUEUED:

@@ -31,6 +31,10 @@ class ForgeFaultError(CallError):
     """The forge failed at this call (500); it may well do others. Try again later."""
 
 
+class ForgeAnswerError(ForgeFaultError):
+    """An answer that is none: not JSON, or not the documented shape. Perhaps a proxy's page."""
+
+
 class ForgeLoginError(CallError):
     """The forge does not know our credentials, or there are none: the operator's to mend, then try again."""
 
@@ -47,5 +51,5 @@ class ForgeForbiddenError(ForgeRefusedError):
     """Our user may not do that."""
 
 
-class ForgeAnswerError(ForgeRefusedError):
-    """An answer that is none: a redirect, not JSON, not the documented shape."""
+class ForgeMovedError(ForgeRefusedError):
+    """A redirect, such as of a renamed repository; it is not followed, for it would be with our credentials."""

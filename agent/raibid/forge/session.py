@@ -25,6 +25,7 @@ from raibid.forge.errors import (
     ForgeFaultError,
     ForgeForbiddenError,
     ForgeLoginError,
+    ForgeMovedError,
     ForgeNotFoundError,
     ForgeRefusedError,
     ForgeUnavailableError,
@@ -121,7 +122,7 @@ def _refusal(asked: str, answer: requests.Response) -> CallError:
         return ForgeFaultError(message)
     if answer.is_redirect:
         target = urlsplit(answer.headers["Location"])
-        return ForgeAnswerError(f"{message}: moved to {target.hostname or ''}{target.path}"[:500])
+        return ForgeMovedError(f"{message}: moved to {target.hostname or ''}{target.path}"[:500])
     return _REFUSALS.get(status, ForgeRefusedError)(message)
 
 

@@ -111,7 +111,7 @@ class Page(msgspec.Struct, frozen=True):
 def explain(why: Why) -> str:
     """The answer of `GET /jobs/{id}/why` as a sentence."""
     if why.status is JobStatus.HELD:
-        return "held: waits for approval"
+        return f"held: waits for approval: {why.reason}" if why.reason else "held: waits for approval"
     if why.status is JobStatus.RUNNING:
         beat = f"last beat {why.lease_idle:.0f} s ago"
         return _joined(f"running on {why.owner}, attempt {why.attempt} of {why.max_attempts}, {beat}", _before(why))

@@ -123,6 +123,11 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.ref
 
     @property
+    def brought_by(self) -> str:
+        """Words for code that a person has to look at first; empty: whoever may push brought it."""
+        return f"a pull request from {self.fork}" if self.fork else ""
+
+    @property
     def lane(self) -> str:
         """The lane the job waits in; all jobs of one lane are admissible or not together."""
         return f"{self.repo}|{self.resource}"

@@ -93,7 +93,7 @@ def run_checkout(place: Place, sink: Sink, stop: Stop, file: Path | None = None)
     if place.spec.fork and pipeline.secrets:
         # Approval is a look at the code, not a key: the next commit's author would have it in the log.
         output.begin(PIPELINE_FILE)
-        output.say(f"a pull request from {place.spec.fork} gets no secrets: {', '.join(pipeline.secrets)} are not set")
+        output.say(f"{place.spec.brought_by} gets no secrets: {', '.join(pipeline.secrets)} are not set")
     return pipeline, _Run(pipeline, secrets, place, Output(sink, secrets.values()), stop).run()
 
 

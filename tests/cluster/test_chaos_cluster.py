@@ -1,0 +1,35 @@
+"""Every part of the cluster dies once while jobs run: nothing is lost, nothing is done twice, nothing is left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from raibid.model.job import JobStatus
+
+from tests.cluster.chaos import judged
+from tests.cluster.chaos_faults import Fault, plan
+from tests.cluster.chaos_run import Run
+from tests.cluster.node import why_not
+
+JOBS = int(os.environ.get("RAIBID_CHAOS_JOBS", "40"))
+"""More in `make chaos-cluster N=200`, whose figures are published."""
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+@pytest.mark.timeout(900)
+def test_no_job_is_lost_or_done_twice_while_every_part_of_the_cluster_dies(tmp_path: Path) -> None:
+    run = Run(JOBS, 1, tmp_path, lambda *_: None)
+    history = run.history()
+    assert judged(history, run.executions()) == []
+    assert len(history.jobs) == JOBS
+    assert {job.status for job in history.jobs.values()} == {JobStatus.SUCCESS}
+    assert history.rest.stream == 0
+    assert all(history.faults[str(fault)] for fault in Fault)
+
+
+def test_a_plan_strikes_every_part_and_follows_from_its_seed_alone() -> None:
+    assert {strike.fault for strike in plan(40, 1)} == set(Fault)
+    assert plan(200, 7) == plan(200, 7) != plan(200, 8)
+    assert all(0 < strike.after < 200 for strike in plan(200, 7))
