@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from raibid.contract import STREAM, AclUser, Env, Secrets
+from raibid.contract import AGENT_APP, STREAM, AclUser, Env, Secrets
 
 from components import priority, redis
 from components.manifest_tree import Manifest
 from components.workload import CONTAINER_SECURITY, labels, pod_security
 
-NAME: Final = "ci-agent"
+NAME: Final = AGENT_APP
 NAMESPACE: Final = "ci"
 IMAGE: Final = "raibid-agent"
 """Stands for the image that `clusters/<env>` names: repository, tag or digest."""

@@ -75,7 +75,7 @@ def plain(settings: Settings) -> dict[str, str]:
         # One replica: memory and its own disk do, no Redis of Gitea's own.
         "cache__ADAPTER": "memory",
         "session__PROVIDER": "db",
-        # On disk, so that a push is not forgotten; but Gitea asks such a queue only every 2 s (modules/queue/backoff.go).
+        # On disk, so that no push is forgotten; but Gitea asks such a queue only every 2 s (modules/queue/backoff.go).
         "queue__TYPE": "level",
         # Hooks to deliver are in the database too, and read from there at its start: nothing is lost in memory, and
         # push → webhook takes 1.2 s instead of 3.3 s (8 pushes each).

@@ -90,6 +90,18 @@ def test_a_held_job_says_what_it_waits_for(line: Line) -> None:
     assert line.forge.statuses[-1]["description"] == "waits for an agent"
 
 
+def test_a_job_whose_agents_cannot_start_says_why_and_no_more_once_they_can(line: Line) -> None:
+    push(line.ledger)
+    for reasons in ({"ci-agent-x": "ErrImagePull"}, {"ci-agent-x": "ImagePullBackOff"}, {}):
+        line.ledger.pods_stuck(reasons)
+        line.round()
+    words = [s["description"] for s in line.forge.statuses]
+    assert len(words) == 2, "reasons alternate by the minute: not every one is news"
+    assert words[0].startswith("waits for an agent: ")
+    assert "ErrImagePull" in words[0]
+    assert words[1] == "waits for an agent"
+
+
 def test_what_the_forge_knows_is_not_told_again(line: Line) -> None:
     push(line.ledger)
     assert (line.round(), line.round(), len(line.forge.asked)) == (1, 0, 1)
@@ -191,6 +203,19 @@ def test_a_forge_that_is_away_is_asked_less_and_less_and_loses_nothing(line: Lin
     assert len(untold(line)) == 5
     line.forge.trouble = lambda _: 0
     assert line.later() == 5
+
+
+def test_a_word_that_a_slow_forge_takes_late_is_not_the_last(line: Line) -> None:
+    push(line.ledger)
+    line.forge.holds_back = True
+    line.round()
+    line.forge.holds_back = False
+    end(line.ledger)
+    line.later()
+    line.forge.take_held_back()
+    assert [s["state"] for s in line.forge.statuses] == ["success", "pending"]
+    line.later()
+    assert (line.shown(), untold(line)) == ("success", [])
 
 
 def test_a_forge_that_asks_for_a_pause_gets_it(line: Line) -> None:

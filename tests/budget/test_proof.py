@@ -194,6 +194,13 @@ def test_a_system_that_may_be_left_out_is_named_by_its_switch() -> None:
     assert caught.value.hint == "set systems.registryCache: false, reserve less, or take a larger node"
 
 
+def test_a_machine_that_is_full_with_keda_is_told_of_the_scaler_that_needs_none() -> None:
+    keda = Footprint("keda", (Workload(name="operator", namespace="keda", cpu=20_000, memory=GI),))
+    with pytest.raises(BudgetError) as caught:
+        budget(stack(), [keda])
+    assert caught.value.hint.startswith("start agents without it (scaler: direct)")
+
+
 def test_no_room_for_an_agent_names_the_profiles_that_have_it() -> None:
     with pytest.raises(BudgetError) as caught:
         budget(stack(profile="conservative"), [forge(cpu=11_000)])

@@ -36,6 +36,7 @@ app: Final = App(
     help="Jobs through a real cluster while each of its parts is killed; then the checker's verdict.",
     help_format="plaintext",
     version_flags=[],
+    suppress_keyboard_interrupt=False,  # `main` says that everything was ended; cyclopts would exit without a word
 )
 
 

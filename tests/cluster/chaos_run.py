@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from lightkube import ApiError
+import httpx
+from lightkube import ApiError, Client
 from lightkube.resources.batch_v1 import Job as KubeJob
 from lightkube.resources.core_v1 import Pod
 from raibid.contract import Labels
@@ -81,6 +82,9 @@ class Run:
         self._running: list[str] = []
         self._most = self._unfinished = 0
         self._counted = 0.0
+        self._pool: Pool
+        self._shim: PowerLoss
+        self._kube: Client
 
     def history(self) -> History:
         """Run it to the end."""
@@ -148,15 +152,18 @@ class Run:
         return ended >= strike.after and len(self._running) >= strike.running
 
     def _count(self) -> None:
-        """Agents that run, Jobs that are unfinished; an API server that is just dead says nothing."""
+        """Agents that run, Jobs that are unfinished."""
         if time.monotonic() - self._counted < _COUNT:
             return
         self._counted = time.monotonic()
-        jobs = list(self._kube.list(KubeJob, namespace=NAMESPACE, labels={Labels.SCALED_JOB: NAME}))
+        try:
+            jobs = list(self._kube.list(KubeJob, namespace=NAMESPACE, labels={Labels.SCALED_JOB: NAME}))
+            pods = list(self._kube.list(Pod, namespace=NAMESPACE))
+        except httpx.TransportError:
+            return  # a connection to the one that was killed
         self._agents |= {job.metadata.name for job in jobs if job.metadata and job.metadata.name}
         self._unfinished = sum(not _finished(job) for job in jobs)
         self._most = max(self._most, self._unfinished)
-        pods = self._kube.list(Pod, namespace=NAMESPACE)
         self._running = [
             pod.metadata.name
             for pod in pods

@@ -151,6 +151,8 @@ def _unauthenticated(port: int, certificate: Path) -> Any:
     """Probe of a component that signs its own certificate, which is written at its start."""
 
     def probe() -> bool:
-        return certificate.exists() and answers(f"https://localhost:{port}/healthz", ca=certificate)()
+        # Created first, filled then: an unfinished certificate is none.
+        whole = certificate.exists() and b"END CERTIFICATE" in certificate.read_bytes()
+        return whole and answers(f"https://localhost:{port}/healthz", ca=certificate)()
 
     return probe

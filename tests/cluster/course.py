@@ -42,17 +42,16 @@ class Course:
     most: int
     agents: tuple[Agent, ...]
     made: int
-    """Kubernetes Jobs; more than `agents` if some never had a job."""
+    """Kubernetes Jobs; more than `agents` if some never had a job, or did not keep it."""
+    peak: int
+    """Most Jobs that were not complete at once."""
+    starts: int
+    """Claims; more than `jobs` if an agent was lost."""
 
     @property
     def waits(self) -> list[float]:
         """Queue → claim, in seconds."""
         return sorted(agent.claimed - self.arrived for agent in self.agents)
-
-    @property
-    def peak(self) -> int:
-        """Most Jobs that were not complete at once."""
-        return max(sum(a.made <= agent.made < a.complete for a in self.agents) for agent in self.agents)
 
     @property
     def moments(self) -> list[float]:

@@ -21,7 +21,8 @@ from cyclopts import App, Parameter
 from raibid.local.repository import SAMPLES
 from rich.console import Console
 
-from tests.cluster.developer import Checkout, Developer
+from tests.cluster.developer import Checkout, Developer, GitError
+from tests.cluster.gitea_server import GiteaServerError
 from tests.cluster.hops import Hop, LineStuckError, Watch
 from tests.cluster.node import why_not
 from tests.cluster.pool import Pool
@@ -84,6 +85,7 @@ app: Final = App(
     help="One push through real Gitea, API, Redis, KEDA, Kubernetes and a container, hop by hop.",
     help_format="plaintext",
     version_flags=[],
+    suppress_keyboard_interrupt=False,  # `main` says that everything was ended; cyclopts would exit without a word
 )
 
 
@@ -114,6 +116,7 @@ def demo(
         return 2
     with tempfile.TemporaryDirectory(prefix="raibid-demo-") as directory, _terminable():
         story.say("starting etcd, Kubernetes, containerd, Redis, raibid-api, Gitea, the scaler …")
+        story.say("(first the agent's image, where the cache has none of this checkout: minutes, once)")
         began = time.time()
         with Pool(Path(directory) / "pool", scaler=scaler) as pool:
             story.say(f"all parts answer after {time.time() - began:.0f} s")
@@ -194,7 +197,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.stderr.write("demo: ended; nothing is left running\n")
         sys.exit(130)
-    except (LineStuckError, PartError, ToolMissingError) as error:
+    except (GiteaServerError, GitError, LineStuckError, PartError, ToolMissingError) as error:
         sys.stderr.write(f"demo: {error}\n")
         sys.exit(1)
 

@@ -33,8 +33,8 @@ from tests.waiting import until
 STACK: Final = "dgx-spark"
 FAILED: Final = frozenset({"BuildFailed", "HealthCheckFailed", "ReconciliationFailed"})
 """Reasons with which a stage waits for its next try."""
-PATIENCE: Final = 120.0
-"""Seconds for all stages: the first time takes a tenth of it on an idle machine."""
+PATIENCE: Final = 240.0
+"""Seconds for all stages: ten times what they take on an idle machine."""
 
 
 class Fleet:
@@ -44,11 +44,14 @@ class Fleet:
         self.key: Final = str(x25519.Identity.generate())
         self._recovery = str(x25519.Identity.generate())
         self.tree: Final = self.emitted()
+        self.live: Final = live_objects(self.tree.settings)
         self.repository: Final = Repository(directory / "fleet.git")
         self.plane: Final = ControlPlane(
             directory / "plane", controllers=("*", "-node-lifecycle-controller"), scheduler=True
         )
         self.controller: Final = KustomizeController(directory / "flux", self.plane, self.tree.settings)
+        self.apps: Mapping[str, Manifest] = {}
+        """What developers' folder says."""
         self._running = ExitStack()
 
     def emitted(self, **changes: Any) -> Sealed:
@@ -88,6 +91,7 @@ class Fleet:
 
     def app(self, **manifests: Manifest) -> str:
         """Developers' folder says exactly this, by file name; published."""
+        self.apps = manifests
         folder = f"apps/{self.tree.environment}"
         kept = {path: None for path in self.repository.files if path.startswith(f"{folder}/")}
         listed = kustomization([f"{name}.yaml" for name in manifests])
@@ -122,7 +126,7 @@ class Fleet:
 
     def age_key(self, key: str) -> None:
         """Put that key into the Secret by which Flux decrypts."""
-        (secret,) = (m for m in live_objects(self.tree.settings) if m["metadata"]["name"] == SOPS_AGE)
+        (secret,) = (manifest for manifest in self.live if manifest["metadata"]["name"] == SOPS_AGE)
         self._apply(_with_key(secret, key))
 
     def _apply(self, manifest: Manifest) -> None:
@@ -130,10 +134,9 @@ class Fleet:
         assert answer.accepted, answer.said
 
     def _prepare(self) -> None:
-        live = live_objects(self.tree.settings)
         roots = root_objects(self.tree.settings)
-        install(self.api, definitions(*live, *roots, *WATCHED, *(item.manifest for item in self.tree.applied)))
-        for manifest in live:
+        install(self.api, definitions(*self.live, *roots, *WATCHED, *(item.manifest for item in self.tree.applied)))
+        for manifest in self.live:
             self._apply(_with_key(manifest, self.key) if manifest["metadata"]["name"] == SOPS_AGE else manifest)
         machine, status = node(*_allocatable(self.tree.settings))
         self._apply(machine)

@@ -85,6 +85,8 @@ def _additions(
         "makeIPTablesUtilChains": False,
         # No cluster DNS: an unknown name is refused at once, known ones are `hostAliases`.
         "resolvConf": "",
+        # The disk is not the pool's alone: others on it must not make the kubelet forget the images of a test.
+        "imageGCHighThresholdPercent": 100,
         # A real node takes 5 minutes to forget pressure, and a test waits for it.
         "evictionPressureTransitionPeriod": "5s",
         # The same for how full a volume is: looked at every minute on a real node.

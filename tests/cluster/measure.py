@@ -74,17 +74,17 @@ def waiting_table(found: Mapping[Scaler, Sequence[Times]]) -> str:
 def burst_table(courses: Mapping[Scaler, Course], polls: Sequence[float]) -> str:
     """A burst: what was made and how well it followed, beside the simulator's prediction for KEDA."""
     lines = [
-        "| a burst | Jobs | most at once | wait p50 | wait p95 | overshoot | undershoot |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| a burst | Jobs | claims | most at once | wait p50 | wait p95 | overshoot | undershoot |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for scaler, each in courses.items():
         lines.append(_burst_row(f"{scaler}, at every moment", each, *each.accuracy(each.moments)))
     if course := courses.get("keda"):
         over, under = course.accuracy(polls)
-        lines.append(_burst_row("keda, just after its polls", course, over, under))
+        lines.append(_burst_row("keda, its polls", course, over, under))
         said = predicted(course)
         lines.append(
-            f"| simulator, just after its polls | {said.made:.0f} | {said.peak} | {said.wait_p50:.1f} s "
+            f"| simulator, its polls | {said.made:.0f} | {course.jobs} | {said.peak} | {said.wait_p50:.1f} s "
             f"| {said.wait_p95:.1f} s | {said.overshoot:.1f} % | {said.undershoot:.1f} % |"
         )
     return "\n".join(lines)
@@ -93,7 +93,7 @@ def burst_table(courses: Mapping[Scaler, Course], polls: Sequence[float]) -> str
 def _burst_row(name: str, course: Course, over: float, under: float) -> str:
     waits = course.waits
     return (
-        f"| {name} | {course.made} | {course.peak} | {percentile(waits, 0.5):.1f} s "
+        f"| {name} | {course.made} | {course.starts} | {course.peak} | {percentile(waits, 0.5):.1f} s "
         f"| {percentile(waits, 0.95):.1f} s | {over:.1f} % | {under:.1f} % |"
     )
 

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from lightkube.resources.core_v1 import Pod
-from raibid.ledger import Ledger
-from raibid.model.job import Job, JobStatus
+from raibid.ledger import Ledger, NewJob
+from raibid.model.job import Job, JobSpec, JobStatus
 from raibid.model.job_id import new_job_id
 
 from components.agent_pod import NAMESPACE
@@ -67,8 +67,9 @@ class Stopwatch:
 
     def single(self) -> Times:
         """One job from zero agents. Raises NotMeasuredError."""
+        spec = self._spec(seconds=0)
         began = time.time()
-        (job,) = self._ended(self._enqueue(1, seconds=0))
+        (job,) = self._ended(self._enqueue(spec, 1))
         chunks = self._ledger.logs.read(job.id)
         first = next(chunk for chunk in chunks if _LINE in chunk.data)
         made, running = self._of(job)
@@ -77,8 +78,9 @@ class Stopwatch:
 
     def burst(self, jobs: int, *, seconds: float, most: int) -> Course:
         """So many jobs at once, each of which builds for so long. Raises NotMeasuredError."""
+        spec = self._spec(seconds=seconds)
         before, began = len(self.jobs.seen), time.time()
-        ended = self._ended(self._enqueue(jobs, seconds=seconds))
+        ended = self._ended(self._enqueue(spec, jobs))
         self.await_zero()
         finished = self.jobs.finished
         agents = [
@@ -88,14 +90,19 @@ class Stopwatch:
             )
             for job in ended
         ]  # fmt: skip
-        made = len(self.jobs.seen) - before
-        return Course(arrived=began, jobs=jobs, most=most, agents=tuple(agents), made=made)
+        return Course(
+            arrived=began, jobs=jobs, most=most, agents=tuple(agents), made=len(self.jobs.seen) - before,
+            peak=self.jobs.peak, starts=sum(job.attempt + job.refunds for job in ended),
+        )  # fmt: skip
 
-    def _enqueue(self, count: int, *, seconds: float) -> list[str]:
+    def _spec(self, *, seconds: float) -> JobSpec:
+        """A job that says its line and then builds for so long; made before the watch starts."""
         pipeline = f"steps:\n  - name: hello\n    run: echo {_LINE.decode()}; sleep {seconds:g}\n"
-        job = self._git.job("measured", pipeline)
-        asked = [type(job)(spec=job.spec, dedupe=new_job_id()) for _ in range(count)]
-        return [taken.id for taken in self._ledger.enqueue(asked)]
+        return self._git.job("measured", pipeline).spec
+
+    def _enqueue(self, spec: JobSpec, count: int) -> list[str]:
+        taken = self._ledger.enqueue([NewJob(spec=spec, dedupe=new_job_id()) for _ in range(count)])
+        return [one.id for one in taken]
 
     def _ended(self, ids: Sequence[str]) -> list[Job]:
         def all_ended() -> list[Job]:

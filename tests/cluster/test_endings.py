@@ -94,23 +94,24 @@ def test_a_drained_agent_hands_its_job_to_the_next(world: World) -> None:
     world.pool.control_plane.kubectl(
         "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction", "--filename=-", stdin=json.dumps(body)
     )
-    redone(world, job_id, pod)
+    redone(world, job_id, pod, "EvictionByEvictionAPI")
 
 
 def test_a_deleted_agent_hands_its_job_to_the_next(world: World) -> None:
     job_id = world.enqueue("deleted", WAITS)
     pod = world.pod_of(job_id)
     world.pool.control_plane.kubectl("delete", "pod", pod, f"--namespace={NAMESPACE}", "--wait=false")
-    redone(world, job_id, pod)
+    redone(world, job_id, pod, "Deleted")
 
 
-def redone(world: World, job_id: str, pod: str) -> None:
+def redone(world: World, job_id: str, pod: str, reason: str) -> None:
     """Another pod does the job, and the attempt is given back: nothing of it was the job's doing."""
     until(lambda: world.job(job_id).owner not in ("", pod), "another agent has it", budget=PATIENCE)
     world.go_on.touch()
-    job = world.reaches(job_id, JobStatus.SUCCESS)
-    assert job.refunds == 1
-    assert pod in world.log(job_id)
+    world.reaches(job_id, JobStatus.SUCCESS)
+    job = world.told(job_id, reason)
+    assert [(ending.pod, ending.reason) for ending in job.pods] == [(pod, reason)]
+    assert (job.attempt, job.refunds) == (1, 1)
 
 
 def test_jobs_wait_for_a_missing_image_and_say_so(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 from raibid.contract import GROUP, STREAM, AclUser, Secrets
 from raibid.model.job import JobStatus
 from raibid.scaler.arithmetic import jobs_to_create
+from raibid.scaler.simulate import Setup, simulate
 
 from components import redis
 from components.agent_pod import NAMESPACE
@@ -84,6 +85,8 @@ def test_twenty_at_once_get_twenty_agents_and_never_more_than_fit(pool: PoolByHa
     assert all_succeeded(pool, jobs)
     assert sum(poll.created for poll in polls) == 20
     assert differing(pool, polls) == []
+    foretold = simulate((0.0,) * 20, Setup(max_replicas=pool.most, build=pool.builders.seconds))
+    assert (foretold.agents, foretold.peak, foretold.wasted) == (20, pool.jobs.peak, 0)
 
 
 @pytest.mark.parametrize(

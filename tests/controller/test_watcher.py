@@ -233,6 +233,29 @@ def test_queued_jobs_say_why_no_agent_starts_until_one_does(room: Room) -> None:
     assert [event.message.partition(":")[0] for event in room.said("stuck")] == ["cannot start", "no longer hindered"]
 
 
+def test_a_job_that_comes_while_no_agent_can_start_says_why_too(room: Room) -> None:
+    async def story() -> None:
+        ends(room, "image-missing")
+        async with room.controller(resync=0.05):
+            await room.until(lambda: room.said("stuck"))
+            (job,) = room.enqueue()
+            await room.until(lambda: "ErrImagePull" in room.ledger.why(job).sentence)
+
+    asyncio.run(story())
+    assert len(room.said("stuck")) == 1
+
+
+def test_what_the_last_controller_said_of_agents_that_are_gone_is_taken_back(room: Room) -> None:
+    async def story() -> None:
+        (job,) = room.enqueue()
+        room.ledger.pods_stuck({"ci-agent-1-old": "ErrImagePull: not found"})
+        assert "ErrImagePull" in room.ledger.why(job).sentence
+        async with room.controller():
+            await room.until(lambda: "ErrImagePull" not in room.ledger.why(job).sentence)
+
+    asyncio.run(story())
+
+
 def test_over_quota_is_told_of_a_job_that_has_no_pod(room: Room) -> None:
     async def story() -> None:
         (job,) = room.enqueue()

@@ -37,6 +37,9 @@ class FakeForge:
     """Called while a status is taken: what happens elsewhere before the answer arrives."""
     loses_answers: bool = False
     """It takes a status, and the connection breaks before it can say so."""
+    holds_back: bool = False
+    """It says nothing, and takes the status only when `take_held_back` is called."""
+    held_back: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
@@ -71,6 +74,11 @@ class FakeForge:
         )
         return file
 
+    def take_held_back(self) -> None:
+        """A slow forge gets there at last."""
+        self.statuses += self.held_back
+        self.held_back.clear()
+
     def shown(self, sha: str, context: str = "raibid") -> str:
         """The state that people see beside a commit: the last one told."""
         states = [s["state"] for s in self.statuses if (s["sha"], s["context"]) == (sha, context)]
@@ -88,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.forge.asked.append(f"{self.command} {self.path}")
         status, answer = self._answer(body)
-        if self.forge.loses_answers:
+        if self.forge.loses_answers or self.forge.holds_back:
             self.close_connection = True
             return
         data = json.dumps(answer).encode()
@@ -115,7 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         if match[2] in self.forge.gone:
             return 500, {"message": ""}
         told = json.loads(body)
-        self.forge.statuses.append({"repo": match[1], "sha": match[2], **told})
+        taken = self.forge.held_back if self.forge.holds_back else self.forge.statuses
+        taken.append({"repo": match[1], "sha": match[2], **told})
         self.forge.meanwhile()
         return 201, {"id": len(self.forge.statuses), "status": told["state"], **told, "creator": {"login": NAME}}
 

@@ -21,6 +21,7 @@ from raibid.forge.errors import (
     ForgeMovedError,
     ForgeNotFoundError,
     ForgeRefusedError,
+    ForgeSilentError,
     ForgeUnavailableError,
 )
 from raibid.forge.gitea_client import GiteaClient
@@ -112,9 +113,10 @@ def test_a_forge_that_is_down_is_unavailable(forge: FakeForge, tmp_path: Path) -
     forge.stop()
     with (
         Session(forge.url, login, tries=0) as session,
-        pytest.raises(ForgeUnavailableError, match="no answer"),
+        pytest.raises(ForgeUnavailableError, match="no answer") as raised,
     ):
         session.call("GET", "/version", dict)
+    assert not isinstance(raised.value, ForgeSilentError), "it was never asked"
 
 
 def test_a_forge_that_says_nothing_is_unavailable() -> None:
@@ -122,7 +124,7 @@ def test_a_forge_that_says_nothing_is_unavailable() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with (
             Session(url, Login("a", "b"), timeout=(1.0, 0.1), tries=0) as session,
-            pytest.raises(ForgeUnavailableError, match="no answer"),
+            pytest.raises(ForgeSilentError, match="no answer"),
         ):
             session.call("POST", "/x", dict, {})
 

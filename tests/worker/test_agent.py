@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from raibid.contract import ExitCode
 from raibid.ledger import Ledger
 from raibid.model.job import Job, JobStatus
 from raibid.worker.agent import run_agent
@@ -146,7 +147,7 @@ def test_sigterm_hands_the_job_back_with_its_attempt(
 
     stop.request(StopReason.TERMINATED)
 
-    assert running.join() == 0
+    assert running.join() == ExitCode.STOPPED
     job = record(quick, job_id)
     assert (job.status, job.attempt, job.refunds) == (JobStatus.QUEUED, 0, 1)
 

@@ -37,17 +37,19 @@ async def _repeat(
     parts: Parts, name: str, step: Callable[[Parts], object], *, until_it_works: bool = False, every: float = 0.0
 ) -> None:
     while True:
+        pause = parts.settings.tick_seconds
         try:
             await asyncio.to_thread(step, parts)
             if until_it_works:
                 return
+            pause = every or pause
         except (LedgerError, StoreError) as error:
             _log.warning("background step failed; it will be repeated", step=name, error=str(error))
             parts.metrics.system_error(name)
         except Exception:  # noqa: BLE001 - a bug in one round must not stop the repair of the queue for good
             _log.exception("background step failed; it will be repeated", step=name)
             parts.metrics.system_error(name)
-        await asyncio.sleep(every or parts.settings.tick_seconds)
+        await asyncio.sleep(pause)
 
 
 def apply_limits(parts: Parts) -> None:

@@ -21,7 +21,14 @@ from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
 from raibid.api.settings import Settings
 from raibid.forge.commit_status import CommitStatus, status_of
-from raibid.forge.errors import CallError, ForgeFaultError, ForgeLoginError, ForgeRefusedError, ForgeUnavailableError
+from raibid.forge.errors import (
+    CallError,
+    ForgeFaultError,
+    ForgeLoginError,
+    ForgeRefusedError,
+    ForgeSilentError,
+    ForgeUnavailableError,
+)
 from raibid.forge.gitea_client import GiteaClient
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError
 from raibid.model.job import Job, JobStatus
@@ -70,6 +77,8 @@ class Statuses:
         self._faults = job_patience or Patience(first=5.0, longest=600.0)
         self._refused: set[tuple[str, str]] = set()
         """Repository and kind of refusal that the log has; bounded by the repositories that have jobs."""
+        self._unsure: set[str] = set()
+        """Jobs of which the forge was told something and did not answer: a slow one may take it after the next word."""
 
     def round(self, closing: Callable[[], bool] = lambda: False) -> int:
         """Tell what can be told now; how many jobs' forges were told.
@@ -83,6 +92,7 @@ class Statuses:
         untold = sorted(self._ledger.untold(_MOST))
         self._metrics.untold(len(untold))
         self._faults.keep(untold)
+        self._unsure.intersection_update(untold)
         done = 0
         with ExitStack() as connections:
             open_forges: dict[str, StatusForge] = {}
@@ -121,9 +131,13 @@ class Statuses:
         except CallError as error:
             self._failed(job, error)
             return 0
-        self._ledger.told(job.id, job.status)
         self._metrics.status(forge, "told")
-        self._faults.succeeded(job.id)
+        if job.id in self._unsure:
+            self._unsure.remove(job.id)
+            self._faults.failed(job.id)  # once more, when what was on its way has long arrived
+        else:
+            self._ledger.told(job.id, job.status)
+            self._faults.succeeded(job.id)
         if self._away.succeeded(forge):
             _log.info("the forge takes statuses again", forge=forge)
         return 1
@@ -143,6 +157,8 @@ class Statuses:
                     _log.warning("status not taken; it will be told again", job=job.id, error=str(error))
             case ForgeUnavailableError() | ForgeLoginError() | _:
                 self._metrics.status(forge, "away")
+                if isinstance(error, ForgeSilentError):
+                    self._unsure.add(job.id)
                 asked = error.retry_after if isinstance(error, ForgeUnavailableError) else 0.0
                 if self._away.failed(forge, asked):
                     _log.warning("the forge takes no statuses; they wait", forge=forge, error=str(error))

@@ -270,3 +270,5 @@ class ExitCode:
     """Token missing, wrong or without the scope."""
     NOT_FOUND: Final = 7
     INTERRUPTED: Final = 130
+    STOPPED: Final = 143
+    """An agent got SIGTERM and handed its job back."""

@@ -86,7 +86,7 @@ def gone(pod_name: str) -> PostMortem:
 
 def _cause(pod: Pod, status: PodStatus, exit_: ContainerStateTerminated | None, *, deleted: bool) -> _Cause | None:
     """The first that fits: what the kubelet decided, what the agent says of itself, what the cluster decided."""
-    # An agent that gets SIGTERM hands its job back and exits with 0; that its pod failed is the kubelet's decision.
+    # An agent that gets SIGTERM hands its job back and lives to say so; that its pod failed is the kubelet's decision.
     if (status.phase == "Failed" and status.reason) or status.reason == "NodeLost":
         return _kubelet(status.reason or "", status.message or "")
     if status.phase == "Succeeded" or (exit_ and exit_.exitCode == 0):

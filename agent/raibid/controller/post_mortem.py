@@ -17,7 +17,7 @@ from typing import Final
 
 from lightkube.resources.core_v1 import Event, Pod
 
-from raibid.contract import AGENT_APP, STUCK_SECONDS
+from raibid.contract import AGENT_APP
 from raibid.controller.endings import PostMortem, gone, name_of, post_mortem
 from raibid.controller.errors import KubeError
 from raibid.controller.hindrances import hindrance, job_hindrance, podless, slow, steady, waiting
@@ -27,7 +27,6 @@ from raibid.ledger import Ledger
 
 _POOL_POD: Final = re.compile(rf"{AGENT_APP}-[a-z0-9-]+")
 """Owners that may be pods of this pool; agents of other places (`local-…`, a host's name) are nobody's pods."""
-_REPEAT_SECONDS: Final = STUCK_SECONDS / 5
 
 
 class Watcher:
@@ -51,7 +50,7 @@ class Watcher:
         self._untold: dict[str, PostMortem] = {}  # a deleted pod's last state is nowhere else
         self._seen: dict[str, Pod] = {}  # as they were last, for those that vanish between two looks
         self._stuck: dict[str, str] = {}
-        self._stuck_told: tuple[dict[str, str], float] = ({}, 0.0)
+        self._stuck_told: dict[str, str] | None = None  # None: another controller may have told something
 
     async def round(self) -> None:
         """List, judge everything; then judge what changes, until it is time for the next list."""
@@ -66,7 +65,7 @@ class Watcher:
         listed = {name_of(pod): pod for pod in listing.items}
         await self._find_gone(owners - listed.keys())
         self._seen = listed
-        await self._note_stuck(await self._hindrances(listing.items))
+        await self._note_stuck(await self._hindrances(listing.items), again=True)
         async for change in changes_until(self._cluster.pod_changes(listing.version), deadline):
             await self._changed(change)
 
@@ -122,14 +121,13 @@ class Watcher:
                     found[name] = reason
         return found
 
-    async def _note_stuck(self, reasons: Mapping[str, str]) -> None:
-        """Tell the present truth when it is news, and again before the ledger forgets it."""
+    async def _note_stuck(self, reasons: Mapping[str, str], *, again: bool = False) -> None:
+        """Tell the present truth when it is news; `again`: also while it lasts, since the ledger forgets and jobs come."""
         self._stuck = steady(self._stuck, reasons)
-        before, when = self._stuck_told
-        if self._stuck == before and (not before or self._clock() - when < _REPEAT_SECONDS):
+        if self._stuck == self._stuck_told and not (again and self._stuck):
             return
         await asyncio.to_thread(self._ledger.pods_stuck, self._stuck)
-        self._stuck_told = (dict(self._stuck), self._clock())
+        before, self._stuck_told = self._stuck_told or {}, dict(self._stuck)
         for pod in sorted(self._stuck.keys() | before.keys()):
             if self._stuck.get(pod) != before.get(pod):
                 words = f"cannot start: {self._stuck[pod]}" if pod in self._stuck else "no longer hindered"

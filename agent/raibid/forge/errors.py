@@ -27,6 +27,10 @@ class ForgeUnavailableError(CallError):
         self.retry_after = retry_after
 
 
+class ForgeSilentError(ForgeUnavailableError):
+    """Asked, and no answer: the forge may have done it, or may yet do it."""
+
+
 class ForgeFaultError(CallError):
     """The forge failed at this call (500); it may well do others. Try again later."""
 

@@ -16,6 +16,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
 from raibid.forge.credentials import Login
@@ -28,6 +29,7 @@ from raibid.forge.errors import (
     ForgeMovedError,
     ForgeNotFoundError,
     ForgeRefusedError,
+    ForgeSilentError,
     ForgeUnavailableError,
 )
 
@@ -104,13 +106,19 @@ class Session:
             )
         except requests.RequestException as error:
             # The error's own text may repeat what was sent.
-            raise ForgeUnavailableError(f"{asked}: no answer ({type(error).__name__})") from None
+            silence = ForgeUnavailableError if _never_sent(error) else ForgeSilentError
+            raise silence(f"{asked}: no answer ({type(error).__name__})") from None
         if not answer.ok or answer.is_redirect:
             raise _refusal(asked, answer)
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.MsgspecError as error:
             raise ForgeAnswerError(f"{asked}: HTTP {answer.status_code}, but {error}") from error
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
 
 
 def _refusal(asked: str, answer: requests.Response) -> CallError:

@@ -16,6 +16,7 @@ for _, entry in ipairs(survey().entries) do
       say(entry.job, r[3], 'pod', note .. '\n')
       noted = noted + 1
     end
+    if (r[2] or '') == '' or note == '' then tell(entry.job) end -- that it is so and that it ended, not each word
     write(entry.job, 'stuck', note)
   end
 end

@@ -34,7 +34,8 @@ def main(config: AgentConfig, ledger: Ledger | None = None) -> int:
     """The agent as a process: SIGTERM and SIGINT hand the job back; operational messages go to stderr.
 
     Returns the exit code: 0 when the agent did its part, whatever became of the build; UNAVAILABLE when it could
-    not reach Redis for as long as its patience lasts; FAILED when the ledger refused to be told how the build ended.
+    not reach Redis for as long as its patience lasts; FAILED when the ledger refused to be told how the build ended;
+    STOPPED when it was told to end and handed its job back.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with Stop() as stop, signals(stop):  # before the claim: a job is never taken by an agent that cannot let go
@@ -63,7 +64,11 @@ def run_agent(
     with Lease(beat, ledger.timing, stop, since=since, clock=clock):
         verdict = _build(ledger, claim, config, stop, get)
         told = _tell(ledger, claim, verdict, stop, clock)
-    return ExitCode.OK if told else ExitCode.FAILED
+    if not told:
+        return ExitCode.FAILED
+    # Not 0: the kubelet calls a pod that it evicts Succeeded when its container ends well within the grace, and nobody
+    # would ever hear that the build had filled its disk. The next agent would fill it again.
+    return ExitCode.STOPPED if verdict.handed_back else ExitCode.OK
 
 
 def _claim(ledger: Ledger, config: AgentConfig, stop: Stop, clock: Callable[[], float]) -> tuple[Claim, float] | None:

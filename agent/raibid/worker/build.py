@@ -51,6 +51,11 @@ class Verdict:
     status: JobStatus = JobStatus.FAILED  #: only for FINISH
     report: Report = field(default_factory=Report)
 
+    @property
+    def handed_back(self) -> bool:
+        """Whether another agent is to do the job, through no fault of anybody's."""
+        return self.ending is Ending.HAND_BACK
+
 
 def decide(stop: StopReason | None, done: Result | None, error: AgentError | None) -> Verdict:
     """The verdict. A lost lease forbids any; a build that is done is finished even if somebody then wanted it stopped.
