@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.gitea_api import Api
+from tests.waiting import until
 
 _ASKPASS: Final = """\
 #!/bin/sh
@@ -80,6 +81,8 @@ class Developer:
 
     def pull_request(self, repository: str, head: str, title: str) -> int:
         """Open a pull request to main; its number."""
+        # Gitea notes a first push a moment after git is done, and an empty repository takes no pull requests (404).
+        until(lambda: not self.api.call("GET", f"/repos/{repository}")["empty"], f"{repository} has its first push")
         made = self.api.call("POST", f"/repos/{repository}/pulls", {"base": "main", "head": head, "title": title})
         return int(made["number"])
 

@@ -52,8 +52,10 @@ def singles(watches: Mapping[Scaler, Stopwatch], runs: int) -> dict[Scaler, list
         for scaler, watch in watches.items():
             watch.await_zero()
             time.sleep(phases.uniform(0.2, 0.2 + POLL_SECONDS))  # what is measured, no wait for anything
-            found[scaler].append(watch.single())
-        print(f"single arrivals: {number + 1} of {runs}", file=sys.stderr, flush=True)
+            times = watch.single()
+            found[scaler].append(times)
+            said = ", ".join(f"{name} {seconds:.2f}" for name, seconds in vars(times).items())
+            print(f"{number + 1} of {runs}, {scaler}: {said}", file=sys.stderr, flush=True)
     return found
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from lightkube.resources.core_v1 import Pod
 from raibid.ledger import Ledger, NewJob
@@ -28,12 +28,13 @@ from tests.cluster.pool import Pool
 from tests.cluster.watch import Watch
 from tests.waiting import until
 
+T = TypeVar("T")
 _BUDGET: Final = 180.0
 _LINE: Final = b"the first line"
 
 
 class NotMeasuredError(Exception):
-    """A job did not end well, so its times say nothing."""
+    """A job did not end, or not well, so its times say nothing; the message holds the parts' logs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Stopwatch:
 
     def await_zero(self) -> None:
         """Return when no agent is there, and none is wanted."""
-        until(lambda: not self.jobs.unfinished and not self._ledger.wanted(), "back to zero", _BUDGET)
+        self._wait(lambda: not self.jobs.unfinished and not self._ledger.wanted(), "back to zero")
 
     def single(self) -> Times:
         """One job from zero agents. Raises NotMeasuredError."""
@@ -109,11 +110,17 @@ class Stopwatch:
             found = [job for job in map(self._ledger.records.get, ids) if job and job.status.terminal]
             return found if len(found) == len(ids) else []
 
-        jobs = until(all_ended, "all have ended", _BUDGET)
+        jobs = self._wait(all_ended, "all have ended")
         for job in jobs:
             if job.status is not JobStatus.SUCCESS:
                 raise NotMeasuredError(f"job {job.id} is {job.status}: {job.reason}\n{self.pool.logs()}")
         return jobs
+
+    def _wait(self, condition: Callable[[], T], what: str) -> T:
+        try:
+            return until(condition, what, _BUDGET)
+        except AssertionError as error:
+            raise NotMeasuredError(f"{error}\n{self.pool.logs()}") from None
 
     def _of(self, job: Job) -> tuple[float, float]:
         """When the Job of the agent that had it was made, and when its container was seen to run."""

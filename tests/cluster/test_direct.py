@@ -48,6 +48,8 @@ def test_keda_would_count_every_job_and_removing_the_template_removes_them(pool:
     assert len(jobs) == 3
     owners = {(o.kind, o.name, o.controller) for j in jobs for o in (j.metadata and j.metadata.ownerReferences) or ()}
     assert owners == {("CronJob", "ci-agent", None)}
+    pool.plane.kubectl("delete", "cronjob", "ci-agent", f"--namespace={NAMESPACE}")
+    until(lambda: not jobs_of(pool), "the garbage collector has removed the Jobs")
 
 
 def test_a_finished_job_goes_when_its_time_is_over(pool: DirectPool) -> None:

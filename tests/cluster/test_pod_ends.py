@@ -29,7 +29,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectPool]:
     directory = tmp_path_factory.mktemp("pod-ends")
     with (
         ControlPlane(directory / "plane", scheduler=True) as plane,
-        DirectPool(plane, directory, kubelets=False) as pool,
+        DirectPool(plane, directory, kubelets=False, lease=5.0) as pool,
     ):
         yield pool
 

@@ -97,7 +97,7 @@ def _cause(pod: Pod, status: PodStatus, exit_: ContainerStateTerminated | None, 
     if exit_ and exit_.reason == "OOMKilled" and exit_.exitCode == _KILLED:
         return _Cause(PodVerdict.FAIL, "OOMKilled", exit_.message or _memory(pod))
     if _deleted_at_work(pod, status, exit_, gone=deleted):
-        return _Cause(PodVerdict.LOST, "Deleted", "the pod was deleted while its agent worked", disruption=True)
+        return _Cause(PodVerdict.LOST, "Deleted", "the pod was deleted before its agent had ended", disruption=True)
     if exit_:
         return _Cause(PodVerdict.LOST, exit_.reason or "Error", exit_.message or "")
     return _Cause(PodVerdict.LOST, "Failed", status.message or "no container of the pod ever ran")

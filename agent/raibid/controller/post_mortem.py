@@ -122,7 +122,7 @@ class Watcher:
         return found
 
     async def _note_stuck(self, reasons: Mapping[str, str], *, again: bool = False) -> None:
-        """Tell the present truth when it is news; `again`: also while it lasts, since the ledger forgets and jobs come."""
+        """Tell the present truth when it is news; `again`: also while it lasts (jobs come, the ledger forgets)."""
         self._stuck = steady(self._stuck, reasons)
         if self._stuck == self._stuck_told and not (again and self._stuck):
             return
