@@ -42,6 +42,7 @@ _LEASE: Final = 30.0
 _START: Final = 60.0
 """Seconds for an agent's pod from its Job to its claim on a machine with other work (alone it takes 2)."""
 _STUCK: Final = 300.0
+_CARRIERS: Final = (Fault.KUBELET, Fault.CONTAINERD)
 MARKS: Final = "ran"
 """Directory in the cache volume, where every execution of a build leaves a file: evidence beside the ledger's own."""
 _PIPELINE: Final = f"""\
@@ -176,6 +177,9 @@ class Run:
         elif strike.fault is Fault.AGENT:
             self._kill_an_agent()
         else:
+            if strike.fault in _CARRIERS:
+                # What carries an agent dies: that explains one lost lease of each that it carried.
+                self._hits += [Hit(agent, str(strike.fault), time.time()) for agent in self._running]
             self._parts()[strike.fault].restart()
         self._done[strike.fault] += 1
 

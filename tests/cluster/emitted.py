@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import yaml
 from pyrage import x25519
@@ -160,6 +162,7 @@ class EmittedCluster:
         self.plane: Final = ControlPlane(directory)
         self.live: Final = live_objects(tree.settings)
         self.takes: list[Take] = []
+        self._running = ExitStack()
 
     @cached_property
     def api(self) -> Api:
@@ -184,15 +187,15 @@ class EmittedCluster:
             takes += [Take(stage, item.manifest, self.api.apply(item.manifest, manager=FLUX)) for item in items]
         return takes
 
-    def __enter__(self) -> EmittedCluster:
-        self.plane.__enter__()
-        try:
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.plane)
             install(self.api, definitions(*self.live, *(item.manifest for item in self.tree.applied)))
             self.takes = self.apply_all()
-        except BaseException:
-            self.plane.__exit__(None, None, None)
-            raise
+            self._running = stack.pop_all()
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self.plane.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.__exit__(kind, error, trace)

@@ -63,7 +63,12 @@ class Fleet:
         return seal(STACK, recipients=public, **changes)
 
     def push(self, tree: Sealed) -> str:
-        """`components push`, as `up` runs it, then the commit is published; the answer is the commit."""
+        """`components push`, then the commit is published; the answer is the commit."""
+        self.write(tree)
+        return self.publisher.publish()
+
+    def write(self, tree: Sealed) -> None:
+        """`components push`, as `up` runs it: the repository has the tree, the cluster does not know yet."""
         request = push_request(
             tree.settings,
             tree.emission,
@@ -82,7 +87,6 @@ class Fleet:
         )
         assert done.returncode == 0, done.stderr
         assert PushResult.model_validate_json(done.stdout).missing == ()
-        return self.publisher.publish()
 
     def commit(self, files: Mapping[str, str | None]) -> str:
         """Somebody's commit, published."""

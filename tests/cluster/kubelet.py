@@ -83,7 +83,9 @@ def _additions(
         "failSwapOn": False,
         # No firewall rules: nothing here is a Service.
         "makeIPTablesUtilChains": False,
-        # No cluster DNS: an unknown name is refused at once, known ones are `hostAliases`.
+        # Nobody answers there: names are not known, which a pod is told at once instead of after a timeout.
+        "clusterDNS": [address],
+        "clusterDomain": "cluster.local",
         "resolvConf": "",
         # The disk is not the pool's alone: others on it must not make the kubelet forget the images of a test.
         "imageGCHighThresholdPercent": 100,

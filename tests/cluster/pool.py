@@ -39,6 +39,8 @@ from components.agent_pod import NAMESPACE
 from components.manifest_tree import Manifest, to_yaml
 from components.namespaces import pod_security_labels
 from components.settings import Scaler
+from components.workload import number_as_text
+from components.workload import number_as_text
 from tests.cluster.agent_image import Built, agent_image
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.emitted import Sealed, seal
@@ -199,9 +201,10 @@ def _namespace(name: str) -> Manifest:
 
 
 def _sized(values: Mapping[str, str]) -> dict[str, str]:
-    """The same, and as many agents where the budget says how many there may be (admission policy, quota)."""
+    """The same, and as many agents where the budget says how many there may be (policy, quota, window)."""
     most = int(values["ci_agent_max"]) + int(values["ci_agent_warm"])
-    return {"admission_most_agents": str(most), "namespaces_ci_pods": str(most + _BESIDE), **values}
+    sizes = {"admission_most_agents": str(most), "namespaces_ci_pods": str(most + _BESIDE)}
+    return {**sizes, "raibid_api_window": number_as_text(most), **values}
 
 
 def _with(tree: Sealed, values: Mapping[str, str]) -> Sealed:

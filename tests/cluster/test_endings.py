@@ -109,8 +109,10 @@ def redone(world: World, job_id: str, pod: str, reason: str) -> None:
     until(lambda: world.job(job_id).owner not in ("", pod), "another agent has it", budget=PATIENCE)
     world.go_on.touch()
     world.reaches(job_id, JobStatus.SUCCESS)
-    job = world.told(job_id, reason)
+    until(lambda: world.job(job_id).pods, "the pod's end is in the record")
+    job = world.job(job_id)
     assert [(ending.pod, ending.reason) for ending in job.pods] == [(pod, reason)]
+    assert reason in world.log(job_id)
     assert (job.attempt, job.refunds) == (1, 1)
 
 

@@ -1,6 +1,6 @@
 """Pods end, or cannot start, as kubelets report it; a real API server tells the real controller, which tells the job.
 
-A real kubelet's reports are in `test_node.py`; here the statuses are those of tests/controller/fixtures/pods.
+A real kubelet's reports are in `test_endings.py`; here the statuses are those of tests/controller/fixtures/pods.
 """
 
 from __future__ import annotations

@@ -9,29 +9,15 @@ from components import apps
 from components.budget import Budget
 from components.systems import budget_of
 from components.units import GI, MI
-from components.versions import IMAGES
 from policies.rule import AGENTS
 from tests.cluster.api import Api, Manifest
 from tests.cluster.emitted import EmittedCluster
+from tests.cluster.plain_pod import pod
 from tests.waiting import until
 
 
 def budget(cluster: EmittedCluster) -> Budget:
     return budget_of(cluster.tree.settings)
-
-
-def pod(name: str, namespace: str, *, cpu: int = 0, memory: int = 0) -> Manifest:
-    """A pod that Pod Security and the policies let in; without amounts, one that says nothing of resources."""
-    resources = {"requests": {"cpu": f"{cpu}m", "memory": str(memory)}, "limits": {"memory": str(memory)}}
-    container = {
-        "name": "app",
-        "image": IMAGES["redis"].reference,
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        **({"resources": resources} if memory else {}),
-    }
-    safe = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec = {"securityContext": safe, "containers": [container]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def claim(name: str, namespace: str, size: int) -> Manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 from raibid.contract import AGENT_APP, Annotations
 from raibid.controller.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeUnavailableError
-from raibid.controller.kube import Change, Listing, Manifest
+from raibid.controller.kube import Change, Changes, Listing, Manifest
 
 STARTED = "2026-11-21T15:00:00Z"
 
@@ -77,7 +77,7 @@ class FakeCluster:
         shown = [pod for name, pod in self.pod_objects.items() if name not in self.unlabelled]
         return Listing(tuple(shown), str(len(self.history)))
 
-    async def pod_changes(self, version: str) -> AsyncIterator[Change[Pod]]:
+    async def pod_changes(self, version: str) -> Changes[Pod]:
         async for change in self._changes(version, Pod):
             yield change
 
@@ -94,7 +94,7 @@ class FakeCluster:
         self._may_fail()
         return Listing(tuple(self.job_objects.values()), str(len(self.history)))
 
-    async def job_changes(self, version: str) -> AsyncIterator[Change[Job]]:
+    async def job_changes(self, version: str) -> Changes[Job]:
         async for change in self._changes(version, Job):
             yield change
 
@@ -117,7 +117,7 @@ class FakeCluster:
         if name in self.job_objects:
             self.remove(name)
 
-    async def _changes(self, version: str, kind: type[Any]) -> AsyncIterator[Change[Any]]:
+    async def _changes(self, version: str, kind: type[Any]) -> AsyncGenerator[Change[Any], None]:
         seen = int(version)
         while True:
             self._may_fail()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from raibid.contract import Env
+from raibid.contract import Env, ExitCode
 from raibid.ledger import Ledger, NewJob
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
@@ -55,7 +55,7 @@ def test_sigterm_in_a_build_hands_the_job_back_and_leaves_nothing(
 
     agent.send_signal(signal.SIGTERM)
 
-    assert agent.wait(20) == 0
+    assert agent.wait(20) == ExitCode.STOPPED
     assert record(ledger, job_id).status is JobStatus.QUEUED
     assert list((tmp_path / "work").iterdir()) == []
     assert not [p for p in psutil.process_iter(["cwd"]) if str(tmp_path / "work") in str(p.info["cwd"])]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Final
 
 from lightkube.resources.batch_v1 import Job
@@ -16,7 +17,7 @@ from lightkube.resources.batch_v1 import Job
 from raibid.contract import AGENT_APP
 from raibid.controller.errors import KubeConflictError
 from raibid.controller.job_creator import AgentJob, Plan, Template, agent_job, job_manifest, plan, template_of
-from raibid.controller.kube import Change, Cluster
+from raibid.controller.kube import Changes, Cluster
 from raibid.controller.watching import RESYNC_SECONDS, ControllerEvent, Tell, changes_until
 from raibid.ledger import Ledger
 
@@ -105,9 +106,11 @@ class Creator:
         self._failures = failures
 
 
-async def _one_that_matters(news: AsyncIterator[Change[Job]], known: dict[str, AgentJob], deadline: float) -> None:
+async def _one_that_matters(news: Changes[Job], known: dict[str, AgentJob], deadline: float) -> None:
     """Return at the first change that a plan could follow from; a Job's status changes more often than that."""
-    async for change in changes_until(news, deadline):
-        job = agent_job(change.item)
-        if change.deleted or known.get(job.name, AgentJob(name="")).ended != job.ended or job.name not in known:
-            return
+    async with aclosing(changes_until(news, deadline)) as changes:
+        async for change in changes:
+            job = agent_job(change.item)
+            before = known.get(job.name)
+            if change.deleted or before is None or before.ended != job.ended:
+                return

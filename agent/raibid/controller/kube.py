@@ -7,11 +7,11 @@ Leaves to others: what the objects mean (`endings.py`, `job_creator.py`), when t
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import httpx2
 import msgspec
@@ -61,13 +61,17 @@ class Change(Generic[T]):
     deleted: bool = False
 
 
+Changes = AsyncGenerator[Change[T], None]
+"""A watch: close it when it is left, or its connection stays."""
+
+
 class Cluster(Protocol):
     """What the controller asks of Kubernetes; tests have one in memory. Everything raises KubeError."""
 
     async def pods(self) -> Listing[Pod]:
         """The agents' pods."""
 
-    def pod_changes(self, version: str) -> AsyncIterator[Change[Pod]]:
+    def pod_changes(self, version: str) -> Changes[Pod]:
         """What happens to them after that version, without end."""
 
     async def pod_exists(self, name: str) -> bool:
@@ -79,7 +83,7 @@ class Cluster(Protocol):
     async def jobs(self) -> Listing[Job]:
         """The agents' Jobs: KEDA's, the controller's own, and what was made by hand under such a name."""
 
-    def job_changes(self, version: str) -> AsyncIterator[Change[Job]]:
+    def job_changes(self, version: str) -> Changes[Job]:
         """What happens to them after that version, without end."""
 
     async def template(self, name: str) -> Manifest:
@@ -119,7 +123,7 @@ class KubeCluster:
         """As the protocol says."""
         return await self._list(Pod, **POOL_PODS)
 
-    def pod_changes(self, version: str) -> AsyncIterator[Change[Pod]]:
+    def pod_changes(self, version: str) -> Changes[Pod]:
         """As the protocol says."""
         return self._watch(Pod, version, **POOL_PODS)
 
@@ -144,11 +148,12 @@ class KubeCluster:
         everything = await self._list(Job)
         return Listing(tuple(job for job in everything.items if of_agents(job)), everything.version)
 
-    async def job_changes(self, version: str) -> AsyncIterator[Change[Job]]:
+    async def job_changes(self, version: str) -> Changes[Job]:
         """As the protocol says."""
-        async for change in self._watch(Job, version):
-            if of_agents(change.item):
-                yield change
+        async with aclosing(self._watch(Job, version)) as changes:
+            async for change in changes:
+                if of_agents(change.item):
+                    yield change
 
     async def template(self, name: str) -> Manifest:
         """As the protocol says."""
@@ -175,11 +180,12 @@ class KubeCluster:
             items = tuple([item async for item in found])
             return Listing(items, found.resourceVersion)
 
-    async def _watch(self, kind: type[T], version: str, **labels: str) -> AsyncIterator[Change[T]]:
+    async def _watch(self, kind: type[T], version: str, **labels: str) -> Changes[T]:
         with translated(f"watch of {kind.__name__}s"):
-            changes = self._client.watch(kind, namespace=self._namespace, labels={**labels}, resource_version=version)
-            async for what, item in changes:
-                yield Change(item, deleted=what == "DELETED")
+            told = self._client.watch(kind, namespace=self._namespace, labels={**labels}, resource_version=version)
+            async with aclosing(cast(AsyncGenerator[tuple[str, T], None], told)) as changes:
+                async for what, item in changes:
+                    yield Change(item, deleted=what == "DELETED")
 
 
 def of_agents(job: Job) -> bool:

@@ -13,6 +13,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from lightkube.resources.core_v1 import Event, Pod
@@ -66,8 +67,9 @@ class Watcher:
         await self._find_gone(owners - listed.keys())
         self._seen = listed
         await self._note_stuck(await self._hindrances(listing.items), again=True)
-        async for change in changes_until(self._cluster.pod_changes(listing.version), deadline):
-            await self._changed(change)
+        async with aclosing(changes_until(self._cluster.pod_changes(listing.version), deadline)) as changes:
+            async for change in changes:
+                await self._changed(change)
 
     async def _changed(self, change: Change[Pod]) -> None:
         await self._judge(change.item, deleted=change.deleted)

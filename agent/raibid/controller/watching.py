@@ -11,12 +11,13 @@ or of itself, a connection that is open and dead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from raibid.controller.errors import ControllerError
-from raibid.controller.kube import Change, T
+from raibid.controller.kube import Changes, T
 from raibid.ledger import LedgerError
 
 RESYNC_SECONDS: Final = 10.0
@@ -40,15 +41,16 @@ class ControllerEvent:
 Tell = Callable[[ControllerEvent], None]
 
 
-async def changes_until(news: AsyncIterator[Change[T]], deadline: float) -> AsyncIterator[Change[T]]:
-    """What a watch tells before the deadline (the event loop's time); then the watch is closed."""
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                change = await anext(news)
-        except (TimeoutError, StopAsyncIteration):
-            return
-        yield change
+async def changes_until(news: Changes[T], deadline: float) -> Changes[T]:
+    """What a watch tells before the deadline (the event loop's time); then, or when it is left, the watch is closed."""
+    async with aclosing(news):
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    change = await anext(news)
+            except (TimeoutError, StopAsyncIteration):
+                return
+            yield change
 
 
 async def rounds(name: str, work: Callable[[], Awaitable[None]], tell: Tell, *, pause: float = FIRST_PAUSE) -> None:
