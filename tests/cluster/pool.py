@@ -40,7 +40,6 @@ from components.manifest_tree import Manifest, to_yaml
 from components.namespaces import pod_security_labels
 from components.settings import Scaler
 from components.workload import number_as_text
-from components.workload import number_as_text
 from tests.cluster.agent_image import Built, agent_image
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.emitted import Sealed, seal

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+import msgspec
 from lightkube.resources.core_v1 import Pod
 from raibid.ledger import Ledger, NewJob
 from raibid.model.job import Job, JobSpec, JobStatus
@@ -102,7 +103,9 @@ class Stopwatch:
         return self._git.job("measured", pipeline).spec
 
     def _enqueue(self, spec: JobSpec, count: int) -> list[str]:
-        taken = self._ledger.enqueue([NewJob(spec=spec, dedupe=new_job_id()) for _ in range(count)])
+        # Of a repository each: one repository alone may not have all agents, and the scaler is what is measured.
+        specs = [msgspec.structs.replace(spec, repo=f"{spec.repo}-{number}") for number in range(count)]
+        taken = self._ledger.enqueue([NewJob(spec=each, dedupe=new_job_id()) for each in specs])
         return [one.id for one in taken]
 
     def _ended(self, ids: Sequence[str]) -> list[Job]:
