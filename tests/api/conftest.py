@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -24,7 +24,11 @@ from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobSpec, JobStatus
 from raibid.store import open_store
 
+from tests.forge.fake_forge import FakeForge
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from tests.api.status_line import Line
 
 SECRET = b"webhook-secret-of-the-tests"
 READ, WRITE = "read-token-of-the-tests", "write-token-of-the-tests"
@@ -201,3 +205,18 @@ def write(ledger: Ledger, claim: Claim, *chunks: bytes) -> None:
 def payload(**changes: Any) -> bytes:
     """The fixture's push with top-level changes."""
     return json.dumps({**json.loads(PUSH), **changes}).encode()
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    forge = FakeForge()
+    forge.start()
+    yield forge
+    forge.stop()
+
+
+@pytest.fixture
+def line(ledger: Ledger, forge: FakeForge, tmp_path: Path) -> Line:
+    from tests.api.status_line import Line  # it stands on this module
+
+    return Line(ledger, forge, forge.credentials(tmp_path / "forge-credentials"))

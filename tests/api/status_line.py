@@ -13,8 +13,11 @@ from raibid.forge.commit_status import CommitStatus
 from raibid.forge.gitea_client import GiteaClient
 from raibid.ledger import Ledger
 
-from tests.api.conftest import SHA
+from tests.api.conftest import SHA, enqueue
 from tests.forge.fake_forge import FakeForge
+
+push = partial(enqueue, forge="gitea")
+"""A job whose forge is to be told."""
 
 
 class DiedError(Exception):
@@ -71,3 +74,7 @@ class Line:
             self.metrics.registry.get_sample_value("raibid_statuses_total", {"forge": "gitea", "outcome": outcome})
             or 0.0
         )
+
+    def untold(self) -> list[str]:
+        """Jobs that the forge does not know the state of."""
+        return self.ledger.untold(1_000)

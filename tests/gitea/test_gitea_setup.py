@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from raibid.api.webhooks import ENDPOINTS
 from raibid.contract import Env, Secrets
 from raibid.forge.credentials import Login, login_for
 from raibid.worker.git_credential import answer
@@ -18,40 +16,16 @@ from raibid.worker.git_credential import answer
 from components import agents, api
 from components.__main__ import run
 from components.gitea_api import GiteaError
-from components.gitea_bootstrap import BUILDS, LABELS, order
+from components.gitea_bootstrap import LABELS, order
 from components.gitea_config import root_url
-from components.gitea_setup import Order, Result, set_up
+from components.gitea_setup import Order, set_up
 from components.kustomize.build import substitute
 from components.manifest_tree import SecretManifest
 from components.orders import OrderError
 from components.settings import load_stack
 from components.systems import budget_of
 from tests.gitea.fake_gitea import FakeGitea
-
-PASSWORDS = {
-    "gitea/admin": "admin-sentinel",
-    "gitea/flux": "flux-sentinel",
-    "gitea/agent": "agent-sentinel",
-    "gitea/status": "status-sentinel",
-    "flux/receiver": "receiver-sentinel",
-    "api/webhook": "webhook-sentinel",
-}
-SENTINELS = tuple(PASSWORDS.values())
-
-
-@pytest.fixture
-def gitea() -> Iterator[FakeGitea]:
-    with FakeGitea() as fake:
-        yield fake
-
-
-def wanted(gitea: FakeGitea, **passwords: str) -> Order:
-    known = {**PASSWORDS, **{name.replace("_", "/"): value for name, value in passwords.items()}}
-    return Order.read(json.dumps(order(load_stack("dgx-spark"), gitea.url, known)))
-
-
-def apply(gitea: FakeGitea, **passwords: str) -> Result:
-    return set_up(wanted(gitea, **passwords), tries=2, pause=0)
+from tests.gitea.setting_up import PASSWORDS, SENTINELS, apply, wanted
 
 
 def test_the_setup_is_given_the_passwords_that_it_asks_for() -> None:
@@ -123,34 +97,6 @@ def test_a_rotated_password_of_flux_is_set(gitea: FakeGitea) -> None:
     assert gitea.passwords["flux"] == "another"
 
 
-def test_a_push_or_a_pull_request_of_any_repository_of_the_organisation_is_told_to_the_api_once(
-    gitea: FakeGitea,
-) -> None:
-    apply(gitea)
-    (hook,) = gitea.organisation_hooks
-    assert hook["config"] == {"url": BUILDS, "content_type": "json", "secret": "webhook-sentinel"}
-    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync"}
-    assert (hook["branch_filter"], hook["active"]) == ("*", True)
-
-
-def test_the_hook_of_builds_is_signed_with_the_secret_that_the_api_reads(gitea: FakeGitea) -> None:
-    apply(gitea)
-    (tokens,) = (
-        item.values(lambda label: PASSWORDS.get(label, "another"))
-        for item in api.manifests(load_stack("dgx-spark")).directories[api.DIRECTORY]
-        if isinstance(item, SecretManifest) and item.name == Secrets.API
-    )
-    assert gitea.organisation_hooks[0]["config"]["secret"] in tokens["webhook-secrets"].splitlines()
-    assert BUILDS.removeprefix(api.URL) in ENDPOINTS
-
-
-def test_a_hook_of_somebody_else_at_the_api_stays(gitea: FakeGitea) -> None:
-    other = {"id": 9, "name": "", "config": {"url": f"{api.URL}/webhook/github", "content_type": "json"}}
-    gitea.organisation_hooks.append(other)
-    apply(gitea)
-    assert other in gitea.organisation_hooks
-
-
 def test_agents_read_the_code_of_every_repository_and_may_do_nothing_else(gitea: FakeGitea) -> None:
     apply(gitea)
     team = gitea.team("ci-agents")
@@ -199,55 +145,6 @@ def test_agents_log_in_at_the_host_of_clone_urls_with_the_password_that_gitea_wa
     forge = urlsplit(root_url(settings))
     said = answer({"protocol": forge.scheme, "host": forge.netloc}, line.splitlines())
     assert said == f"username=ci-agent\npassword={gitea.passwords['ci-agent']}\n"
-
-
-def test_a_rotated_webhook_secret_makes_a_new_hook_as_patch_would_keep_the_old_secret(gitea: FakeGitea) -> None:
-    apply(gitea)
-    assert apply(gitea, api_webhook="another").changed == ("hook of builds replaced",)
-    (hook,) = gitea.organisation_hooks
-    assert hook["config"]["secret"] == "another"
-
-
-@pytest.mark.parametrize("change", [{"active": False}, {"branch_filter": "none"}, {"events": []}], ids=str)
-def test_a_hook_that_was_changed_is_put_back(gitea: FakeGitea, change: dict[str, Any]) -> None:
-    apply(gitea)
-    before = {**gitea.organisation_hooks[0]}
-    gitea.organisation_hooks[0] |= change
-    assert apply(gitea).changed == ("hook of builds corrected",)
-    assert gitea.organisation_hooks == [before]
-
-
-def test_a_rotated_receiver_token_moves_the_hook_instead_of_adding_one(gitea: FakeGitea) -> None:
-    apply(gitea)
-    before = gitea.hooks[0]["config"]["url"]
-    assert apply(gitea, flux_receiver="another").changed == ("hook replaced",)
-    (hook,) = gitea.hooks
-    assert hook["config"]["url"] != before
-    assert hook["config"]["secret"] == "another"
-
-
-def test_doubles_of_the_hook_go_and_hooks_of_others_stay(gitea: FakeGitea) -> None:
-    apply(gitea)
-    gitea.hooks.append({**gitea.hooks[0], "id": 7})
-    gitea.hooks.append({**gitea.hooks[0], "id": 8, "config": {"url": "http://elsewhere/x", "content_type": "json"}})
-    assert apply(gitea).changed == ("superfluous hook removed",)
-    assert [hook["id"] for hook in gitea.hooks] == [1, 8]
-
-
-def test_the_hook_goes_to_the_path_that_the_receiver_will_have(gitea: FakeGitea) -> None:
-    apply(gitea)
-    url = gitea.hooks[0]["config"]["url"]
-    # sha256("receiver-sentinel" + "fleet" + "flux-system")
-    assert url.startswith("http://webhook-receiver.flux-system.svc.cluster.local/hook/")
-    assert len(url.rpartition("/")[2]) == 64
-
-
-def test_without_notifications_there_is_no_hook(gitea: FakeGitea) -> None:
-    settings = load_stack("dgx-spark")
-    without = settings.model_copy(update={"systems": settings.systems.model_copy(update={"notifications": False})})
-    set_up(Order.read(json.dumps(order(without, gitea.url, PASSWORDS))), tries=1, pause=0)
-    assert gitea.hooks == []
-    assert len(gitea.organisation_hooks) == 1
 
 
 def test_a_gitea_that_is_busy_for_a_moment_is_asked_again(gitea: FakeGitea) -> None:

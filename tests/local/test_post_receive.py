@@ -46,7 +46,7 @@ def bare(tmp_path: Path) -> Path:
 def event(bare: Path, update: RefUpdate) -> PushEvent:
     body = msgspec.json.encode(payload(bare, "acme/anvil", update))
     parsed = gitea.parse({"x-gitea-event": "push"}, body)
-    assert parsed
+    assert isinstance(parsed, PushEvent)
     return parsed
 
 
