@@ -32,7 +32,10 @@ _GIT_SECRET: Final = "/run/secrets/git"  # noqa: S105
 _PIPELINE_SECRETS: Final = "/run/secrets/pipelines"
 _WORKSPACE: Final = "/workspace"
 _DEADLINE: Final = 2700
-"""Seconds from the pod's start: above the longest build's own timeout of 30 minutes."""
+"""Seconds from the pod's start: above a build's timeout of 30 minutes where its pipeline names none."""
+_BEFORE_AND_AFTER: Final = 300
+"""Of these for what is no build: pulling the image, waiting for a job, artifacts and the log's end. An agent that ends
+its build by then says so itself; the deadline is for one that does not."""
 _GRACE: Final = 60
 """From SIGTERM an agent ends its build, sends the log's end and releases the job."""
 
@@ -121,4 +124,5 @@ def _environment() -> Mapping[str, str]:
         Env.WORKSPACE: f"{_WORKSPACE}/jobs",
         Env.GIT_CREDENTIALS_FILE: _GIT_SECRET,
         Env.SECRETS_DIR: _PIPELINE_SECRETS,
+        Env.AGENT_SECONDS: str(_DEADLINE - _BEFORE_AND_AFTER),
     }

@@ -79,7 +79,7 @@ MUTATIONS: Final = {
         ),
         Mutation(
             "hasty-coroner",  # a pod's end decides over a job that another agent has by now
-            (("if r[2] ~= pod or verdict == 'none' then", "if verdict == 'none' then"),),
+            (("if r[2] ~= pod and not inherited or verdict == 'none' then", "if verdict == 'none' then"),),
         ),
     )
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pytest
+from raibid.contract import GROUP
 from raibid.controller.main import Scaler, Settings, control
 from raibid.controller.watching import ControllerEvent
 from raibid.ledger import Ledger, NewJob
@@ -64,6 +65,14 @@ class Room:
         assert claim
         assert claim.job.id == job
         return job
+
+    def falls_silent(self, job_id: str, *, beats: float = 2.0) -> None:
+        """The agent that has this job has not renewed its lease for so long."""
+        job, idle = self.ledger.keys.job + job_id, int(self.ledger.timing.beat * beats * 1000)
+        owner, entry = self.ledger.client.hmget(job, "owner", "entry")
+        assert owner
+        assert entry
+        self.ledger.client.xclaim(self.ledger.keys.stream, GROUP, owner, 0, [entry], idle=idle, justid=True)
 
     def job(self, job_id: str) -> Job:
         job = self.ledger.records.get(job_id)

@@ -103,11 +103,23 @@ def test_a_pod_that_was_deleted_is_known_by_its_last_state(room: Room) -> None:
 def test_a_pod_that_vanished_unseen_is_found_missing(room: Room) -> None:
     async def story() -> str:
         job = room.running(AGENT)
+        room.falls_silent(job)
         async with room.controller():
             await room.until(lambda: room.job(job).status is JobStatus.QUEUED)
         return job
 
     assert room.job(asyncio.run(story())).reason.startswith("Gone")
+
+
+def test_a_controller_of_another_cluster_takes_no_job_from_an_agent_that_is_heard(room: Room) -> None:
+    async def story() -> str:
+        job = room.running(AGENT)
+        room.falls_silent(job, beats=1.0)  # the next beat is due
+        async with room.controller(resync=0.01):
+            await room.until(lambda: room.cluster.lists > 3)
+        return job
+
+    assert room.job(asyncio.run(story())).status is JobStatus.RUNNING
 
 
 def test_a_pod_that_vanished_between_two_looks_is_known_as_it_was_last(room: Room) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from raibid.contract import Env, Labels
+from raibid.model.pipeline import DEFAULT_TIMEOUT
 
 from components import agent_pod, agents, controller, job_template, keda, scaled_job, systems
 from components.manifest_tree import to_yaml
@@ -35,6 +36,14 @@ def test_both_scalers_start_the_same_agent_to_the_last_byte(stack: str) -> None:
     scaled = render(load_stack(stack)).one("ScaledJob", "ci-agent")["spec"]["jobTargetRef"]
     template = render(with_direct(stack)).one("CronJob", "ci-agent")["spec"]["jobTemplate"]["spec"]
     assert to_yaml(template) == to_yaml(scaled)
+
+
+@every_stack
+def test_an_agent_ends_its_build_before_its_pod_is_ended(stack: str) -> None:
+    pod = render(load_stack(stack)).one("ScaledJob", "ci-agent")["spec"]["jobTargetRef"]["template"]["spec"]
+    (agent,) = pod["containers"]
+    seconds = next(float(each["value"]) for each in agent["env"] if each["name"] == Env.AGENT_SECONDS)
+    assert DEFAULT_TIMEOUT < seconds < pod["activeDeadlineSeconds"] - pod["terminationGracePeriodSeconds"]
 
 
 def test_the_base_does_not_know_which_scaler_a_stack_has(direct: Rendered) -> None:

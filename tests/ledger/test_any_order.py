@@ -36,6 +36,7 @@ class AnyOrder(RuleBasedStateMachine):
     server: RedisServer
     jobs: Bundle[str] = Bundle("jobs")
     claims: Bundle[Claim] = Bundle("claims")
+    handed_back: Bundle[Claim] = Bundle("handed_back")
 
     @initialize()
     def an_empty_ledger(self) -> None:
@@ -43,6 +44,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.setup()
         self.cancelled: set[str] = set()
         self.holder: dict[str, str] = {}  # job → the token of its latest claim
+        self.released: dict[str, str] = {}  # job → the token that handed it back last
         self.pods_told: set[str] = set()
         self.forge: dict[str, JobStatus] = {}  # job → the status its forge was told last
 
@@ -77,12 +79,14 @@ class AnyOrder(RuleBasedStateMachine):
         except StaleTokenError:
             assert self.ledger.beat(claim.job.id, claim.token) is Beat.STALE
 
-    @rule(claim=consumes(claims), refund=st.booleans())
-    def release(self, claim: Claim, refund: bool) -> None:
+    @rule(target=handed_back, claim=consumes(claims), refund=st.booleans())
+    def release(self, claim: Claim, refund: bool) -> Any:
         try:
             self.ledger.release(claim.job.id, claim.token, "", refund=refund)
+            self.released[claim.job.id] = claim.token
         except StaleTokenError:
             assert self.ledger.beat(claim.job.id, claim.token) is Beat.STALE
+        return claim
 
     @rule(claim=claims)
     def beat(self, claim: Claim) -> None:
@@ -98,7 +102,7 @@ class AnyOrder(RuleBasedStateMachine):
             )
         return self.claim()
 
-    @rule(claim=claims, verdict=st.sampled_from(PodVerdict), disruption=st.booleans())
+    @rule(claim=claims | handed_back, verdict=st.sampled_from(PodVerdict), disruption=st.booleans())
     def its_pod_ended(self, claim: Claim, verdict: PodVerdict, disruption: bool) -> None:
         job_id, pod = claim.job.id, claim.job.owner
         before, told = self.record(job_id), pod in self.pods_told
@@ -107,7 +111,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert status is after.status
         self.pods_told.add(pod)
         assert [p.pod for p in after.pods].count(pod) == 1, "recorded once, however often it was told"
-        its_own = before.owner == pod and not told and verdict is not PodVerdict.NONE
+        inherited = verdict is PodVerdict.FAIL and self.released.get(job_id) == claim.token
+        its_own = (before.owner == pod or inherited) and not told and verdict is not PodVerdict.NONE
         if before.status.terminal or not its_own:
             assert (after.status, after.attempt) == (before.status, before.attempt)
         elif verdict is PodVerdict.FAIL:

@@ -145,6 +145,36 @@ def test_a_job_handed_back_just_before_its_pods_own_end_fails_too(ledger: Ledger
         ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
 
 
+def test_a_job_handed_back_before_its_pods_own_end_fails_although_an_heir_has_it(ledger: Ledger) -> None:
+    # An idle agent takes it in the second between the SIGTERM and the controller's word, and would end the same way.
+    claim = one(ledger)
+    ledger.release(claim.job.id, claim.token, "SIGTERM", refund=True)
+    heir = take(ledger, "heir")
+    assert ledger.pod_ended(of("agent", OOM), FAIL) is JobStatus.FAILED
+    assert ledger.beat(heir.job.id, heir.token) is Beat.STALE
+    assert ledger.depth().stream == 0
+    assert ledger.claim("third") is None
+
+
+def test_an_heir_whose_job_somebody_cancelled_loses_it_as_cancelled(ledger: Ledger) -> None:
+    claim = one(ledger)
+    ledger.release(claim.job.id, claim.token, "SIGTERM", refund=True)
+    take(ledger, "heir")
+    ledger.cancel(claim.job.id)
+    assert ledger.pod_ended(of("agent", OOM), FAIL) is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize("verdict", [LOST, NONE])
+def test_an_heir_keeps_the_job_of_a_pod_that_failed_through_no_fault_of_the_jobs(
+    ledger: Ledger, verdict: PodVerdict
+) -> None:
+    claim = one(ledger)
+    ledger.release(claim.job.id, claim.token, "SIGTERM", refund=True)
+    heir = take(ledger, "heir")
+    assert ledger.pod_ended(EVICTED, verdict) is JobStatus.RUNNING
+    assert ledger.beat(heir.job.id, heir.token) is Beat.OK
+
+
 def test_a_job_handed_back_by_a_lost_pod_gets_the_reason_and_no_second_refund(ledger: Ledger) -> None:
     claim = one(ledger)
     ledger.release(claim.job.id, claim.token, "SIGTERM", refund=True)
@@ -247,7 +277,15 @@ def test_the_owners_are_the_agents_that_have_a_job_now(ledger: Ledger) -> None:
     take(ledger, "at-work")
     ledger.finish(done.job.id, done.token, JobStatus.SUCCESS)
     ledger.release(released.job.id, released.token, "SIGTERM", refund=True)
-    assert ledger.records.running_owners() == {"at-work"}
+    assert ledger.records.running_owners().keys() == {"at-work"}
+
+
+def test_an_owner_is_known_by_its_last_beat(ledger: Ledger, lose_lease: Lose) -> None:
+    claim = one(ledger)
+    lose_lease(claim)
+    assert ledger.records.running_owners()["agent"] >= ledger.timing.lease
+    ledger.beat(claim.job.id, claim.token)
+    assert ledger.records.running_owners()["agent"] < ledger.timing.lease
 
 
 def test_a_full_redis_still_hears_how_pods_ended(ledger: Ledger) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +112,16 @@ def test_the_pipelines_timeout_holds_for_all_steps_together(
     assert result.report.steps[1].outcome == "timeout"
     assert result.report.reason == "step 2: the pipeline's timeout of 1 s is used up"
     assert "timed out" not in screen.text
+
+
+def test_a_pipeline_that_wants_more_time_than_the_pool_has_ends_in_time_and_says_why(
+    directory: Path, screen: Screen, config: AgentConfig
+) -> None:
+    agent = replace(config, deadline=time.monotonic() + 1)
+    result = run(pipeline("true", "sleep 1000", timeout="1h"), directory, screen, agent)
+    assert result.outcome is JobStatus.FAILED
+    reason = r"step 2: the pool had [01] s for it, less than the pipeline's timeout of 3600 s"
+    assert re.fullmatch(reason, result.report.reason)
 
 
 def test_what_a_step_leaves_in_the_checkout_the_next_one_finds(

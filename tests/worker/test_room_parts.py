@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,12 @@ def test_retries_wait_longer_each_time_and_never_longer_than_a_lease() -> None:
 
 def test_an_agent_without_a_job_waits_a_lease_and_15_seconds() -> None:
     assert AgentConfig.from_env({Env.LEASE_SECONDS: "4"}).patience == 19
+
+
+def test_an_agent_without_a_pod_has_no_deadline() -> None:
+    assert AgentConfig.from_env({}).deadline == math.inf
+    before = time.monotonic()
+    assert before + 60 <= AgentConfig.from_env({Env.AGENT_SECONDS: "60"}).deadline <= time.monotonic() + 60
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ class Keys:
 
     @property
     def agent(self) -> str:
-        """Prefix of what an agent claimed last (hash: job, attempt, told): finds the job when its pod has ended."""
+        """Prefix of what an agent claimed last (hash: job, attempt, token, told): finds the job when its pod has ended."""
         return self._named("agent:")
 
     @property
@@ -194,6 +194,8 @@ class Env:
     """A line per host: `https://user:token@host`, the format of git-credential-store; or a directory of such files."""
     ALLOW_FILE_REPOS: Final = "RAIBID_ALLOW_FILE_REPOS"
     MEMORY_LIMIT: Final = "RAIBID_MEMORY_LIMIT"
+    AGENT_SECONDS: Final = "RAIBID_AGENT_SECONDS"
+    """From an agent's start to the end of its build, at the latest: its pod lives a little longer."""
     AGENT_NAME: Final = "RAIBID_AGENT_NAME"
     NAMESPACE: Final = "RAIBID_NAMESPACE"
     """Where the agents' pods are; the controller's own namespace."""

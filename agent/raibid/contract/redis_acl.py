@@ -27,7 +27,7 @@ _STEPS: Final = (
 # nothing here reads from the group; XLEN is the number of agents wanted.
 _PODS: Final = (
     "+hgetall +hmget +hset +hdel +hincrby +zrange +zrank +zadd +zrem +zscore +sadd +expire "
-    "+xadd +xack +xdel +xrange +xrevrange +xclaim +xlen"
+    "+xadd +xack +xdel +xrange +xrevrange +xpending +xclaim +xlen"
 )
 _WAITING: Final = "+xread +xinfo|stream"
 _QUEUE: Final = (

@@ -28,6 +28,8 @@ from raibid.ledger import Ledger
 
 _POOL_POD: Final = re.compile(rf"{AGENT_APP}-[a-z0-9-]+")
 """Owners that may be pods of this pool; agents of other places (`local-…`, a host's name) are nobody's pods."""
+_MISSED_BEATS: Final = 1.5
+"""Of silence, before an agent whose pod nobody ever saw is taken for dead; its lease ends after three beats."""
 
 
 class Watcher:
@@ -64,7 +66,7 @@ class Watcher:
         for pod in listing.items:
             await self._judge(pod)
         listed = {name_of(pod): pod for pod in listing.items}
-        await self._find_gone(owners - listed.keys())
+        await self._find_gone({owner: silent for owner, silent in owners.items() if owner not in listed})
         self._seen = listed
         await self._note_stuck(await self._hindrances(listing.items), again=True)
         async with aclosing(changes_until(self._cluster.pod_changes(listing.version), deadline)) as changes:
@@ -90,11 +92,14 @@ class Watcher:
             self._untold[uid] = result
             await self._flush()
 
-    async def _find_gone(self, unlisted: frozenset[str]) -> None:
-        for owner in unlisted:
+    async def _find_gone(self, unlisted: Mapping[str, float]) -> None:
+        for owner, silent in unlisted.items():
+            seen = self._seen.get(owner)
+            # An agent that renews its lease lives, whatever this cluster knows of it: it may be the wrong one.
+            if not _POOL_POD.fullmatch(owner) or (seen is None and silent < self._ledger.timing.beat * _MISSED_BEATS):
+                continue
             # The list knows pods by their label; one without it is asked for by its name.
-            if _POOL_POD.fullmatch(owner) and not await self._cluster.pod_exists(owner):
-                seen = self._seen.get(owner)
+            if not await self._cluster.pod_exists(owner):
                 self._untold[owner] = (seen and post_mortem(seen, deleted=True)) or gone(owner)
         await self._flush()
 

@@ -36,7 +36,7 @@ end
 local function start(job, from, attempt)
   write(job, 'status', 'running', 'owner', owner, 'token', token, 'attempt', attempt, 'started', int(time_us()),
     'reason', '', 'stuck', '', 'log_seq', 0)
-  redis.call('HSET', key.agent .. owner, 'job', job, 'attempt', attempt, 'told', '')
+  redis.call('HSET', key.agent .. owner, 'job', job, 'attempt', attempt, 'token', token, 'told', '')
   redis.call('EXPIRE', key.agent .. owner, AGENT_KEPT)
   tell(job)
   event(job, 'claim', from, 'running', attempt)

@@ -1,10 +1,11 @@
 -- ARGV: pod, verdict, its ending as JSON, a line for the log, report as JSON, reason, refund.
--- A pod's end is a fact about the job it claimed last. It decides over that job only while no other agent has claimed
--- it since; `told` makes it count once.
+-- A pod's end is a fact about the job it claimed last; `told` makes it count once. It decides over that job while no
+-- other agent has claimed it since. With one exception: a job that failed its pod was handed back before anybody could
+-- know (the kubelet gives SIGTERM first), so whoever has it by then would only fail in the same way.
 local pod, verdict, reason = ARGV[1], ARGV[2], ARGV[6]
-local job, attempt, told = unpack(redis.call('HMGET', key.agent .. pod, 'job', 'attempt', 'told'))
+local job, attempt, told, token = unpack(redis.call('HMGET', key.agent .. pod, 'job', 'attempt', 'told', 'token'))
 if not job then return nil end
-local r = record(job, 'status', 'owner', 'entry', 'cancel', 'lane', 'attempt', 'refunds', 'pods')
+local r = record(job, 'status', 'owner', 'entry', 'cancel', 'lane', 'attempt', 'refunds', 'pods', 'released')
 local status = r[1]
 if not status then return nil end
 if told ~= '' then return status end
@@ -23,15 +24,16 @@ if TERMINAL[status] then
   return status
 end
 say(job, attempt, 'pod', ARGV[4])
-if r[2] ~= pod or verdict == 'none' then return status end
+local inherited = verdict == 'fail' and token and token == r[9] -- the last to hand it back was this pod's agent
+if r[2] ~= pod and not inherited or verdict == 'none' then return status end
 
 if status == 'running' and r[4] == '1' then
   write(job, 'token', '')
   conclude(job, 'cancel', 'cancelled', 'cancelled; ' .. reason)
   return finally('cancelled')
 end
-if verdict == 'fail' then -- also of a job that the agent had just handed back, as the kubelet gave it the time to
-  write(job, 'token', '', 'report', ARGV[5]) -- should the agent live after all, it is fenced off
+if verdict == 'fail' then
+  write(job, 'token', '', 'report', ARGV[5]) -- its agent, should it live after all, and an heir are fenced off
   conclude(job, 'fail', 'failed', reason)
   if status == 'waiting' then unpark(job, r[5]) end
   return finally('failed')

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 import redis
 
-from raibid.contract import ARCHIVED_LOG_SECONDS, Keys
+from raibid.contract import ARCHIVED_LOG_SECONDS, GROUP, Keys
 from raibid.ledger.errors import LedgerError, translated
 from raibid.ledger.results import Page
 from raibid.ledger.scripts import Scripts
@@ -119,16 +119,25 @@ class Records:
             top = f"({ids[-1]}"
         return Page(found, top[1:])
 
-    def running_owners(self) -> frozenset[str]:
-        """The agents that have a job now. The work is bounded by the window, not by the jobs there are."""
+    def running_owners(self) -> dict[str, float]:
+        """The agents that have a job now, and for how many seconds each has not renewed its lease.
+
+        The work is bounded by the window, not by the jobs there are.
+        """
         with translated():
             entries = cast(list[tuple[bytes, dict[bytes, bytes]]], self._client.xrange(self._keys.stream))
             pipe = self._client.pipeline(transaction=False)
             for _, fields in entries:
-                if b"job" in fields:
-                    pipe.hmget(self._keys.job + text(fields[b"job"]), "status", "owner")
-            found = pipe.execute()
-        return frozenset(text(owner) for status, owner in found if status == b"running" and owner)
+                pipe.hmget(self._keys.job + text(fields.get(b"job", "")), "status", "owner")
+            found = zip(entries, pipe.execute(), strict=True)
+            running = {entry: text(owner) for (entry, _), (status, owner) in found if status == b"running" and owner}
+            silent = self._silent() if running else {}
+        return {owner: silent.get(entry, 0.0) for entry, owner in running.items()}
+
+    def _silent(self) -> dict[bytes, float]:
+        """Entry in the stream → seconds since an agent took it or renewed its lease."""
+        pending: Any = self._client.xpending_range(self._keys.stream, GROUP, "-", "+", _SCAN_LIMIT)
+        return {each["message_id"]: each["time_since_delivered"] / 1000 for each in pending}
 
     def unarchived(self, count: int = 100) -> list[str]:
         """Ids of ended jobs that the archive does not hold yet."""

@@ -6,11 +6,13 @@ Leaves to others: the ledger's own settings (`raibid.ledger.connection`).
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,7 @@ class AgentConfig:
     git_credentials_file: Path | None = None
     allow_file_repos: bool = False
     memory_limit: int = 0  #: bytes; 0: none
+    deadline: float = math.inf  #: a build ends by then (`time.monotonic`)
     pass_env: tuple[str, ...] = ()
     store: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -58,6 +61,7 @@ class AgentConfig:
             git_credentials_file=_path(env, Env.GIT_CREDENTIALS_FILE),
             allow_file_repos=env.get(Env.ALLOW_FILE_REPOS, "").lower() in _TRUE,
             memory_limit=parse_size(env.get(Env.MEMORY_LIMIT, "")),
+            deadline=time.monotonic() + float(env.get(Env.AGENT_SECONDS) or math.inf),
             pass_env=tuple(name.strip() for name in env.get(Env.PASS_ENV, "").split(",") if name.strip()),
             store=env.get(Env.STORE, ""),
             environment=dict(env),

@@ -134,7 +134,7 @@ class _Run:
 
     def run(self) -> Result:
         started = time.monotonic()
-        deadline = started + self._pipeline.timeout
+        deadline, used_up = self._deadline(started)
         spec = self._place.spec
         reports: list[StepReport] = []
         failed: StepReport | None = None
@@ -145,18 +145,25 @@ class _Run:
                 self._output.say(f"skipped: {reason}")
                 reports.append(StepReport(name=step.name, outcome="skipped", reason=reason))
                 continue
-            reports.append(self._step(step, deadline))
+            reports.append(self._step(step, deadline, used_up))
             if reports[-1].outcome in _FAILING:
                 failed = reports[-1]
         return self._result(reports, failed, time.monotonic() - started)
 
-    def _step(self, step: Step, deadline: float) -> StepReport:
+    def _deadline(self, started: float) -> tuple[float, str]:
+        """When the steps must have ended, and the reason if they have not."""
+        asked, pool = self._pipeline.timeout, max(0.0, self._place.config.deadline - started)
+        if pool < asked:
+            # Said by the agent: at its pod's own deadline the kubelet would take it with its log's end.
+            return started + pool, f"the pool had {pool:.0f} s for it, less than the pipeline's timeout of {asked:g} s"
+        return started + asked, f"the pipeline's timeout of {asked:g} s is used up"
+
+    def _step(self, step: Step, deadline: float, used_up: str) -> StepReport:
         self._output.begin(step.name)
         left = max(0.0, deadline - time.monotonic())
         limit = ceiling(self._place.config.memory_limit, self._cgroup)
         if limit.note:
             self._output.say(limit.note)
-        used_up = f"the pipeline's timeout of {self._pipeline.timeout:g} s is used up"
         timeout, too_long = left, used_up
         if step.timeout is not None and step.timeout < left:
             timeout, too_long = step.timeout, f"timed out after {step.timeout:g} s"
