@@ -41,10 +41,10 @@ bench: env ## the figures of docs/, each beside its twin measured in the same ru
 	$(RUN) python -m tests.bench $(ARGS)
 
 cluster-tools: env ## build the cluster's programs that are neither on PATH nor in the cache (10 to 20 minutes, once)
-	@$(RUN) python -m tests.cluster.build $(ARGS)
+	@$(RUN) python -m tests.cluster.tools.build $(ARGS)
 
 test-cluster: env ## the emitted tree, KEDA, Flux, Gitea and pods on a real control plane; needs cluster-tools
-	@$(RUN) python -m tests.cluster.build --check && $(RUN) pytest tests/cluster -m cluster -n $(WORKERS) --dist loadgroup -rs $(ARGS)
+	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster -m cluster -n $(WORKERS) --dist loadgroup -rs $(ARGS)
 
 bench-cluster: env ## enqueue to first log line, scaling beside its simulation, keda beside direct, on a real control plane
 	@$(RUN) python -m tests.cluster.measure $(ARGS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from tests.cluster.api import Api, Manifest
+from tests.cluster.tree.api import Api, Manifest
 from tests.waiting import until
 
 _VERSION: Final = "admissionregistration.k8s.io/v1"

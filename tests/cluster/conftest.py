@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.parts.control_plane import ControlPlane
 
 if TYPE_CHECKING:
-    from tests.cluster.emitted import EmittedCluster
-    from tests.cluster.world import World
+    from tests.cluster.pools.world import World
+    from tests.cluster.tree.emitted import EmittedCluster
 
 STACKS = ("local", "dev", "dgx-spark")
 
@@ -29,7 +29,7 @@ def emitted_cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmittedCluster]:
     """Each stack in turn: a control plane of its own that was given the whole tree."""
-    from tests.cluster.emitted import EmittedCluster, seal  # the whole program: nothing that the other tests need
+    from tests.cluster.tree.emitted import EmittedCluster, seal  # the whole program: nothing that the other tests need
 
     with EmittedCluster(tmp_path_factory.mktemp(request.param), seal(request.param)) as cluster:
         yield cluster
@@ -38,7 +38,7 @@ def emitted_cluster(
 @pytest.fixture(scope="session")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A pool on a real node whose agents the direct scaler starts, with little scratch; its tests need one worker."""
-    from tests.cluster.world import real_world  # builds the agent's image, where the cache has none
+    from tests.cluster.pools.world import real_world  # builds the agent's image, where the cache has none
 
     with real_world(tmp_path_factory.mktemp("pool"), cluster_vars={"ci_agent_scratch": "128Mi"}) as world:
         yield world

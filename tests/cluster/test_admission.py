@@ -17,9 +17,9 @@ from components.settings import load_stack
 from policies.rule import Bounds, judge
 from policies.rules import RULES, rule
 from tests.cluster.admission import policies_in_force
-from tests.cluster.api import Api, Manifest
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.emitted import EmittedCluster, definitions, install
+from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.tree.api import Api, Manifest
+from tests.cluster.tree.emitted import EmittedCluster, definitions, install
 from tests.flux.rendered import pods
 from tests.waiting import until
 

@@ -10,9 +10,9 @@ import pytest
 from raibid.model.job import JobStatus
 
 from components.settings import load_stack
-from tests.cluster.agent_image import Built, agent_image
-from tests.cluster.node import why_not
-from tests.cluster.world import World
+from tests.cluster.node.agent_image import Built, agent_image
+from tests.cluster.node.node import why_not
+from tests.cluster.pools.world import World
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("pool")]
 

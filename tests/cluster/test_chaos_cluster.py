@@ -8,9 +8,9 @@ import pytest
 from raibid.model.job import JobStatus
 
 from tests.cluster.chaos import judged
-from tests.cluster.chaos_faults import Fault, plan
-from tests.cluster.chaos_run import Run
-from tests.cluster.node import why_not
+from tests.cluster.chaos.faults import Fault, plan
+from tests.cluster.chaos.run import Run
+from tests.cluster.node.node import why_not
 
 JOBS = int(os.environ.get("RAIBID_CHAOS_JOBS", "40"))
 """More in `make chaos-cluster N=200`, whose figures are published."""

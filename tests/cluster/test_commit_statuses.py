@@ -30,8 +30,8 @@ from raibid.worker.stop import Stop
 from components.agents import GIT_LABEL, GIT_USER
 from components.api import STATUS_LABEL, STATUS_USER
 from components.settings import load_stack
-from tests.cluster.developer import Checkout, Developer
-from tests.cluster.gitea_server import Gitea
+from tests.cluster.parts.developer import Checkout, Developer
+from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.test_forge_set_up import derive
 from tests.waiting import until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.parts.control_plane import ControlPlane
 from tests.waiting import until
 
 

@@ -10,8 +10,8 @@ from lightkube.resources.batch_v1 import Job
 from raibid.contract import Labels
 
 from components.agent_pod import NAMESPACE
-from tests.cluster.control_plane import ControlPlane, KubectlError
-from tests.cluster.direct_pool import MOST, RIGHTS, DirectPool, direct_tree
+from tests.cluster.parts.control_plane import ControlPlane, KubectlError
+from tests.cluster.pools.direct_pool import MOST, RIGHTS, DirectPool, direct_tree
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("direct")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.emitted_pod import Objects, Process, addressed, as_process
+from tests.cluster.pools.emitted_pod import Objects, Process, addressed, as_process
 
 SECRET = {"kind": "Secret", "metadata": {"name": "token", "namespace": "ci"}, "stringData": {"value": "sentinel"}}
 POD: dict[str, Any] = {

@@ -14,10 +14,10 @@ import pytest
 from raibid.model.job import JobStatus
 
 from components.agent_pod import NAME, NAMESPACE
-from tests.cluster.image_archive import PAUSE
-from tests.cluster.node import why_not
-from tests.cluster.pool import Pool
-from tests.cluster.world import PATIENCE, WAITS, World
+from tests.cluster.node.image_archive import PAUSE
+from tests.cluster.node.node import why_not
+from tests.cluster.pools.pool import Pool
+from tests.cluster.pools.world import PATIENCE, WAITS, World
 from tests.waiting import until
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("pool")]

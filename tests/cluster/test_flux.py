@@ -12,9 +12,9 @@ from pyrage import x25519
 
 from components import apps
 from policies.rules import rule
-from tests.cluster.api import Manifest
-from tests.cluster.fleet import PATIENCE, Fleet
-from tests.cluster.plain_pod import pod
+from tests.cluster.tree.api import Manifest
+from tests.cluster.tree.fleet import PATIENCE, Fleet
+from tests.cluster.tree.plain_pod import pod
 from tests.waiting import until
 
 # A dozen commits, each through nine stages: minutes where the machine is shared.

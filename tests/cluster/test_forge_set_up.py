@@ -11,8 +11,8 @@ import pytest
 from components.api import STATUS_LABEL, STATUS_USER
 from components.gitea_api import Api, GiteaError
 from components.settings import load_stack
-from tests.cluster.developer import Developer
-from tests.cluster.gitea_server import Gitea
+from tests.cluster.parts.developer import Developer
+from tests.cluster.parts.gitea_server import Gitea
 
 SETTINGS = load_stack("dgx-spark")
 NOBODY = "http://127.0.0.1:9/webhook/gitea"

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from components import agents, api
-from tests.cluster.developer import Developer, GitError
-from tests.cluster.emitted import seal
-from tests.cluster.line import Line
+from tests.cluster.parts.developer import Developer, GitError
+from tests.cluster.pools.line import Line
+from tests.cluster.tree.emitted import seal
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("gitea")

@@ -15,9 +15,9 @@ from raibid.scaler.simulate import Setup, simulate
 
 from components import redis
 from components.agent_pod import NAMESPACE
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.keda import Keda, Poll
-from tests.cluster.pool_by_hand import PoolByHand
+from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.parts.keda import Keda, Poll
+from tests.cluster.pools.pool_by_hand import PoolByHand
 from tests.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("keda"), pytest.mark.timeout(400)]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 from raibid.local.repository import SAMPLES
 
-from tests.cluster.developer import Checkout, Developer, Status
-from tests.cluster.hops import Watch
-from tests.cluster.node import why_not
-from tests.cluster.pool import Pool
+from tests.cluster.demo.hops import Watch
+from tests.cluster.node.node import why_not
+from tests.cluster.parts.developer import Checkout, Developer, Status
+from tests.cluster.pools.pool import Pool
 from tests.waiting import until
 
 pytestmark = [

@@ -16,10 +16,10 @@ import pytest
 from components import api
 from components.budget import Budget, budget
 from components.settings import Settings, load_stack
-from tests.cluster.image_archive import PAUSE, cache
-from tests.cluster.leftovers import sweep
-from tests.cluster.machine import controllers, residents
-from tests.cluster.node import Joined, cluster_with_node, why_not
+from tests.cluster.node.image_archive import PAUSE, cache
+from tests.cluster.node.leftovers import sweep
+from tests.cluster.node.machine import controllers, residents
+from tests.cluster.node.node import Joined, cluster_with_node, why_not
 from tests.waiting import until
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("node")]
@@ -131,7 +131,7 @@ def test_two_nodes_side_by_side_leave_each_other_alone(cluster: Joined, tmp_path
 def test_a_session_that_was_killed_is_cleared_away_by_the_next(tmp_path: Path) -> None:
     program = (
         "import sys, time, pathlib\n"
-        "from tests.cluster.node import cluster_with_node\n"
+        "from tests.cluster.node.node import cluster_with_node\n"
         "with cluster_with_node(pathlib.Path(sys.argv[1])) as joined:\n"
         "    print(joined.network.name, flush=True)\n"
         "    time.sleep(600)\n"

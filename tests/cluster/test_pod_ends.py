@@ -15,8 +15,8 @@ from lightkube.types import PatchType
 from raibid.model.job import Job, JobStatus
 
 from components.agent_pod import NAMESPACE
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.direct_pool import DirectPool
+from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.pools.direct_pool import DirectPool
 from tests.controller.pod_files import pod
 from tests.waiting import until
 

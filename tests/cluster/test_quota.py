@@ -10,9 +10,9 @@ from components.budget import Budget
 from components.systems import budget_of
 from components.units import GI, MI
 from policies.rule import AGENTS
-from tests.cluster.api import Api, Manifest
-from tests.cluster.emitted import EmittedCluster
-from tests.cluster.plain_pod import pod
+from tests.cluster.tree.api import Api, Manifest
+from tests.cluster.tree.emitted import EmittedCluster
+from tests.cluster.tree.plain_pod import pod
 from tests.waiting import until
 
 

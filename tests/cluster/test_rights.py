@@ -10,8 +10,8 @@ import pytest
 from components import agent_pod, api, apps, controller, job_template
 from components.namespaces import POD_SECURITY
 from policies.rule import AGENTS
-from tests.cluster.api import Api, Manifest
-from tests.cluster.emitted import EmittedCluster, seal
+from tests.cluster.tree.api import Api, Manifest
+from tests.cluster.tree.emitted import EmittedCluster, seal
 
 AGENT = f"{agent_pod.NAMESPACE}/{agent_pod.NAME}"
 CONTROLLER = f"{AGENTS}/{controller.NAME}"

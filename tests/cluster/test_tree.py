@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster.emitted import FLUX, EmittedCluster, seal
+from tests.cluster.tree.emitted import FLUX, EmittedCluster, seal
 
 
 def test_nothing_that_a_stack_emits_is_refused(emitted_cluster: EmittedCluster) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from components import agent_pod, controller
 from components.namespaces import POD_SECURITY
-from tests.cluster.api import Manifest
-from tests.cluster.emitted import EmittedCluster, seal
+from tests.cluster.tree.api import Manifest
+from tests.cluster.tree.emitted import EmittedCluster, seal
 
 ACCOUNT = f"{agent_pod.NAMESPACE}/{controller.NAME}"
 

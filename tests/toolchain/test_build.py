@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 from rich.console import Console
 
-from tests.cluster import build, go, toolchain
-from tests.cluster.toolchain import TOOLS, WRAPPERS, cached
+from tests.cluster.tools import build, go, toolchain
+from tests.cluster.tools.toolchain import TOOLS, WRAPPERS, cached
 from tests.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ def test_without_a_network_the_proxy_settings_are_pointed_at(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_compiler_and_leaves_nothing(fake_go: Callable[[str], Path], how: signal.Signals) -> None:
     calls = fake_go(HANGS)
-    command = [sys.executable, "-m", "tests.cluster.build", "keda"]
+    command = [sys.executable, "-m", "tests.cluster.tools.build", "keda"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         compiler = int(until(lambda: calls.exists() and calls.read_text().strip(), "the build is under way"))
         process.send_signal(how)
@@ -124,7 +124,7 @@ def test_a_second_build_waits_for_the_first_and_builds_nothing(
     root = toolchain.cache_root()
     with build.locked(root, Console()):
         second = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.build", "sops"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.cluster.tools.build", "sops"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert second.stdout
         assert "waiting for it" in second.stdout.readline()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raibid.scaler.simulate import Setup, simulate
 
-from tests.cluster.course import Agent, Course, predicted
-from tests.cluster.keda import read_polls
+from tests.cluster.measure.course import Agent, Course, predicted
+from tests.cluster.parts.keda import read_polls
 
 LOG: Final = Path(__file__).parent / "fixtures" / "keda.log"
 """Of KEDA 2.21: nothing to do, a burst, everybody at work, Redis away; klog's line and one that is being written."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.versions import CHARTS, KUBERNETES_MINOR
-from tests.cluster import toolchain
-from tests.cluster.toolchain import TOOLS, WRAPPERS, Tool, ToolMissingError, cached, pinned, tool
+from tests.cluster.tools import toolchain
+from tests.cluster.tools.toolchain import TOOLS, WRAPPERS, Tool, ToolMissingError, cached, pinned, tool
 
 
 @pytest.fixture

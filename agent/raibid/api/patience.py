@@ -43,6 +43,10 @@ class Patience(Generic[K]):
         """Whether it is too early to try again."""
         return key in self._failures and self.clock() < self._failures[key][1]
 
+    def due(self, key: K) -> float:
+        """When it may be tried again, by `clock`; 0 when its last try did not fail."""
+        return self._failures.get(key, (0, 0.0))[1]
+
     def keep(self, keys: Iterable[K]) -> None:
         """Forget all others: nobody will try them again."""
         wanted = set(keys)

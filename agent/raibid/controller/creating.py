@@ -1,21 +1,21 @@
 """Direct mode's shell: looks at Jobs and queue, carries the plan out, waits for something new.
 
-Owns: the order of the looks, what counts as news, conflicts with another controller.
-Leaves to others: the decision (`job_creator.py`), bearing that somebody is away (`watching.py`).
+Owns: the order of the looks, what counts as news, what Kubernetes refused.
+Leaves to others: the decision (`job_creator.py`), bearing conflicts and that somebody is away (`watching.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Final
 
 from lightkube.resources.batch_v1 import Job
 
 from raibid.contract import AGENT_APP
-from raibid.controller.errors import KubeConflictError
+from raibid.controller.errors import KubeConflictError, KubeError, KubeUnavailableError
 from raibid.controller.job_creator import AgentJob, Plan, Template, agent_job, job_manifest, plan, template_of
 from raibid.controller.kube import Changes, Cluster
 from raibid.controller.watching import RESYNC_SECONDS, ControllerEvent, Tell, changes_until
@@ -43,6 +43,7 @@ class Creator:
         self._resync = resync
         self._clock = clock
         self._failures = 0
+        self._refused: Mapping[str, str] = {}
 
     async def round(self) -> None:
         """Look, do what is missing; with nothing to do wait until there may be."""
@@ -54,22 +55,38 @@ class Creator:
         now = self._clock()
         todo = plan(template, jobs, queue=queue, now=now)
         self._tell_failures(todo, now)
-        if todo.create or todo.delete:
-            await self._carry_out(template, todo)
-        else:
+        await self._create(template, todo)
+        await self._delete(todo)
+        if not todo.create:
             probe = todo.backoff.until - now if todo.wanted and not todo.running else self._resync
             await self._news(listing.version, jobs, newest, min(self._resync, max(0.0, probe)))
 
-    async def _carry_out(self, template: Template, todo: Plan) -> None:
-        try:
-            for serial in todo.create:
-                job = job_manifest(template, serial)
+    def refused(self) -> Mapping[str, str]:
+        """The Job that Kubernetes did not take at the last try, and why: over quota, or against a policy."""
+        return self._refused
+
+    async def _create(self, template: Template, todo: Plan) -> None:
+        """Create what is missing.
+
+        Raises:
+            KubeConflictError: by another controller, or by this one whose answer was lost; a look shows which.
+        """
+        for serial in todo.create:
+            job = job_manifest(template, serial)
+            name = job["metadata"]["name"]
+            try:
                 await self._cluster.create_job(job)
-                name = job["metadata"]["name"]
-                self._tell(ControllerEvent(kind="created", message=f"{todo.running} others run", about=name))
-        except KubeConflictError as error:
-            # Created by another controller, or by this one whose answer was lost: the next look shows which.
-            self._tell(ControllerEvent(kind="trouble", message=f"looking again: {error}", about="jobs"))
+            except (KubeConflictError, KubeUnavailableError):
+                raise
+            except KubeError as error:
+                self._refused = {name: str(error)}
+                raise
+            self._refused = {}
+            self._tell(ControllerEvent(kind="created", message=f"{todo.running} others run", about=name))
+        if not todo.wanted:
+            self._refused = {}
+
+    async def _delete(self, todo: Plan) -> None:
         for name in todo.delete:
             await self._cluster.delete_job(name)
             self._tell(ControllerEvent(kind="deleted", message="finished; newer ones are kept", about=name))

@@ -23,13 +23,12 @@ from lightkube.resources.batch_v1 import Job
 from raibid.contract import AGENT_APP, POLL_SECONDS, Annotations, Labels
 from raibid.controller.endings import seconds
 from raibid.controller.errors import TemplateError
-from raibid.controller.kube import Manifest
+from raibid.controller.kube import NUMBERED, Manifest
 from raibid.scaler.arithmetic import Scaling, jobs_to_create
 from raibid.scaler.backoff import Backoff
 
 POD_START_SECONDS: Final = 5.0
 """From a Job's start to its agent's, and from the agent's end to the Job's: 2.5 s at p95 and about 1 s, measured."""
-_SERIAL: Final = re.compile(rf"{AGENT_APP}-(\d{{1,9}})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +54,12 @@ class AgentJob:
     started: float = 0.0
     ended: float = 0.0
     succeeded: bool = False
+    going: bool = False  #: deleted, but something (a finalizer) keeps it
 
     @property
     def serial(self) -> int:
         """The number in a name of ours; 0 for any other name."""
-        match = _SERIAL.fullmatch(self.name)
+        match = NUMBERED.fullmatch(self.name)
         return int(match[1]) if match else 0
 
 
@@ -105,7 +105,8 @@ def backoff_of(jobs: Sequence[AgentJob]) -> Backoff:
 def surplus(jobs: Sequence[AgentJob], *, succeeded_kept: int, failed_kept: int) -> tuple[str, ...]:
     """The oldest finished Jobs above what is kept to be looked at; never the one with the highest number."""
     highest = max(jobs, key=lambda job: job.serial, default=None)
-    newest_first = sorted(jobs, key=lambda job: (job.created, job.serial), reverse=True)
+    there = [job for job in jobs if not job.going]
+    newest_first = sorted(there, key=lambda job: (job.created, job.serial), reverse=True)
     succeeded = [job for job in newest_first if job.ended and job.succeeded]
     failed = [job for job in newest_first if job.ended and not job.succeeded]
     return tuple(job.name for job in [*succeeded[succeeded_kept:], *failed[failed_kept:]] if job is not highest)
@@ -166,6 +167,7 @@ def agent_job(job: Job) -> AgentJob:
         started=seconds(status.startTime),
         ended=_ended(status, end) if end else 0.0,
         succeeded=end is not None and end.type == "Complete",
+        going=bool(metadata and metadata.deletionTimestamp),
     )
 
 

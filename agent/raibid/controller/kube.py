@@ -35,7 +35,8 @@ from raibid.controller.errors import (
 )
 
 POOL_PODS: Final = {Labels.APP: AGENT_APP}
-_NUMBERED: Final = re.compile(rf"{AGENT_APP}-\d+")
+NUMBERED: Final = re.compile(rf"{AGENT_APP}-(\d+)")
+"""Names that the controller gives. Whoever counts Jobs and whoever numbers them must mean the same ones."""
 
 # Plain dictionaries, unlike Job: a field of the template that this client's models do not know stays in it.
 _CronJob: Final = create_namespaced_resource("batch", "v1", "CronJob", "cronjobs", verbs=["get"])
@@ -191,7 +192,7 @@ class KubeCluster:
 def of_agents(job: Job) -> bool:
     """Whether a Job is an agent's: by KEDA's label, or by a name that the controller would give."""
     metadata = job.metadata or ObjectMeta()
-    return (metadata.labels or {}).get(Labels.SCALED_JOB) == AGENT_APP or bool(_NUMBERED.fullmatch(metadata.name or ""))
+    return (metadata.labels or {}).get(Labels.SCALED_JOB) == AGENT_APP or bool(NUMBERED.fullmatch(metadata.name or ""))
 
 
 _BY_STATUS: Final[Mapping[int, type[KubeError]]] = {

@@ -63,10 +63,10 @@ async def _connected(settings: Settings, ledger: Ledger, tell: Tell) -> None:
 
 async def control(settings: Settings, cluster: Cluster, ledger: Ledger, tell: Tell, stop: asyncio.Event) -> None:
     """Both kinds of rounds until `stop`. An error that nobody foresaw ends them all."""
-    watcher = Watcher(cluster, ledger, tell, resync=settings.resync)
+    creator = Creator(cluster, ledger, tell, resync=settings.resync)
+    watcher = Watcher(cluster, ledger, tell, refused=creator.refused, resync=settings.resync)
     works = [asyncio.create_task(rounds("pods", watcher.round, tell))]
     if settings.scaler is Scaler.DIRECT:
-        creator = Creator(cluster, ledger, tell, resync=settings.resync)
         works.append(asyncio.create_task(rounds("jobs", creator.round, tell)))
     tell(ControllerEvent(kind="started", message=f"namespace {settings.namespace}, --scaler {settings.scaler}"))
     end = asyncio.create_task(stop.wait())

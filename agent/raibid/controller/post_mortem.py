@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
+from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 
 from raibid.contract import AGENT_APP
@@ -41,17 +42,20 @@ class Watcher:
         ledger: Ledger,
         tell: Tell,
         *,
+        refused: Callable[[], Mapping[str, str]] = dict,
         resync: float = RESYNC_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._cluster = cluster
         self._ledger = ledger
         self._tell = tell
+        self._refused = refused
         self._resync = resync
         self._clock = clock
         self._told: set[str] = set()  # uids of pods whose end the ledger knows
         self._untold: dict[str, PostMortem] = {}  # a deleted pod's last state is nowhere else
         self._seen: dict[str, Pod] = {}  # as they were last, for those that vanish between two looks
+        self._no_events = ""  # why they cannot be read
         self._stuck: dict[str, str] = {}
         self._stuck_told: dict[str, str] | None = None  # None: another controller may have told something
 
@@ -112,7 +116,7 @@ class Watcher:
             self._tell(ControllerEvent(kind="ended", message=what, about=found.ending.pod))
 
     async def _hindrances(self, pods: Sequence[Pod]) -> dict[str, str]:
-        now, found, jobs_with_pods = self._clock(), {}, set()
+        now, found, jobs_with_pods = self._clock(), dict(self._refused()), set()
         for pod in pods:
             jobs_with_pods |= {owner.name for owner in (pod.metadata and pod.metadata.ownerReferences) or ()}
             reason = hindrance(pod, now=now)
@@ -123,7 +127,7 @@ class Watcher:
         for job in (await self._cluster.jobs()).items:
             name = (job.metadata and job.metadata.name) or ""
             if name not in jobs_with_pods and podless(job, now=now):
-                reason = job_hindrance(await self._warnings(kind="Job", name=name))
+                reason = job_hindrance(await self._warnings(uid=_uid(job)))
                 if reason:
                     found[name] = reason
         return found
@@ -143,11 +147,21 @@ class Watcher:
     async def _warnings(self, **about: str) -> Sequence[Event]:
         """Kubernetes' warnings; they only illustrate, so a verdict does not wait for them."""
         try:
-            return await self._cluster.warnings(**about)
+            found = await self._cluster.warnings(**about)
         except KubeError as error:
-            self._tell(ControllerEvent(kind="trouble", message=str(error), about="events"))
+            self._note_events(str(error))
             return ()
+        self._note_events("")
+        return found
+
+    def _note_events(self, trouble: str) -> None:
+        """Say once that events cannot be read, and once that they can again."""
+        if trouble and trouble != self._no_events:
+            self._tell(ControllerEvent(kind="trouble", message=trouble, about="events"))
+        elif self._no_events and not trouble:
+            self._tell(ControllerEvent(kind="well", message="can be read again", about="events"))
+        self._no_events = trouble
 
 
-def _uid(pod: Pod) -> str:
-    return (pod.metadata and pod.metadata.uid) or ""
+def _uid(thing: Pod | Job) -> str:
+    return (thing.metadata and thing.metadata.uid) or ""

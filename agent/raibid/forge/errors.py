@@ -40,7 +40,10 @@ class ForgeAnswerError(ForgeFaultError):
 
 
 class ForgeLoginError(CallError):
-    """The forge does not know our credentials, or there are none: the operator's to mend, then try again."""
+    """The forge does not know our credentials, they do not reach far enough, or there are none.
+
+    The operator's to mend, then try again.
+    """
 
 
 class ForgeRefusedError(CallError):

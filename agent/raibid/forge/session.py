@@ -8,6 +8,7 @@ Not in the room's front door: agents import `raibid.forge` for its names alone, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
@@ -43,6 +44,9 @@ _REFUSALS: Final[Mapping[int, type[CallError]]] = {
     410: ForgeNotFoundError,
 }
 _LONGEST_WORD: Final = 200
+_LOGIN: Final = re.compile(r"\b(token|scope|password)", re.IGNORECASE)
+"""In a 403 of Gitea: about how we come, not about what we may. "token does not have at least one of required scope(s)",
+"token scope is limited to public repos", "You must change your password". """
 
 T = TypeVar("T")
 
@@ -123,7 +127,8 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 def _refusal(asked: str, answer: requests.Response) -> CallError:
     status = answer.status_code
-    message = f"{asked}: HTTP {status}{_words(answer)}"
+    words = _words(answer)
+    message = f"{asked}: HTTP {status}{f': {words}' if words else ''}"
     if status in _AWAY:
         return ForgeUnavailableError(message, _seconds(answer.headers.get("Retry-After", "")))
     if status >= 500:
@@ -131,6 +136,8 @@ def _refusal(asked: str, answer: requests.Response) -> CallError:
     if answer.is_redirect:
         target = urlsplit(answer.headers["Location"])
         return ForgeMovedError(f"{message}: moved to {target.hostname or ''}{target.path}"[:500])
+    if status == 403 and _LOGIN.search(words):
+        return ForgeLoginError(message)
     return _REFUSALS.get(status, ForgeRefusedError)(message)
 
 
@@ -139,7 +146,7 @@ def _words(answer: requests.Response) -> str:
         said = msgspec.json.decode(answer.content, type=_Said).message
     except msgspec.MsgspecError:
         return ""  # a proxy's page
-    return f": {' '.join(said.split())[:_LONGEST_WORD]}" if said else ""
+    return " ".join(said.split())[:_LONGEST_WORD]
 
 
 def _seconds(header: str) -> float:

@@ -200,10 +200,11 @@ class Ledger:
         """Ids of jobs whose status changed since the forge was told, in no order."""
         return self.records.untold(limit)
 
-    def told(self, job_id: str, status: JobStatus) -> bool:
-        """Note that the forge knows the job's status. False: it has changed meanwhile, the job stays untold."""
+    def told(self, job_id: str, job: Job | None) -> bool:
+        """Note that the forge knows the job as it was read (None: no record). False: it changed and stays untold."""
+        shown = (str(job.status), job.attempt, job.owner, job.reason, job.retries) if job else ("", 0, "", "", 0)
         with translated():
-            return bool(self._run("told", job_id, str(status)))
+            return bool(self._run("told", job_id, *shown))
 
     # --- people's steps --------------------------------------------------------------------------------
 

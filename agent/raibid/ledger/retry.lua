@@ -10,7 +10,7 @@ local made = create({
   id = new, dedupe = 'retry:' .. old .. ':' .. (letter ~= '' and letter or ARGV[3]), spec = r[1], repo = r[2], branch = r[3], resource = resource,
   class = tonumber(r[4]), max = r[6], hold = ARGV[4] == '1', retry_of = old,
 })
-if made[2] == 1 then write(old, 'retries', tonumber(ARGV[3]) + 1) end
+if made[2] == 1 then write(old, 'retries', tonumber(ARGV[3]) + 1, 'retried_as', made[1]) end
 if letter ~= '' then redis.call('XDEL', key.dead, letter) end
 finally(nil)
 made[3] = record(made[1], 'status')[1]
