@@ -19,6 +19,8 @@ from components.gitea_api import Api, GiteaError, Login
 from components.orders import read_order
 from components.settings import Model
 
+OWNERS: Final = "Owners"
+"""The team that every organisation has (Gitea 1.26, models/organization/team.go)."""
 AGENTS: Final = "ci-agents"
 REPORTERS: Final = "ci-reporters"
 TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -179,12 +181,17 @@ class _Setup:
             self.changed.append(f"{member.name} in team {name}")
 
     def protection(self) -> None:
-        """Only the administrator pushes; everybody else comes with a pull request. Nobody force-pushes, ever."""
+        """Only the administrator pushes; everybody else comes with a pull request, which an owner of the organisation
+        merges: whoever writes code could otherwise merge their own (`REPORTERS` could). Nobody force-pushes, ever.
+        """
         wanted = {
             "enable_push": True,
             "enable_push_whitelist": True,
             "push_whitelist_usernames": [self.order.admin.name],
             "enable_force_push": False,
+            "enable_merge_whitelist": True,
+            "merge_whitelist_usernames": [self.order.admin.name],
+            "merge_whitelist_teams": [OWNERS],
         }
         rules = f"{self._home}/branch_protections"
         there = self.api.call("GET", f"{rules}/{quote(self.order.branch, safe='')}", none=True)

@@ -64,7 +64,7 @@ def _cron_job() -> Manifest:
             "successfulJobsHistoryLimit": agent_pod.SUCCEEDED_KEPT,
             "failedJobsHistoryLimit": agent_pod.FAILED_KEPT,
             "jobTemplate": {
-                # By KEDA's label it counts these Jobs too: changing from one scaler to the other never doubles agents.
+                # By KEDA's label it counts these Jobs too: after a change of scalers neither starts what the other has.
                 "metadata": {"labels": {**labels(agent_pod.NAME), Labels.SCALED_JOB: agent_pod.NAME}},
                 "spec": agent_pod.job_spec(),
             },

@@ -59,6 +59,9 @@ def _values(footprint: Footprint) -> Mapping[str, Any]:
     return {
         # Agents live here and nowhere else; an operator that watched all namespaces could start pods in all of them.
         "watchNamespace": "ci",
+        # Its CRDs are templates of the chart, so Helm would remove them with the release, and every ScaledJob with
+        # them; Flux's prune of those would then ask for kinds that are gone, and `ci-agents` stay red for good.
+        "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},
         "resources": {workload.name: resources(workload) for workload in footprint.workloads},
         "prometheus": {
             part: {"enabled": True, "port": _PROMETHEUS} for part in ("operator", "metricServer", "webhooks")

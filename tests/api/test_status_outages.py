@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import structlog
+from raibid.model.job import JobStatus
 
 from tests.api.conftest import SHA, end
 from tests.api.status_line import Line, push
@@ -47,6 +48,82 @@ def test_a_word_that_a_slow_forge_takes_late_is_not_the_last(line: Line) -> None
     assert [s["state"] for s in line.forge.statuses] == ["success", "pending"]
     line.later()
     assert (line.shown(), line.untold()) == ("success", [])
+
+
+def test_a_failure_whose_answer_was_lost_is_not_said_again_after_its_retry_succeeded(line: Line) -> None:
+    push(line.ledger)
+    first = end(line.ledger, JobStatus.FAILED)
+    line.forge.loses_answers = True
+    line.round()
+    line.forge.loses_answers = False
+    line.ledger.retry(first)
+    end(line.ledger)
+    line.later()
+    line.later()
+    assert (line.shown(), line.untold()) == ("success", [])
+
+
+def test_a_failure_that_a_slow_forge_takes_after_its_retrys_success_is_not_the_last_word(line: Line) -> None:
+    push(line.ledger)
+    first = end(line.ledger, JobStatus.FAILED)
+    line.forge.holds_back = True
+    line.round()
+    line.forge.holds_back = False
+    line.ledger.retry(first)
+    end(line.ledger)
+    line.later()
+    line.forge.take_held_back()
+    assert [s["state"] for s in line.forge.statuses] == ["success", "failure"]
+    line.later()
+    assert (line.shown(), line.untold()) == ("success", [])
+
+
+def badly(line: Line, *repositories: str) -> None:
+    """The forge answers nothing about them; about all others it does."""
+    line.forge.trouble = lambda asked: 504 if any(f"/{name}/statuses/" in asked for name in repositories) else 0
+
+
+def test_repositories_whose_statuses_never_get_an_answer_starve_no_other(line: Line) -> None:
+    bad = [f"acme/bad{i}" for i in range(5)]
+    for repo in bad:
+        push(line.ledger, repo, repo=repo)
+    push(line.ledger, "good", sha="6" * 40)
+    badly(line, *bad)
+    for _ in range(6):
+        line.later()
+    assert line.shown("6" * 40) == "pending"
+    for _ in range(120):
+        line.now += 1
+        line.round()
+    end_of_the_good_one(line)
+    line.now += 1
+    line.round()
+    assert line.shown("6" * 40) == "success", "the forge is not away: others' statuses do not wait"
+    badly(line)
+    for _ in range(2):
+        line.later()
+    assert line.untold() == []
+
+
+def end_of_the_good_one(line: Line) -> None:
+    while claim := line.ledger.claim("ci-agent-x"):
+        line.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
+
+
+def test_a_repository_in_trouble_is_asked_about_once_a_minute_and_said_once(line: Line) -> None:
+    for i in range(5):
+        push(line.ledger, f"bad{i}", repo="acme/bad", sha=str(i) * 40)
+    badly(line, "acme/bad")
+    line.round()
+    push(line.ledger, "good", sha="6" * 40)
+    line.later()
+    before = len(line.forge.asked)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(1_800):
+            line.now += 1
+            line.round()
+    assert len(line.forge.asked) - before <= 35
+    assert [entry["event"] for entry in logs] == []
 
 
 def test_a_forge_that_asks_for_a_pause_gets_it(line: Line) -> None:
@@ -103,6 +180,16 @@ def test_a_rotated_token_is_used_without_a_restart(line: Line) -> None:
     line.credentials.write_text(right)
     line.later()
     assert line.shown() == "pending"
+
+
+def test_a_token_of_too_small_a_scope_loses_nothing(line: Line) -> None:
+    push(line.ledger)
+    line.forge.trouble = lambda _: 403
+    line.forge.words = "token does not have at least one of required scope(s), required=[write:repository]"
+    line.round()
+    line.forge.trouble = lambda _: 0
+    line.later()
+    assert (line.shown(), line.count("refused")) == ("pending", 0)
 
 
 def test_missing_credentials_lose_nothing(line: Line) -> None:

@@ -142,13 +142,46 @@ def test_a_job_that_this_version_cannot_read_stays_and_holds_up_nobody(line: Lin
     assert (line.shown(), line.untold()) == ("pending", [odd])
 
 
-def test_a_retried_jobs_word_comes_last(line: Line) -> None:
+def test_of_a_retried_jobs_commit_only_the_retry_speaks(line: Line) -> None:
     push(line.ledger)
     first = end(line.ledger, JobStatus.FAILED)
     line.ledger.retry(first)
     end(line.ledger)
     line.round()
-    assert [s["state"] for s in line.forge.statuses] == ["failure", "success"]
+    assert [s["state"] for s in line.forge.statuses] == ["success"]
+    assert line.untold() == []
+
+
+def test_of_two_apis_the_late_one_has_not_the_last_word_about_a_job_that_was_retried(line: Line) -> None:
+    push(line.ledger)
+    first = end(line.ledger, JobStatus.FAILED)
+    late = Line(line.ledger, line.forge, line.credentials)
+
+    def trouble(_: str) -> int:
+        line.forge.trouble = lambda _: 0
+        line.ledger.retry(first)
+        end(line.ledger)
+        line.round()
+        return 0
+
+    line.forge.trouble = trouble
+    late.round()
+    assert [s["state"] for s in line.forge.statuses] == ["success", "failure"]
+    line.round()
+    assert (line.shown(), line.untold()) == ("success", [])
+
+
+def test_a_reason_that_comes_while_the_same_status_is_told_is_told_too(line: Line) -> None:
+    push(line.ledger)
+
+    def agents_cannot_start() -> None:
+        line.forge.meanwhile = lambda: None
+        line.ledger.pods_stuck({"ci-agent-x": "ErrImagePull"})
+
+    line.forge.meanwhile = agents_cannot_start
+    line.round()
+    line.round()
+    assert "ErrImagePull" in line.forge.statuses[-1]["description"]
 
 
 # --- in the API --------------------------------------------------------------------------------------------

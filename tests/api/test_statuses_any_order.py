@@ -20,13 +20,14 @@ from hypothesis.stateful import (
 from raibid.forge.commit_status import STATES
 from raibid.ledger import Claim, Ledger, NewJob, StaleTokenError
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import JobStatus
+from raibid.model.job import Job, JobStatus
 from raibid.model.job_id import new_job_id
 
 from tests.api.conftest import spec
 from tests.api.status_line import DiedError, DyingClient, Line
 from tests.forge.fake_forge import FakeForge
 
+REPOSITORIES = st.sampled_from(["acme/anvil", "acme/rocket", "acme/glue"])
 OUTCOMES = st.sampled_from([JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED])
 
 
@@ -49,17 +50,36 @@ class AnyOrder(RuleBasedStateMachine):
         self.forge = FakeForge()
         self.forge.start()
         self.line = Line(self.ledger, self.forge, self.forge.credentials(self.directory / "credentials"))
-        self.all: list[str] = []
+        self.sha: dict[str, str] = {}
+        self.repo: dict[str, str] = {}
+        self.retried: set[str] = set()
 
     # --- what happens to jobs --------------------------------------------------------------------------
 
-    @rule(target=jobs, hold=st.booleans())
-    def a_push(self, hold: bool) -> str:
+    @rule(target=jobs, repo=REPOSITORIES, hold=st.booleans())
+    def a_push(self, repo: str, hold: bool) -> str:
         job_id = new_job_id()
-        asked = spec(forge="gitea", sha=sha_of(job_id))
+        self.repo[job_id], self.sha[job_id] = repo, sha_of(job_id)
+        asked = spec(forge="gitea", repo=repo, sha=self.sha[job_id])
         self.ledger.enqueue([NewJob(id=job_id, spec=asked, dedupe=job_id, hold=hold, max_attempts=2)])
-        self.all.append(job_id)
         return job_id
+
+    @rule(target=jobs, job=jobs, hold=st.booleans())
+    def a_retry(self, job: str, hold: bool) -> Any:
+        return self._retry(job, hold=hold) or multiple()
+
+    def _retry(self, job: str, *, hold: bool = False) -> str:
+        if job in self.retried or not self._read(job).status.terminal:
+            return ""  # of two retries of one job the one that changed last is shown, as of two branches
+        self.retried.add(job)
+        new = self.ledger.retry(job, hold=hold).id
+        self.repo[new], self.sha[new] = self.repo[job], self.sha[job]
+        return new
+
+    def _read(self, job_id: str) -> Job:
+        job = self.ledger.records.get(job_id)
+        assert job is not None
+        return job
 
     @rule(target=claims)
     def a_claim(self) -> Any:
@@ -99,9 +119,15 @@ class AnyOrder(RuleBasedStateMachine):
         if up != self.forge.up:
             (self.forge.start if up else self.forge.stop)()
 
-    @rule(status=st.sampled_from([0, 401, 429, 500, 502, 503]))
+    @rule(status=st.sampled_from([0, 401, 403, 429, 500, 502, 503]))
     def the_forge_is_in_trouble_or_out_of_it(self, status: int) -> None:
+        self.forge.words = "token does not have at least one of required scope(s)"
         self.forge.trouble = lambda asked: status if asked.startswith("POST") else 0
+
+    @rule(repo=REPOSITORIES, status=st.sampled_from([401, 403, 429, 500, 502, 504]))
+    def it_is_in_trouble_with_one_repository(self, repo: str, status: int) -> None:
+        self.forge.words = "token scope is limited to public repos"
+        self.forge.trouble = lambda asked: status if asked.startswith("POST") and f"/{repo}/" in asked else 0
 
     @rule(lost=st.booleans())
     def answers_are_lost_or_not(self, lost: bool) -> None:
@@ -114,7 +140,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.line.now += seconds
         self.line.round()
 
-    @rule(job=jobs, happens=st.sampled_from(["cancel", "approve", "claim and end", "claim"]))
+    @rule(job=jobs, happens=st.sampled_from(["cancel", "approve", "retry", "claim and end", "claim"]))
     def a_round_in_which_something_happens(self, job: str, happens: str) -> None:
         def meanwhile() -> None:
             self.forge.meanwhile = lambda: None
@@ -122,6 +148,8 @@ class AnyOrder(RuleBasedStateMachine):
                 self.ledger.cancel(job)
             elif happens == "approve":
                 self.ledger.approve(job, "somebody")
+            elif happens == "retry":
+                self._retry(job)
             elif (claim := self.ledger.claim("agent-in-between")) and happens == "claim and end":
                 self.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
 
@@ -140,8 +168,8 @@ class AnyOrder(RuleBasedStateMachine):
             self.line.round()
         self.line.restart()
 
-    @rule()
-    def two_apis_of_which_one_is_late(self) -> None:
+    @rule(job=jobs)
+    def two_apis_of_which_one_is_late(self, job: str) -> None:
         """The late one has read the job before it changed, and its word reaches the forge after the other's."""
         late = Line(self.ledger, self.forge, self.line.credentials, now=self.line.now)
 
@@ -149,6 +177,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.forge.meanwhile = lambda: None
             if claim := self.ledger.claim("agent-in-between"):
                 self.ledger.finish(claim.job.id, claim.token, JobStatus.FAILED)
+            self._retry(job)
             self.line.round()
 
         # Before the late one's word is taken, not after: it is then the last.
@@ -169,18 +198,31 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def once_all_is_well_the_forge_shows_every_job_as_it_is(self) -> None:
         self._heal()
-        for job_id in self.all:
-            job = self.ledger.records.get(job_id)
-            assert job is not None
-            assert self.forge.shown(sha_of(job_id)) == STATES[job.status], job.status
+        self._later(3)  # what got no answer is told twice, what a retry of such a job said as well
+        assert self.ledger.untold(1_000) == [], "nothing happens meanwhile: all is told"
+        self._all_is_shown_but_of("")
+
+    @rule(bad=REPOSITORIES)
+    def while_one_repository_never_gets_an_answer_all_others_are_shown_as_they_are(self, bad: str) -> None:
+        self._heal()
+        self.forge.trouble = lambda asked: 504 if f"/{bad}/" in asked else 0
+        self._later(4)  # one of its jobs may be first at the start, when every repository is in trouble
+        self._all_is_shown_but_of(bad)
 
     def _heal(self) -> None:
         self.forge.trouble, self.forge.loses_answers = lambda _: 0, False
         if not self.forge.up:
             self.forge.start()
-        self.line.later()  # what got no answer is told twice
-        self.line.later()
-        assert self.ledger.untold(1_000) == [], "nothing happens meanwhile: all is told"
+
+    def _later(self, times: int) -> None:
+        for _ in range(times):
+            self.line.later()
+
+    def _all_is_shown_but_of(self, bad: str) -> None:
+        for job_id in set(self.sha) - self.retried:
+            if self.repo[job_id] != bad:
+                status = self._read(job_id).status
+                assert self.forge.shown(self.sha[job_id]) == STATES[status], status
 
     def teardown(self) -> None:
         if hasattr(self, "line"):

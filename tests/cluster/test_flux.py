@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,11 @@ from pyrage import x25519
 from components import apps
 from policies.rules import rule
 from tests.cluster.tree.api import Manifest
+from tests.cluster.tree.emitted import Sealed
 from tests.cluster.tree.fleet import PATIENCE, Fleet
+from tests.cluster.tree.keda_stand_in import RELEASE
 from tests.cluster.tree.plain_pod import pod
+from tests.cluster.tree.runbook import procedure
 from tests.waiting import until
 
 # A dozen commits, each through nine stages: minutes where the machine is shared.
@@ -23,6 +27,8 @@ pytestmark = pytest.mark.timeout(900)
 APPLIED = "server-side apply completed"
 FINISHED = "Reconciliation finished"
 GIVEN_UP = "New revision detected during health check"
+A_WHILE = 3.0
+"""Seconds after which a command that has not ended is one that waits."""
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +205,35 @@ def waited_for(fleet: Fleet, revision: str) -> bool:
     return attempted.endswith(revision) and condition["status"] == "Unknown"
 
 
-def test_the_scaler_can_be_changed_there_and_back(fleet: Fleet) -> None:
+def test_the_runbook_changes_the_scaler_and_nothing_stays_behind(fleet: Fleet) -> None:
     direct = fleet.emitted(scaler="direct")
     scaled_job, template = fleet.tree.one("ScaledJob", "ci-agent"), direct.one("CronJob", "ci-agent")
-    fleet.settled(fleet.push(direct))
+    fleet.settled(play(fleet, procedure("Change who starts agents"), direct))
     assert fleet.object(template).accepted
-    assert fleet.object(scaled_job).status == 404
+    assert (fleet.object(scaled_job).status, fleet.object(RELEASE).status) == (404, 404)
     fleet.settled(fleet.push(fleet.tree))
     assert fleet.object(template).status == 404
     assert fleet.object(scaled_job).accepted
+
+
+def play(fleet: Fleet, commands: list[list[str]], tree: Sealed) -> str:
+    """Type a procedure; the answer is the commit that its `pulumi up` pushes.
+
+    Flux has the commit late: when a later command waits for what comes of it. Then the controller is restarted, too.
+    """
+    waiting, published = False, ""
+    with ThreadPoolExecutor(1, "operator") as operator:
+        for program, *arguments in commands:
+            if program == "pulumi":
+                fleet.write(tree)
+                waiting = True
+            elif program == "kubectl":
+                typed = operator.submit(fleet.plane.kubectl, *arguments)
+                if waiting:
+                    assert not wait([typed], A_WHILE).done, f"goes on without Flux: kubectl {' '.join(arguments)}"
+                    published, waiting = fleet.publisher.publish(), False
+                    typed.result()
+                    fleet.controller.restart()
+                typed.result()
+    assert published
+    return published

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from components import agents, api
+from components.gitea_api import GiteaError
 from tests.cluster.parts.developer import Developer, GitError
 from tests.cluster.pools.line import Line
 from tests.cluster.tree.emitted import seal
@@ -71,3 +72,29 @@ def test_whoever_reports_statuses_of_all_repositories_does_not_push_to_the_fleet
     fleet.commit({"mine": "\n"}, "Not allowed")
     with pytest.raises(GitError, match="protected branch"):
         fleet.push()
+
+
+def test_only_the_administrator_and_owners_merge_into_the_fleets_branch(line: Line, owner: Developer) -> None:
+    fleet, admin = "raibid/fleet", line.gitea.as_user(line.gitea.admin.login.name, "gitea/admin")
+    first = admin.checkout(fleet)
+    first.commit(README, "The first one")
+    first.git("push", "--quiet", "origin", "main")
+    reporter = line.gitea.as_user(api.STATUS_USER, api.STATUS_LABEL)
+    theirs = reporter.checkout(fleet)
+    theirs.commit({"mine.yaml": "\n"}, "Through the back door", branch="mine")
+    theirs.push("mine")
+    pull = f"/repos/{fleet}/pulls/{reporter.pull_request(fleet, 'mine', 'Mine')}"
+    until(lambda: owner.api.call("GET", pull)["mergeable"], "Gitea has tried the merge")
+    for also in ({}, {"force_merge": True}, {"merge_when_checks_succeed": True}):
+        with pytest.raises(GiteaError, match="HTTP 405: User not allowed to merge PR"):
+            reporter.api.call("POST", f"{pull}/merge", {"Do": "merge", **also})
+    owner.api.call("POST", f"{pull}/merge", {"Do": "merge"})
+    assert owner.api.call("GET", f"/repos/{fleet}/contents/mine.yaml?ref=main")["name"] == "mine.yaml"
+
+
+def test_a_real_gitea_has_a_loosened_protection_tightened(line: Line) -> None:
+    rule = "/repos/raibid/fleet/branch_protections/main"
+    line.gitea.admin.call("PATCH", rule, {"enable_merge_whitelist": False, "merge_whitelist_teams": []})
+    assert line.gitea.set_up(f"{line.url}/webhook/gitea") == ["protection of main"]
+    assert line.gitea.set_up(f"{line.url}/webhook/gitea") == []
+    assert line.gitea.admin.call("GET", rule)["merge_whitelist_teams"] == ["Owners"]

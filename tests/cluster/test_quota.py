@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from components import apps
 from components.budget import Budget
+from components.namespaces import POD_SECURITY
+from components.settings import load_stack
 from components.systems import budget_of
 from components.units import GI, MI
-from policies.rule import AGENTS
-from tests.cluster.tree.api import Api, Manifest
+from tests.cluster.conftest import STACKS
+from tests.cluster.tree.api import Manifest
 from tests.cluster.tree.emitted import EmittedCluster
 from tests.cluster.tree.plain_pod import pod
-from tests.waiting import until
-
-
-def budget(cluster: EmittedCluster) -> Budget:
-    return budget_of(cluster.tree.settings)
+from tests.cluster.tree.room import all_agents_and_one_more, budget, gone_afterwards, in_place
 
 
 def claim(name: str, namespace: str, size: int) -> Manifest:
@@ -26,41 +21,14 @@ def claim(name: str, namespace: str, size: int) -> Manifest:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-@contextmanager
-def gone_afterwards(api: Api, *manifests: Manifest) -> Iterator[None]:
-    """Whatever of these there is ends with the block; nothing runs on a cluster without nodes."""
-    try:
-        yield
-    finally:
-        for manifest in manifests:
-            api.delete(manifest, grace=0)
-
-
-def in_place(cluster: EmittedCluster, namespace: str) -> None:
-    """Return when the namespace's own workloads have their pods, so that all that is left of its quota is free."""
-    until(lambda: not missing(cluster.api, namespace), f"the workloads of {namespace} have their pods")
-
-
-def missing(api: Api, namespace: str) -> list[str]:
-    """Workloads whose pods the controllers have not made, or were not let make."""
-    kinds = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")]
-    found = [item for version, kind in kinds for item in api.list(version, kind, namespace)]
-    return [item["metadata"]["name"] for item in found if item["status"].get("replicas", 0) != item["spec"]["replicas"]]
-
-
 def test_every_workload_of_a_stack_gets_its_pods(emitted_cluster: EmittedCluster) -> None:
     in_place(emitted_cluster, "")
 
 
 def test_the_agents_of_the_budget_are_let_in_and_not_one_more(emitted_cluster: EmittedCluster) -> None:
-    api, proved = emitted_cluster.api, budget(emitted_cluster)
-    in_place(emitted_cluster, AGENTS)
-    agents = [emitted_cluster.agent(f"agent-{number}") for number in range(proved.agents.total)]
-    with gone_afterwards(api, *agents):
-        assert {api.create(agent).said for agent in agents} == {""}
-        refused = api.create(emitted_cluster.agent("one-too-many"))
-        assert refused.status == 403
-        assert "exceeded quota: budget" in refused.said
+    agents, one_more = all_agents_and_one_more(emitted_cluster)
+    assert {answer.said for answer in agents} == {""}
+    assert "exceeded quota: budget" in one_more.said
 
 
 def test_an_app_as_large_as_the_room_for_apps_is_let_in(emitted_cluster: EmittedCluster) -> None:
@@ -96,6 +64,7 @@ def test_claims_get_the_disk_of_the_budget_and_no_more(emitted_cluster: EmittedC
 def test_a_container_that_says_nothing_gets_the_defaults_of_its_namespace(emitted_cluster: EmittedCluster) -> None:
     limits = budget(emitted_cluster).limits[apps.NAMESPACE]
     answer = emitted_cluster.api.create(pod("silent", apps.NAMESPACE), dry_run=True)
+    assert (answer.status, answer.said) == (201, "")
     (container,) = answer.body["spec"]["containers"]
     assert container["resources"] == {
         "limits": {"memory": f"{limits.default_memory // MI}Mi"},
@@ -104,8 +73,16 @@ def test_a_container_that_says_nothing_gets_the_defaults_of_its_namespace(emitte
 
 
 def test_a_namespace_in_which_nothing_of_the_stack_runs_has_no_room(emitted_cluster: EmittedCluster) -> None:
-    proved = budget(emitted_cluster)
-    empty = [item["metadata"]["namespace"] for item in emitted_cluster.api.list("v1", "ResourceQuota")]
-    for namespace in set(empty) - proved.quotas.keys():
-        answer = emitted_cluster.api.create(pod("squatter", namespace, cpu=1, memory=MI), dry_run=True)
-        assert not answer.accepted
+    for namespace in without_room(budget(emitted_cluster)):
+        # Without amounts: it gets the namespace's own of nothing, so that only the quota is left to refuse it.
+        answer = emitted_cluster.api.create(pod("squatter", namespace), dry_run=True)
+        assert "exceeded quota: budget" in answer.said
+
+
+def test_some_stack_has_a_namespace_in_which_nothing_runs() -> None:
+    """Otherwise the test above would show nothing."""
+    assert {namespace for stack in STACKS for namespace in without_room(budget_of(load_stack(stack)))}
+
+
+def without_room(proved: Budget) -> set[str]:
+    return set(POD_SECURITY) - proved.quotas.keys()

@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 import pytest
 
-from components import agent_pod, api, apps, controller, job_template
+from components import agent_pod, api, apps, controller
 from components.namespaces import POD_SECURITY
 from policies.rule import AGENTS
-from tests.cluster.tree.api import Api, Manifest
-from tests.cluster.tree.emitted import EmittedCluster, seal
+from tests.cluster.tree.api import Manifest
+from tests.cluster.tree.emitted import EmittedCluster
+from tests.cluster.tree.rights import rights
 
 AGENT = f"{agent_pod.NAMESPACE}/{agent_pod.NAME}"
 CONTROLLER = f"{AGENTS}/{controller.NAME}"
 DEVELOPER = f"flux-system/{apps.RECONCILER}"
-REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-
-
-def rights(who: Api, namespace: str) -> set[tuple[str, str, str]]:
-    """(verb, group, resource) that whoever asks may do there, without what everybody may: ask about themselves."""
-    answer = who.post(
-        REVIEW,
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectRulesReview",
-            "spec": {"namespace": namespace},
-        },
-    )
-    assert answer.accepted, answer.said
-    assert not answer.body["status"]["incomplete"]
-    return {
-        (verb, group, resource)
-        for rule in answer.body["status"]["resourceRules"]
-        for verb in rule["verbs"]
-        for group in rule.get("apiGroups", [])
-        for resource in rule.get("resources", [])
-        if not resource.startswith("selfsubject")
-    }
 
 
 def config_map(namespace: str) -> Manifest:
@@ -88,32 +63,6 @@ def test_the_controller_only_looks_while_keda_makes_the_jobs(emitted_cluster: Em
     allowed = rights(emitted_cluster.acting_as(CONTROLLER), AGENTS)
     assert {verb for verb, _, _ in allowed} <= {"get", "list", "watch"}
     assert {resource for _, _, resource in allowed} <= {"pods", "events", "jobs"}
-
-
-def test_without_keda_the_controller_makes_jobs_and_nothing_else(emitted_cluster: EmittedCluster) -> None:
-    direct = seal(emitted_cluster.tree.environment, scaler="direct")
-    added = [item.manifest for item in direct.applied if item.path.startswith(f"{job_template.DIRECTORY}/")]
-    with applied(emitted_cluster.api, added):
-        makes = emitted_cluster.acting_as(CONTROLLER)
-        allowed = rights(makes, AGENTS)
-        assert {(verb, kind) for verb, _, kind in allowed if verb not in ("get", "list", "watch")} == {
-            ("create", "jobs"),
-            ("delete", "jobs"),
-        }
-        metadata = {"name": "ci-agent-by-hand", "namespace": AGENTS}
-        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": direct.agent_job}
-        assert makes.create(job, dry_run=True).said == ""
-
-
-@contextmanager
-def applied(admin: Api, manifests: Sequence[Manifest]) -> Iterator[None]:
-    """Objects that are there during the block."""
-    try:
-        assert {admin.apply(manifest).said for manifest in manifests} == {""}
-        yield
-    finally:
-        for manifest in manifests:
-            admin.delete(manifest)
 
 
 def test_no_account_of_the_pool_has_rights_beyond_its_namespace(emitted_cluster: EmittedCluster) -> None:

@@ -10,6 +10,8 @@ from components import agent_pod, controller
 from components.namespaces import POD_SECURITY
 from tests.cluster.tree.api import Manifest
 from tests.cluster.tree.emitted import EmittedCluster, seal
+from tests.cluster.tree.rights import rights
+from tests.cluster.tree.room import all_agents_and_one_more
 
 ACCOUNT = f"{agent_pod.NAMESPACE}/{controller.NAME}"
 
@@ -35,6 +37,18 @@ def test_nothing_is_refused_and_nothing_warned_about(direct: EmittedCluster) -> 
 def test_a_job_of_the_template_is_let_in_by_every_policy(direct: EmittedCluster) -> None:
     answer = direct.acting_as(ACCOUNT).create(job(direct), dry_run=True)
     assert (answer.accepted, answer.warnings) == (True, ())
+
+
+def test_the_controller_changes_jobs_and_nothing_else(direct: EmittedCluster) -> None:
+    allowed = rights(direct.acting_as(ACCOUNT), agent_pod.NAMESPACE)
+    changes = {(verb, kind) for verb, _, kind in allowed if verb not in ("get", "list", "watch")}
+    assert changes == {("create", "jobs"), ("delete", "jobs")}
+
+
+def test_the_agents_of_the_budget_are_let_in_and_not_one_more(direct: EmittedCluster) -> None:
+    agents, one_more = all_agents_and_one_more(direct)
+    assert {answer.said for answer in agents} == {""}
+    assert "exceeded quota: budget" in one_more.said
 
 
 @pytest.mark.parametrize("namespace", sorted(set(POD_SECURITY) - {agent_pod.NAMESPACE}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -29,6 +30,9 @@ class FakeCluster:
     unlabelled: set[str] = field(default_factory=set)  #: pods that no list of the pool's shows
     fails: list[KubeError] = field(default_factory=list)  #: each ends one call
     events_refused: KubeError | None = None
+    refuses: KubeError | None = None  #: every new Job, as a quota or a policy does
+    taken: set[str] = field(default_factory=set)  #: names of Jobs that no list shows
+    finalizers: bool = False  #: a deleted Job stays, with the time of its deletion
     lists: int = 0
     history: list[Change[Any]] = field(default_factory=list)
     forgotten: int = 0  #: changes before it cannot be watched: 410 Gone
@@ -59,6 +63,9 @@ class FakeCluster:
     def end_job(self, name: str, *, failed: bool = False, started: str = STARTED, ended: str = STARTED) -> None:
         condition = {"type": "Failed" if failed else "Complete", "status": "True", "lastTransitionTime": ended}
         self.put(_job(name, {"startTime": started, "conditions": [condition]}, created=started))
+
+    def start_job(self, name: str, *, started: str) -> None:
+        self.put(_job(name, {"startTime": started, "active": 1, "ready": 1}, created=started))
 
     @property
     def unfinished(self) -> list[str]:
@@ -108,13 +115,18 @@ class FakeCluster:
         self._may_fail()
         await asyncio.sleep(0)  # others get their turn, as between two requests
         name = job["metadata"]["name"]
-        if name in self.job_objects:
+        if self.refuses:
+            raise self.refuses
+        if name in self.job_objects or name in self.taken:
             raise KubeConflictError(f"Job {name}: already exists (409)")
         self.put(_job(name, {}, created=self.now(), labels=job["metadata"]["labels"]))
 
     async def delete_job(self, name: str) -> None:
         self._may_fail()
-        if name in self.job_objects:
+        if self.finalizers and (job := self.job_objects.get(name)) and job.metadata:
+            job.metadata.deletionTimestamp = datetime.fromisoformat(STARTED)
+            self.put(job)
+        elif name in self.job_objects:
             self.remove(name)
 
     async def _changes(self, version: str, kind: type[Any]) -> AsyncGenerator[Change[Any], None]:

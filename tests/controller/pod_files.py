@@ -22,8 +22,10 @@ def pod(name: str, *, called: str = "", uid: str = "") -> Pod:
     return msgspec.convert(content, Pod)
 
 
-def warning(reason: str, message: str, *, of: str = "", kind: str = "Pod", at: str = "2026-11-21T15:01:00Z") -> Event:
-    """A Warning event about the object with that name and uid."""
-    about = {"kind": kind, "name": of, "uid": of}
+def warning(
+    reason: str, message: str, *, of: str = "", uid: str = "", kind: str = "Pod", at: str = "2026-11-21T15:01:00Z"
+) -> Event:
+    """A Warning event about the object with that name, which is its uid too unless one is given."""
+    about = {"kind": kind, "name": of, "uid": uid or of}
     names = {"metadata": {"name": f"{of or 'x'}.{reason}"}, "involvedObject": about, "type": "Warning"}
     return msgspec.convert({**names, "reason": reason, "message": message, "lastTimestamp": at, "count": 3}, Event)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 
-from raibid.controller.errors import KubeUnavailableError
+import pytest
+from raibid.controller.creating import Creator
+from raibid.controller.errors import KubeConflictError, KubeRefusedError, KubeUnavailableError
+from raibid.controller.job_creator import POD_START_SECONDS
+from raibid.scaler.backoff import LONGEST_PAUSE, QUICK_SECONDS
 
 from tests.controller.conftest import Room
 from tests.controller.fake_cluster import cron_job
+
+
+def parsed(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 async def work_off(room: Room, total: int) -> None:
@@ -105,19 +114,72 @@ def test_finished_jobs_above_the_history_are_deleted(room: Room) -> None:
     assert set(room.cluster.job_objects) == {"ci-agent-4", "ci-agent-5"}
 
 
-def test_agents_that_die_at_once_are_not_started_by_the_dozen(room: Room) -> None:
+def test_agents_that_die_at_once_are_probed_by_one_and_started_when_it_lives(room: Room) -> None:
+    clock = [parsed("2026-11-21T15:00:03Z")]
+    creator = Creator(room.cluster, room.ledger, room.events.append, resync=0.01, clock=lambda: clock[0])
+
+    async def rounds_pass() -> None:
+        for _ in range(3):
+            await creator.round()
+
     async def story() -> None:
-        room.cluster.cron_job = cron_job()
+        room.cluster.cron_job = cron_job(most="7")
         for number in range(1, 6):
-            room.cluster.end_job(
-                f"ci-agent-{number}", failed=True, ended="2999-01-01T00:00:01Z", started="2999-01-01T00:00:00Z"
-            )
+            room.cluster.end_job(f"ci-agent-{number}", failed=True, ended="2026-11-21T15:00:02Z")
         room.enqueue(7)
-        async with room.controller(direct=True):
-            await room.until(lambda: room.said("back-off"))
+        await rounds_pass()
+        assert room.said("back-off")
+        assert not room.cluster.unfinished, "not within the pause"
+        clock[0] += LONGEST_PAUSE
+        await rounds_pass()
+        assert room.cluster.unfinished == ["ci-agent-6"], "one probe after it, and no other beside it"
+        room.cluster.start_job("ci-agent-6", started="2026-11-21T15:01:03Z")
+        await rounds_pass()
+        assert len(room.cluster.unfinished) == 1, "it may still die at once"
+        clock[0] += POD_START_SECONDS + QUICK_SECONDS
+        await rounds_pass()
+        assert len(room.cluster.unfinished) == 7
 
     asyncio.run(story())
-    assert not room.said("created")
+
+
+def test_a_name_that_is_taken_ends_the_round_so_that_the_next_try_waits(room: Room) -> None:
+    creator = Creator(room.cluster, room.ledger, room.events.append)
+    room.cluster.cron_job = cron_job()
+    room.cluster.taken.add("ci-agent-1")
+    room.enqueue(7)
+    with pytest.raises(KubeConflictError):
+        asyncio.run(creator.round())
+    assert not room.cluster.unfinished
+
+
+def test_finished_jobs_that_linger_are_deleted_once(room: Room) -> None:
+    async def story() -> None:
+        room.cluster.cron_job = cron_job(successfulJobsHistoryLimit=1)
+        room.cluster.finalizers = True
+        for number in range(1, 5):
+            room.cluster.end_job(f"ci-agent-{number}")
+        async with room.controller(direct=True, resync=0.01):
+            await room.until(lambda: len(room.said("deleted")) == 3)
+            before = room.cluster.lists
+            await room.until(lambda: room.cluster.lists > before + 3)
+
+    asyncio.run(story())
+    assert len(room.said("deleted")) == 3
+
+
+def test_a_job_that_kubernetes_refuses_is_said_to_those_who_wait_for_it_until_it_is_taken(room: Room) -> None:
+    async def story() -> None:
+        room.cluster.cron_job = cron_job()
+        room.cluster.refuses = KubeRefusedError("Job ci-agent-1: exceeded quota: ci (403)")
+        (job,) = room.enqueue()
+        async with room.controller(direct=True, resync=0.05):
+            await room.until(lambda: "exceeded quota" in room.ledger.why(job).sentence)
+            room.cluster.refuses = None
+            await room.until(lambda: room.cluster.unfinished)
+            await room.until(lambda: "exceeded quota" not in room.ledger.why(job).sentence)
+
+    asyncio.run(story())
 
 
 def test_with_keda_it_creates_nothing(room: Room) -> None:

@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from lightkube.resources.batch_v1 import Job
 from raibid.contract import Labels
 from raibid.controller.errors import TemplateError
-from raibid.controller.job_creator import AgentJob, Template, agent_job, job_manifest, plan, surplus, template_of
-from raibid.scaler.backoff import LONGEST_PAUSE
+from raibid.controller.job_creator import (
+    POD_START_SECONDS,
+    AgentJob,
+    Template,
+    agent_job,
+    job_manifest,
+    plan,
+    surplus,
+    template_of,
+)
+from raibid.controller.kube import of_agents
+from raibid.scaler.backoff import LONGEST_PAUSE, QUICK_SECONDS
 
 from tests.controller.fake_cluster import cron_job
 
@@ -55,7 +65,22 @@ def test_agents_that_die_at_once_are_probed_one_at_a_time_and_later() -> None:
     dying = [ended(i, at=100.0 + i, succeeded=False, took=2.0) for i in range(1, 6)]
     assert plan(TEMPLATE, dying, queue=7, now=105.5).create == ()
     assert len(plan(TEMPLATE, dying, queue=7, now=105.0 + LONGEST_PAUSE).create) == 1
-    assert plan(TEMPLATE, [*dying, *running(1, 9)], queue=7, now=1e6).create == ()
+    assert plan(TEMPLATE, [*dying, *running(1, 9)], queue=7, now=200.0).create == ()
+
+
+def test_a_probe_that_lives_longer_than_those_that_died_lets_the_others_start() -> None:
+    dying = [ended(i, at=100.0 + i, succeeded=False, took=2.0) for i in range(1, 6)]
+    probe = AgentJob(name="ci-agent-6", created=130, started=130, ready=True)
+    lived = 130 + POD_START_SECONDS + QUICK_SECONDS
+    assert plan(TEMPLATE, [*dying, probe], queue=7, now=lived - 1).create == ()
+    assert len(plan(TEMPLATE, [*dying, probe], queue=7, now=lived).create) == 6
+    for no_proof in (replace(probe, started=103), replace(probe, ready=False)):
+        assert plan(TEMPLATE, [*dying, no_proof], queue=7, now=lived).create == ()
+
+
+def test_agents_that_died_yesterday_hinder_nobody() -> None:
+    dying = [ended(i, at=100.0 + i, succeeded=False, took=2.0) for i in range(1, 6)]
+    assert len(plan(TEMPLATE, dying, queue=7, now=80_000.0).create) == 7
 
 
 def test_one_that_worked_ends_the_probing() -> None:
@@ -74,6 +99,19 @@ def test_the_oldest_finished_jobs_above_the_limits_go() -> None:
     assert surplus([*good, *bad, *running(2, 20)], succeeded_kept=5, failed_kept=2) == (
         "ci-agent-2", "ci-agent-1", "ci-agent-11",
     )  # fmt: skip
+
+
+def test_a_job_that_is_on_its_way_out_is_not_deleted_again() -> None:
+    lingering = [replace(ended(i), going=True) for i in range(1, 4)]
+    assert surplus([*lingering, ended(4), ended(5)], succeeded_kept=1, failed_kept=0) == ("ci-agent-4",)
+
+
+@pytest.mark.parametrize("number", ["1", "0042", "999999999", "1000000000", "9" * 54])
+def test_every_job_that_is_counted_by_its_name_has_a_number_so_that_the_next_name_is_free(number: str) -> None:
+    metadata = {"name": f"ci-agent-{number}"}
+    assert of_agents(msgspec.convert({"metadata": metadata}, Job))
+    (following, *_) = plan(TEMPLATE, [AgentJob(name=metadata["name"], ended=1.0)], queue=1, now=1e6).create
+    assert following == int(number) + 1
 
 
 @given(st.lists(st.integers(1, 30), unique=True), st.integers(0, 3), st.integers(0, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,6 +138,30 @@ def test_no_kubeconfig_is_said_before_anything_is_asked(tmp_path: Path, monkeypa
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
     with pytest.raises(KubeConfigError, match="missing"):
         KubeCluster.connect("ci")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "users: [{name: u, user: {token: SENTINEL}}\nclusters: {",
+        "SENTINEL",
+        "[SENTINEL]",
+        "clusters: SENTINEL\ncontexts: []",
+        "clusters: []\nusers: [{name: u, user: {token: SENTINEL}}]",
+        "clusters: []\ncontexts: []\nusers: [{name: u, user: {token: [SENTINEL]}}]",
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+        "clusters: [{name: c, cluster: {server: 'https://a:SENTINEL@h:port'}}]",
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_read_is_refused_and_nothing_of_it_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(content)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(KubeConfigError) as caught:
+        KubeCluster.connect("ci")
+    assert "SENTINEL" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_only_the_pools_pods_are_asked_for(server: ApiServer) -> None:

@@ -194,13 +194,17 @@ def test_without_the_right_to_read_events_a_verdict_is_told_all_the_same(room: R
     async def story() -> str:
         job = room.running(AGENT)
         ends(room, "oom-killed")
+        ends(room, "crashed-exit-1", agent="ci-agent-8-x")
         room.cluster.events_refused = KubeRefusedError("events: forbidden (403)")
         async with room.controller():
-            await room.until(lambda: room.job(job).status is JobStatus.FAILED)
+            await room.until(lambda: room.job(job).status is JobStatus.FAILED and len(room.said("ended")) == 2)
+            room.cluster.events_refused = None
+            ends(room, "crashed-exit-1", agent="ci-agent-9-x")
+            await room.until(lambda: room.said("well"))
         return job
 
     asyncio.run(story())
-    assert any("403" in event.message for event in room.said("trouble"))
+    assert [event.message for event in room.said("trouble")] == ["events: forbidden (403)"], "said once"
 
 
 def test_an_end_that_redis_could_not_be_told_is_told_when_it_is_back(
@@ -275,6 +279,18 @@ def test_over_quota_is_told_of_a_job_that_has_no_pod(room: Room) -> None:
         await room.cluster.create_job({"metadata": {"name": "ci-agent-3", "labels": {}}})
         async with room.controller():
             await room.until(lambda: "exceeded quota" in room.ledger.why(job).sentence)
+
+    asyncio.run(story())
+
+
+def test_what_happened_to_an_earlier_job_of_the_same_name_is_not_told_of_this_one(room: Room) -> None:
+    async def story() -> None:
+        (job,) = room.enqueue()
+        room.cluster.events.append(warning("FailedCreate", "exceeded quota: ci", of="ci-agent-3", uid="older"))
+        await room.cluster.create_job({"metadata": {"name": "ci-agent-3", "labels": {}}})
+        async with room.controller(resync=0.01):
+            await room.until(lambda: room.cluster.lists > 3)
+        assert "exceeded quota" not in room.ledger.why(job).sentence
 
     asyncio.run(story())
 

@@ -31,6 +31,7 @@ class FakeForge:
     asked: list[str] = field(default_factory=list)
     trouble: Callable[[str], int] = lambda _: 0
     """Method and path → the status instead of an answer; 0 for none."""
+    words: str = "not\n  now"
     headers: dict[str, str] = field(default_factory=dict)
     """Of an answer in trouble."""
     meanwhile: Callable[[], None] = lambda: None
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> tuple[int, Any]:
         if status := self.forge.trouble(f"{self.command} {self.path}"):
-            return status, {"message": "not\n  now"}
+            return status, {"message": self.forge.words}
         expected = "Basic " + base64.b64encode(f"{NAME}:{TOKEN}".encode()).decode()
         if self.headers.get("Authorization") != expected:
             return 401, {"message": "invalid username, password or token"}

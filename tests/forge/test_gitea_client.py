@@ -86,6 +86,26 @@ def test_each_answer_says_whether_another_try_may_help(forge: FakeForge, client:
     assert f"HTTP {status}: not now" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("token does not have at least one of required scope(s), required=[write:repository]", ForgeLoginError),
+        ("token scope is limited to public repos", ForgeLoginError),
+        ("You must change your password. Change it at: http://gitea/user/change_password", ForgeLoginError),
+        ("This account is prohibited from signing in, please contact your site administrator.", ForgeLoginError),
+        ("user should have a permission to write to a repo", ForgeForbiddenError),
+        ("", ForgeForbiddenError),
+    ],
+)
+def test_a_403_is_a_refusal_unless_it_is_about_our_login(
+    forge: FakeForge, client: GiteaClient, words: str, kind: type[CallError]
+) -> None:
+    forge.trouble, forge.words = lambda _: 403, words
+    with pytest.raises(CallError) as raised:
+        tell(client)
+    assert type(raised.value) is kind
+
+
 def test_a_commit_that_is_gone_is_not_taken_for_a_forge_in_trouble(forge: FakeForge, client: GiteaClient) -> None:
     forge.gone = {SHA}
     with pytest.raises(ForgeNotFoundError):

@@ -84,11 +84,27 @@ def test_only_the_administrator_pushes_to_the_protected_branch(gitea: FakeGitea)
     assert (rule["enable_push_whitelist"], rule["enable_force_push"]) == (True, False)
 
 
-def test_a_loosened_protection_is_tightened_again(gitea: FakeGitea) -> None:
+def test_whoever_only_writes_code_does_not_merge_into_the_protected_branch(gitea: FakeGitea) -> None:
     apply(gitea)
-    gitea.protections["main"]["push_whitelist_usernames"] = ["raibid-admin", "mallory"]
+    rule = gitea.protections["main"]
+    assert rule["enable_merge_whitelist"] is True
+    assert (rule["merge_whitelist_usernames"], rule["merge_whitelist_teams"]) == (["raibid-admin"], ["Owners"])
+
+
+@pytest.mark.parametrize(
+    ("key", "loose", "tight"),
+    [
+        ("push_whitelist_usernames", ["raibid-admin", "mallory"], ["raibid-admin"]),
+        ("enable_merge_whitelist", False, True),
+        ("merge_whitelist_teams", ["Owners", "ci-reporters"], ["Owners"]),
+    ],
+)
+def test_a_loosened_protection_is_tightened_again(gitea: FakeGitea, key: str, loose: object, tight: object) -> None:
+    apply(gitea)
+    gitea.protections["main"][key] = loose
     assert apply(gitea).changed == ("protection of main",)
-    assert gitea.protections["main"]["push_whitelist_usernames"] == ["raibid-admin"]
+    assert gitea.protections["main"][key] == tight
+    assert apply(gitea).changed == ()
 
 
 def test_a_rotated_password_of_flux_is_set(gitea: FakeGitea) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
-from raibid.ledger import Beat, Claim, Ledger, LedgerError, StaleTokenError
+import redis
+from raibid.ledger import Beat, Claim, Ledger, LedgerError, LedgerUnavailableError, StaleTokenError, work_stream
+from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus, Report
+from raibid.model.job_id import new_job_id
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.ledger.conftest import entry_of, new, put, take
 
@@ -188,10 +194,20 @@ def test_the_wait_ends_when_something_is_queued(ledger: Ledger) -> None:
     assert ledger.wait(before, timeout=60) != before
 
 
-def test_a_blocking_wait_longer_than_the_command_timeout_is_no_error(ledger: Ledger) -> None:
-    ledger.client.connection_pool.connection_kwargs["socket_timeout"] = 0.05  # the shape of redis-py 8's 5 s
-    after = ledger.newest()
-    assert ledger.wait(after, timeout=0.3) == after
+def test_a_blocking_wait_longer_than_the_command_timeout_is_no_error(redis_server: RedisServer) -> None:
+    impatient = Ledger(redis.Redis.from_url(redis_server.url, socket_timeout=0.2), stream=f"t-{new_job_id()}")
+    impatient.setup()
+    after = impatient.newest()
+    assert impatient.wait(after, timeout=0.5) == after
+    impatient.close()
+
+
+def test_a_wait_on_a_connection_that_nobody_answers_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_stream, "_LONGEST_WAIT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = redis.Redis(port=silent.getsockname()[1], socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
+        with pytest.raises(LedgerUnavailableError):
+            Ledger(client).wait("0-0", 0.1)
 
 
 def test_an_unreadable_record_is_an_error_of_the_ledger(ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ from raibid.model.job import Job, JobStatus
 from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.ledger.conftest import new, put, take
+from tests.waiting import until
 
 PULL = {"ci-agent-a": "ImagePullBackOff: no such image"}
 NOTE = "agent ci-agent-a cannot start: ImagePullBackOff: no such image"
@@ -81,10 +82,19 @@ def test_a_job_that_ends_while_agents_are_stuck_says_how_it_ended(ledger: Ledger
     assert (record(ledger, paused).status, record(ledger, paused).reason) == (JobStatus.WAITING, "paused")
 
 
-def test_a_note_that_nobody_repeats_does_not_stay_in_why(ledger: Ledger) -> None:
-    put(ledger, new())
+def test_a_note_that_nobody_repeats_goes_from_why_and_from_the_record(ledger: Ledger) -> None:
+    (job,) = put(ledger, new())
     ledger.pods_stuck(PULL)
+    ledger.told(job, record(ledger, job))
     assert 0 < ledger.client.ttl(ledger.keys.stuck) <= STUCK_SECONDS
+    ledger.tick()
+    assert record(ledger, job).reason == NOTE
+    ledger.client.pexpire(ledger.keys.stuck, 1)
+    until(lambda: not ledger.client.exists(ledger.keys.stuck), "the note has expired")
+    assert ledger.why(job).sentence == "next: the first free agent takes it"
+    ledger.tick()
+    assert record(ledger, job).reason == ""
+    assert ledger.untold() == [job], "the forge was told the note"
 
 
 def test_jobs_that_come_later_get_the_note_when_it_is_repeated(ledger: Ledger) -> None:

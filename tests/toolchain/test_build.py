@@ -18,7 +18,11 @@ from tests.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 OLD: Final = "echo go1.19.8; echo gcc"
-ASKED: Final = '[ "$1" = env ] && { echo go1.99.0; echo "${CC:-gcc}"; exit 0; }'
+ASKED: Final = """[ "$1" = env ] && { echo go1.99.0; echo "${CC:-gcc}"; exit 0; }
+if [ "$1" = mod ]; then
+  for name in templates options; do mkdir -p "$CALLS.module/$name"; echo "$name" > "$CALLS.module/$name/file"; done
+  chmod -R a-w "$CALLS.module"; echo "{\\"Dir\\": \\"$CALLS.module\\"}"; exit 0
+fi"""
 BUILDS: Final = f"""{ASKED}
 echo "$CGO_ENABLED $*" >> "$CALLS"
 while [ "$1" != -o ]; do shift; done; out=$2; shift 2
@@ -117,6 +121,42 @@ def test_an_interrupt_ends_the_compiler_and_leaves_nothing(fake_go: Callable[[st
     assert not list(toolchain.cache_root().glob(".building-*"))
 
 
+def test_a_compiler_does_not_outlive_a_build_that_was_killed(fake_go: Callable[[str], Path]) -> None:
+    calls = fake_go(HANGS)
+    command = [sys.executable, "-m", "tests.cluster.tools.build", "keda"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        compiler = int(until(lambda: calls.exists() and calls.read_text().strip(), "the build is under way"))
+        process.kill()
+    until(lambda: not Path(f"/proc/{compiler}").exists(), "the compiler has ended")
+
+
+def test_what_gitea_reads_is_laid_out_whole_and_only_once(fake_go: Callable[[str], Path]) -> None:
+    fake_go(BUILDS)
+    assert build.main(["gitea"]) == 0
+    read = {str(file.relative_to(toolchain.static("gitea"))): file for file in toolchain.static("gitea").rglob("file")}
+    assert sorted(read) == ["options/file", "templates/file"]
+    assert all(file.stat().st_mode & 0o200 for file in read.values())  # else no cache could be removed
+    assert build.main(["--check", "gitea"]) == 0
+    fake_go("exit 1")
+    assert build.main(["gitea"]) == 0
+
+
+def test_what_gitea_reads_is_missed_also_where_the_program_is_there(
+    fake_go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = fake_go(BUILDS)
+    cached(TOOLS["gitea"]).parent.mkdir(parents=True)
+    cached(TOOLS["gitea"]).write_text("built earlier\n")
+    assert build.main(["--check", "gitea"]) == 1
+    assert "what gitea" in capsys.readouterr().out
+    with pytest.raises(toolchain.ToolMissingError, match="make cluster-tools"):
+        toolchain.static("gitea")
+    assert build.main(["gitea"]) == 0
+    assert cached(TOOLS["gitea"]).read_text() == "built earlier\n"
+    assert not calls.exists()
+    assert toolchain.static("gitea")
+
+
 def test_a_second_build_waits_for_the_first_and_builds_nothing(
     fake_go: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,7 +197,7 @@ def test_a_check_names_what_is_missing_and_fails(
 ) -> None:
     calls = fake_go(BUILDS)
     assert build.main(["--check", "keda", "gitea"]) == 1
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 3  # two programs, and what one of them reads
     assert not calls.exists()
     assert build.main(["keda"]) == 0
     assert build.main(["--check", "keda"]) == 0

@@ -98,7 +98,7 @@ class Keys:
 
     @property
     def agent(self) -> str:
-        """Prefix of what an agent claimed last (hash: job, attempt, token, told): finds the job when its pod has ended."""
+        """Prefix of what an agent claimed last (hash: job, attempt, token, told): finds the job of a pod that ended."""
         return self._named("agent:")
 
     @property

@@ -54,6 +54,7 @@ class AgentJob:
     started: float = 0.0
     ended: float = 0.0
     succeeded: bool = False
+    ready: bool = False  #: its agent runs
     going: bool = False  #: deleted, but something (a finalizer) keeps it
 
     @property
@@ -82,7 +83,7 @@ def plan(template: Template, jobs: Sequence[AgentJob], *, queue: int, now: float
     """
     running = sum(not job.ended for job in jobs)
     wanted = jobs_to_create(template.scaling, metric=queue, running=running)
-    backoff = backoff_of(jobs)
+    backoff = backoff_of(jobs, now=now)
     first = max((job.serial for job in jobs), default=0) + 1
     return Plan(
         create=tuple(range(first, first + backoff.allowed(wanted, running=running, now=now))),
@@ -93,13 +94,14 @@ def plan(template: Template, jobs: Sequence[AgentJob], *, queue: int, now: float
     )
 
 
-def backoff_of(jobs: Sequence[AgentJob]) -> Backoff:
-    """Whether agents die at once, from the Jobs that ended: the same for a controller that has just started."""
+def backoff_of(jobs: Sequence[AgentJob], *, now: float) -> Backoff:
+    """Whether agents die at once, from the Jobs themselves: the same for a controller that has just started."""
     state = Backoff(first_pause=POLL_SECONDS)
     for job in sorted((job for job in jobs if job.ended), key=lambda job: job.ended):
         lifetime = max(0.0, job.ended - job.started - POD_START_SECONDS)
         state = state.after(exit_code=0 if job.succeeded else 1, lifetime=lifetime, now=job.ended)
-    return state
+    at_work = (job.started for job in jobs if job.ready and not job.ended)
+    return state.at(now - POD_START_SECONDS, alive=at_work)
 
 
 def surplus(jobs: Sequence[AgentJob], *, succeeded_kept: int, failed_kept: int) -> tuple[str, ...]:
@@ -167,6 +169,7 @@ def agent_job(job: Job) -> AgentJob:
         started=seconds(status.startTime),
         ended=_ended(status, end) if end else 0.0,
         succeeded=end is not None and end.type == "Complete",
+        ready=bool(status.ready),
         going=bool(metadata and metadata.deletionTimestamp),
     )
 

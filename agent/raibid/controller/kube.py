@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import httpx2
 import msgspec
+import yaml
 from lightkube import ApiError, AsyncClient
 from lightkube.core.client import FieldSelector
 from lightkube.core.exceptions import ConfigError
@@ -41,6 +42,11 @@ NUMBERED: Final = re.compile(rf"{AGENT_APP}-(\d+)")
 # Plain dictionaries, unlike Job: a field of the template that this client's models do not know stays in it.
 _CronJob: Final = create_namespaced_resource("batch", "v1", "CronJob", "cronjobs", verbs=["get"])
 _RawJob: Final = create_namespaced_resource("batch", "v1", "Job", "jobs", verbs=["post"])
+
+_UNREADABLE: Final = (
+    yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, AssertionError, httpx2.InvalidURL,
+)  # fmt: skip
+"""What lightkube lets through of a kubeconfig that is none."""
 
 T = TypeVar("T", Pod, Job)
 Manifest = Mapping[str, Any]
@@ -113,8 +119,12 @@ class KubeCluster:
         """
         try:
             return cls(AsyncClient(namespace=namespace), namespace)
-        except (ConfigError, OSError, AssertionError, ValueError) as error:
+        except (ConfigError, OSError) as error:
             raise KubeConfigError(f"no way to Kubernetes: {error}") from error
+        except _UNREADABLE as error:
+            # Neither the parser's words nor its traceback: they quote the lines around, and a token is among them.
+            kind = type(error).__name__
+            raise KubeConfigError(f"no way to Kubernetes: its configuration cannot be read: {kind}") from None
 
     async def close(self) -> None:
         """Close all connections."""

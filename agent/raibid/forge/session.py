@@ -44,9 +44,10 @@ _REFUSALS: Final[Mapping[int, type[CallError]]] = {
     410: ForgeNotFoundError,
 }
 _LONGEST_WORD: Final = 200
-_LOGIN: Final = re.compile(r"\b(token|scope|password)", re.IGNORECASE)
-"""In a 403 of Gitea: about how we come, not about what we may. "token does not have at least one of required scope(s)",
-"token scope is limited to public repos", "You must change your password". """
+_LOGIN: Final = re.compile(r"\b(token|scope|password|account)", re.IGNORECASE)
+"""In a 403 of Gitea's: our login is at fault and not what our user may do. "token does not have at least one of
+required scope(s)", "token scope is limited to public repos", "You must change your password", "This account is
+prohibited from signing in"."""
 
 T = TypeVar("T")
 

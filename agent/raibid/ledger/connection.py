@@ -10,13 +10,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from raibid.contract import BEAT_SECONDS, LEASE_SECONDS, Env
+
+
+_LATE_SECONDS: Final = 5.0
+"""An answer that comes so late is no answer any more."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,22 @@ def command_client(url: str, username: str | None = None, password: str | None =
         username=username,
         password=password,
         protocol=3,
-        socket_timeout=5.0,
-        socket_connect_timeout=5.0,
+        socket_timeout=_LATE_SECONDS,
+        socket_connect_timeout=_LATE_SECONDS,
         health_check_interval=15,
         # Safe because every script answers a repetition as it did the first time.
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 3),
     )
 
 
-def blocking_twin(client: redis.Redis) -> redis.Redis:
-    """The same Redis for blocking reads: redis-py 8's socket timeout of 5 s would cut them short."""
+def blocking_twin(client: redis.Redis, *, longest: float) -> redis.Redis:
+    """The same Redis for reads that block `longest` seconds at most: a command's timeout would cut them short.
+
+    Not without any: on a connection whose other end vanished without a word the reader would wait for ever.
+    """
     pool = client.connection_pool
-    settings = {**pool.connection_kwargs, "socket_timeout": None}
+    late = pool.connection_kwargs.get("socket_timeout") or _LATE_SECONDS
+    settings = {**pool.connection_kwargs, "socket_timeout": longest + late, "socket_keepalive": True}
     return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **settings))
 
 

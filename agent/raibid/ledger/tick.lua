@@ -50,6 +50,16 @@ for _, entry in ipairs(redis.call('XRANGE', key.stream, '-', '+')) do
   end
 end
 
+-- What nobody repeats is true no longer: a controller that is away for good must not leave its note to queued jobs.
+if redis.call('EXISTS', key.stuck) == 0 then
+  for _, entry in ipairs(survey().entries) do
+    if entry.job and (record(entry.job, 'stuck')[1] or '') ~= '' then
+      write(entry.job, 'stuck', '')
+      tell(entry.job)
+    end
+  end
+end
+
 -- A walk over the records, some per tick: expired ones leave the index, strays return to their lane.
 local cursor = settings.scrub or '-'
 local ids = redis.call('ZRANGEBYLEX', key.index, cursor, '+', 'LIMIT', 0, 100)

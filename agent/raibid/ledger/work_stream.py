@@ -6,7 +6,7 @@ Leaves to others: what the entries mean (`window.lua`), taking them (`claim.lua`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import redis
 
@@ -15,6 +15,9 @@ from raibid.ledger.connection import blocking_twin
 from raibid.ledger.errors import translated
 from raibid.ledger.records import text
 
+_LONGEST_WAIT: Final = 2.0
+"""Of one read, twice what the agents ask for. Whoever wants more asks again: a wait is a hint, never a promise."""
+
 
 class WorkStream:
     """The stream that KEDA reads. Thread-safe."""
@@ -22,12 +25,12 @@ class WorkStream:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
         self._key = keys.stream
-        self._blocking: redis.Redis | None = None
+        # Opens no connection before somebody waits; each who does has one of its own.
+        self._blocking = blocking_twin(client, longest=_LONGEST_WAIT)
 
     def close(self) -> None:
         """Close the connections of those who waited."""
-        if self._blocking is not None:
-            self._blocking.close()
+        self._blocking.close()
 
     def length(self) -> int:
         """As `Ledger.wanted`."""
@@ -36,10 +39,9 @@ class WorkStream:
 
     def wait(self, after: str, timeout: float) -> str:
         """As `Ledger.wait`."""
-        if self._blocking is None:
-            self._blocking = blocking_twin(self._client)
+        block = max(1, int(min(timeout, _LONGEST_WAIT) * 1000))
         with translated():
-            reply: Any = self._blocking.xread({self._key: after}, count=1, block=max(1, int(timeout * 1000)))
+            reply: Any = self._blocking.xread({self._key: after}, count=1, block=block)
         if not reply:
             return after
         return self.newest()

@@ -140,7 +140,9 @@ class LocalScaler:
         if length is None:
             return 0
         wanted = jobs_to_create(self._scaling, metric=length, running=self.running)
-        allowed = self._backoff.allowed(wanted, running=self.running, now=self._clock())
+        now = self._clock()
+        self._backoff = self._backoff.at(now, alive=(agent.started for agent in self._agents))
+        allowed = self._backoff.allowed(wanted, running=self.running, now=now)
         return sum(self._start() for _ in range(allowed))
 
     def shutdown(self) -> None:

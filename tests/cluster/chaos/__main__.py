@@ -1,7 +1,8 @@
 """`make chaos-cluster N=200`: jobs through a real cluster while each part is killed, then the verdict.
 
-Owns: the command line, the check that builds themselves tell of as many starts as the ledger.
-Leaves to others: the run (`run.py`), every other invariant and the tables (`tests.chaos`).
+Owns: the command line.
+Leaves to others: the run (`run.py`), the verdict (`verdict.py`), the tables (`tests.chaos.report`), the exit codes of
+what fails (`tests.cluster.command`).
 
 Exit codes: 0 nothing violated, 1 an invariant was, 2 the run itself failed, 130 interrupted.
 """
@@ -12,58 +13,37 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 from cyclopts import App, Parameter
-from raibid.model.job import JobEvent
 
-from tests.chaos.checker import check
-from tests.chaos.harness import terminate_on_sigterm
-from tests.chaos.history import History
 from tests.chaos.power_loss import PowerLossError
-from tests.chaos.replay import Violation, transitions
 from tests.chaos.report import counts, table, verdict
 from tests.cluster.chaos.run import ChaosClusterError, Run
+from tests.cluster.chaos.verdict import judged
+from tests.cluster.command import FAILED, exit_code
 from tests.cluster.node.node import why_not
-from tests.cluster.parts.process import PartError
-from tests.cluster.tools.toolchain import ToolMissingError
 
 _JOURNAL: Final = frozenset(
     {
         "agents without a job",
-        "starts of one job, most",
         "finishes accepted",
         "zombies fenced",
         "leases lost by silence",
         "cancels answered",
     }
 )
-"""Figures of a journal that agents in containers do not keep, and of what nobody does here."""
+"""Figures of a journal that agents in containers do not keep (who dies before its build leaves no mark), and of what
+nobody does here."""
 
 app: Final = App(
     name="python -m tests.cluster.chaos",
     help="Jobs through a real cluster while each of its parts is killed; then the checker's verdict.",
     help_format="plaintext",
     version_flags=[],
-    suppress_keyboard_interrupt=False,  # `main` says that everything was ended; cyclopts would exit without a word
+    suppress_keyboard_interrupt=False,  # `exit_code` says that everything was ended; cyclopts would exit without a word
 )
-
-
-def judged(history: History, executions: Mapping[str, int]) -> list[Violation]:
-    """Every violation: the checker's, and builds that ran more often, or less, than the ledger knows."""
-    return [*check(history), *builds_ran_as_often_as_they_were_claimed(history, executions)]
-
-
-def builds_ran_as_often_as_they_were_claimed(h: History, executions: Mapping[str, int]) -> Iterator[Violation]:
-    """By marks that builds leave: a claim may die before its build begins; a build without a claim is a double one."""
-    claims = Counter(step.job for step in transitions(h) if step.event == JobEvent.CLAIM)
-    for job in h.jobs:
-        if not 1 <= executions.get(job, 0) <= claims[job]:
-            detail = f"{executions.get(job, 0)} executions, {claims[job]} claims"
-            yield Violation("executions", detail, job)
 
 
 @app.default
@@ -86,13 +66,15 @@ def chaos(
     """
     if reason := why_not():
         sys.stderr.write(f"chaos: {reason}\n")
-        return 2
-    terminate_on_sigterm()
+        return FAILED
     with tempfile.TemporaryDirectory(prefix="raibid-chaos-") as directory:
         began = time.monotonic()
         run = Run(jobs, seed, Path(directory), _Progress(jobs))
-        history = run.history()
-        violations = judged(history, run.executions())
+        try:
+            history = run.history()
+        except PowerLossError as error:
+            raise ChaosClusterError(str(error)) from error
+    violations = judged(history)
     told = counts(history, time.monotonic() - began)
     figures = {"seed": seed, **{name: value for name, value in told.items() if name not in _JOURNAL}}
     if json_:
@@ -121,14 +103,7 @@ class _Progress:
 
 def main() -> NoReturn:
     """Run it; what goes wrong is a sentence and an exit code."""
-    try:
-        sys.exit(app(result_action="return_value"))
-    except KeyboardInterrupt:
-        sys.stderr.write("chaos: ended; nothing is left running\n")
-        sys.exit(130)
-    except (ChaosClusterError, PowerLossError, PartError, ToolMissingError) as error:
-        sys.stderr.write(f"chaos: {error}\n")
-        sys.exit(2)
+    sys.exit(exit_code("chaos", lambda: int(app(result_action="return_value"))))
 
 
 if __name__ == "__main__":

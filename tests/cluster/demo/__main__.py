@@ -1,18 +1,16 @@
 """`make demo-cluster`: one push through everything, shown hop by hop as it happens.
 
 Owns: the command line, what a person sees, what a program reads (`--json`).
-Leaves to others: the parts (`pool.py`), the hops (`hops.py`).
+Leaves to others: the parts (`tests.cluster.pools.pool`), the hops (`hops.py`), the exit codes of what fails
+(`tests.cluster.command`).
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
@@ -21,13 +19,12 @@ from cyclopts import App, Parameter
 from raibid.local.repository import SAMPLES
 from rich.console import Console
 
-from tests.cluster.demo.hops import Hop, LineStuckError, Watch
+from tests.cluster.command import FAILED, exit_code
+from tests.cluster.demo.hops import Hop, Watch
 from tests.cluster.node.node import why_not
-from tests.cluster.parts.developer import Checkout, Developer, GitError
-from tests.cluster.parts.gitea_server import GiteaServerError
-from tests.cluster.parts.process import PartError
+from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.pools.pool import Pool
-from tests.cluster.tools.toolchain import ToolMissingError, tool
+from tests.cluster.tools.toolchain import tool
 
 _REPOSITORY: Final = "raibid/anvil"
 _NAP: Final = 1.0
@@ -85,7 +82,7 @@ app: Final = App(
     help="One push through real Gitea, API, Redis, KEDA, Kubernetes and a container, hop by hop.",
     help_format="plaintext",
     version_flags=[],
-    suppress_keyboard_interrupt=False,  # `main` says that everything was ended; cyclopts would exit without a word
+    suppress_keyboard_interrupt=False,  # `exit_code` says that everything was ended; cyclopts would exit without a word
 )
 
 
@@ -113,8 +110,8 @@ def demo(
     story = Story(Console(stderr=False, soft_wrap=True), json_)
     if reason := why_not():
         sys.stderr.write(f"demo: {reason}\n")
-        return 2
-    with tempfile.TemporaryDirectory(prefix="raibid-demo-") as directory, _terminable():
+        return FAILED
+    with tempfile.TemporaryDirectory(prefix="raibid-demo-") as directory:
         story.say("starting etcd, Kubernetes, containerd, Redis, raibid-api, Gitea, the scaler …")
         story.say("(first the agent's image, where the cache has none of this checkout: minutes, once)")
         began = time.time()
@@ -176,30 +173,9 @@ up until Ctrl-C; in another terminal:
         time.sleep(_NAP)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does: every part is ended in order."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def main() -> NoReturn:
     """Run it; what goes wrong is a sentence and an exit code."""
-    try:
-        sys.exit(app(result_action="return_value"))
-    except KeyboardInterrupt:
-        sys.stderr.write("demo: ended; nothing is left running\n")
-        sys.exit(130)
-    except (GiteaServerError, GitError, LineStuckError, PartError, ToolMissingError) as error:
-        sys.stderr.write(f"demo: {error}\n")
-        sys.exit(1)
+    sys.exit(exit_code("demo", lambda: int(app(result_action="return_value"))))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """From a push to what people see of it: each hop of the line, at the moment at which it happened.
 
 Owns: which hops there are, where each can be seen, when it was.
-Leaves to others: pushing (`developer.py`), showing it (`demo.py`), the parts themselves (`pool.py`).
+Leaves to others: pushing (`tests.cluster.parts.developer`), showing it (`__main__.py`), the parts themselves
+(`tests.cluster.pools.pool`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from raibid.ledger import Ledger
 from raibid.model.job import Job, JobStatus
 
 from components.agent_pod import NAME, NAMESPACE
+from tests.cluster.errors import ClusterError
 from tests.cluster.parts.developer import Developer, Status
 from tests.cluster.pools.pool import Pool
 
@@ -29,7 +31,7 @@ _PAUSE: Final = 0.05
 _BUDGET: Final = 120.0
 
 
-class LineStuckError(Exception):
+class LineStuckError(ClusterError):
     """A hop did not happen in time; the message says which, and what `raibid why` says."""
 
 

@@ -1,7 +1,8 @@
 """`make bench-cluster`: what a job waits for on a real node, and how well agents follow the work; keda beside direct.
 
 Owns: the course of the measurement, its tables for docs/performance.md.
-Leaves to others: the pools (`pool.py`), the times (`stopwatch.py`), over- and undershoot (`course.py`).
+Leaves to others: the pools (`tests.cluster.pools.pool`), the times (`stopwatch.py`), over- and undershoot
+(`course.py`).
 
 Both scalers have a pool of their own on this machine, and are asked in turn (A B A B): a machine whose speed drifts
 slows both. Nothing here is an assertion.
@@ -25,13 +26,12 @@ from raibid.scaler.arithmetic import Scaling, jobs_to_create
 
 from components.settings import Scaler
 from tests.bench.figure import machine, percentile
-from tests.chaos.harness import terminate_on_sigterm
+from tests.cluster.command import FAILED, exit_code
 from tests.cluster.measure.course import Course, predicted
-from tests.cluster.measure.stopwatch import NotMeasuredError, Stopwatch, Times
+from tests.cluster.measure.stopwatch import Stopwatch, Times
 from tests.cluster.node.node import why_not
-from tests.cluster.parts.process import PartError
 from tests.cluster.pools.pool import SMALL, Pool
-from tests.cluster.tools.toolchain import TOOLS, ToolMissingError
+from tests.cluster.tools.toolchain import TOOLS
 
 SCALERS: Final[tuple[Scaler, ...]] = ("keda", "direct")
 NAMES: Final = {
@@ -142,16 +142,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     if why := why_not():
         print(why, file=sys.stderr)
-        return 1
-    terminate_on_sigterm()
-    try:
-        with tempfile.TemporaryDirectory(prefix="raibid-measure-") as name:
-            print(measured(Path(name), options.scaler or SCALERS, options))
-    except (NotMeasuredError, PartError, ToolMissingError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        return FAILED
+    with tempfile.TemporaryDirectory(prefix="raibid-measure-") as name:
+        print(measured(Path(name), options.scaler or SCALERS, options))
     return 0
 
 
@@ -174,4 +167,4 @@ def measured(directory: Path, scalers: Sequence[Scaler], options: argparse.Names
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("measure", main))

@@ -1,7 +1,7 @@
 """A pool's jobs with a stopwatch beside them: enqueue → Job → container → claim → first line → end → Job complete.
 
 Owns: where each moment is seen (watches for Kubernetes' objects, Redis' own clock for the ledger's), one job's times.
-Leaves to others: the pool (`pool.py`), figures (`measure.py`).
+Leaves to others: the pool (`tests.cluster.pools.pool`), figures (`__main__.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from raibid.model.job import Job, JobSpec, JobStatus
 from raibid.model.job_id import new_job_id
 
 from components.agent_pod import NAMESPACE
+from tests.cluster.errors import ClusterError
 from tests.cluster.measure.course import Agent, Course
 from tests.cluster.parts.git_http import GitServer
 from tests.cluster.pools.job_watch import JobWatch
@@ -34,7 +35,7 @@ _BUDGET: Final = 180.0
 _LINE: Final = b"the first line"
 
 
-class NotMeasuredError(Exception):
+class NotMeasuredError(ClusterError):
     """A job did not end, or not well, so its times say nothing; the message holds the parts' logs."""
 
 

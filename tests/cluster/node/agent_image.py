@@ -36,6 +36,8 @@ _PLATFORMS: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 _COMPANION: Final = re.compile(r"^RUN cargo install .*$", re.MULTILINE)
 _KEPT: Final = 2
 """Archives per target in the cache: this checkout's, and the one before it."""
+_MOST_LAYERS: Final = 200
+"""Images, layers without a name among them, that Buildah may keep: 122 were 2.4 GB, a build from nothing makes 30."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def built(target: str, image: Image) -> Built:
     if not archive.exists():
         with _alone():
             if not archive.exists():  # another session has built it meanwhile
+                tidy()
                 provide()
                 _build(target, image, context, archive)
                 _forget(target)
@@ -84,6 +87,17 @@ def _context() -> Context:
     without, count = _COMPANION.subn("RUN mkdir -p /opt/tools/bin", text)
     assert count, f"{DOCKERFILE} compiles no companions of cargo: RAIBID_WHOLE_IMAGE has lost its meaning"
     return Context({**whole.files, DOCKERFILE: without.encode()})
+
+
+def tidy() -> None:
+    """Remove what builds that were killed left mounted, and Buildah's layers when they have become too many.
+
+    Not after every build: to Buildah 1.28 a layer of a finished build is as useless as any other, and the next build
+    would start from nothing. Nobody else may build meanwhile.
+    """
+    buildah("rm", "--all")
+    if len(buildah("images", "--all", "--quiet").split()) > _MOST_LAYERS:
+        buildah("rmi", "--prune")
 
 
 def _build(target: str, image: Image, context: Context, archive: Path) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from components.image.context import DOCKERFILE
+from tests.cluster.errors import ClusterError
 from tests.cluster.node.image_archive import cache
 from tests.cluster.tools.toolchain import ToolMissingError, system_program
 
@@ -48,7 +49,7 @@ _UNREAD: Final = ("doc", "man", "locale")
 """Directories of /usr/share that the published slim images leave out too."""
 
 
-class ImageBuildError(Exception):
+class ImageBuildError(ClusterError):
     """Buildah, or what it is given, failed; the message is the end of what it said."""
 
 

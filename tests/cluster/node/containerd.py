@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.node.image_archive import PAUSE
 from tests.cluster.node.machine import Inhabitant, Machine
 from tests.cluster.node.network import CNI_PLUGINS, Network
@@ -50,7 +51,7 @@ disabled_plugins = [
 """
 
 
-class CtrError(Exception):
+class CtrError(ClusterError):
     """containerd refused; the message is that of `ctr`."""
 
 

@@ -6,6 +6,7 @@ Leaves to others: processes and mounts, which the kernel itself ends (`machine.p
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -39,11 +40,14 @@ def session(directory: Path) -> Iterator[str]:
 
 
 def sweep() -> None:
-    """Remove what sessions left whose process is gone."""
-    for record in cache("sessions").glob("*.json"):
-        owner = json.loads(record.read_text())
-        if _started(owner["pid"]) != owner["started"]:
-            _remove(record, owner)
+    """Remove what sessions left whose process is gone. One at a time: two would remove the same bridge."""
+    sessions = cache("sessions")
+    with (sessions / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for record in sessions.glob("*.json"):
+            owner = json.loads(record.read_text())
+            if _started(owner["pid"]) != owner["started"]:
+                _remove(record, owner)
 
 
 def _remove(record: Path, owner: dict[str, Any]) -> None:

@@ -17,13 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.tools.toolchain import system_program
 
 CNI_PLUGINS: Final = Path("/usr/lib/cni")
 _TRIES: Final = 20
 
 
-class NetworkError(Exception):
+class NetworkError(ClusterError):
     """The bridge cannot be made; the message is that of `ip`."""
 
 

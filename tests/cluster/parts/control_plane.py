@@ -17,6 +17,7 @@ import yaml
 from lightkube import Client, KubeConfig
 from raibid.local.redis_server import free_port
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.parts.certificates import Authority
 from tests.cluster.parts.etcd import Etcd
 from tests.cluster.parts.kube_apiserver import ADMIN, KubeApiserver
@@ -143,7 +144,7 @@ class ControlPlane:
         )
 
 
-class KubectlError(Exception):
+class KubectlError(ClusterError):
     """kubectl refused; the message is its own."""
 
 

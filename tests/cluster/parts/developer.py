@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.gitea_api import Api
+from tests.cluster.errors import ClusterError
 from tests.waiting import until
 
 _ASKPASS: Final = """\
@@ -23,7 +24,7 @@ case $1 in Username*) echo "$DEVELOPER" ;; *) echo "$PASSWORD" ;; esac
 """
 
 
-class GitError(Exception):
+class GitError(ClusterError):
     """git refused; the message is its stderr."""
 
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,9 +25,10 @@ from components.gitea_config import SECRET_DIRECTORY, SECRET_SETTINGS, environme
 from components.manifest_tree import Derive
 from components.scripts import script
 from components.settings import Settings
+from tests.cluster.errors import ClusterError
 from tests.cluster.parts.developer import Developer
 from tests.cluster.parts.process import Part, answers
-from tests.cluster.tools.toolchain import TOOLS, WRAPPERS, cached, tool
+from tests.cluster.tools.toolchain import static, tool
 
 _LABELS: Final[Mapping[str, str]] = {
     "admin": "gitea/admin",
@@ -42,7 +40,7 @@ _LABELS: Final[Mapping[str, str]] = {
 _PATIENCE: Final = 120
 
 
-class GiteaServerError(Exception):
+class GiteaServerError(ClusterError):
     """A command around Gitea failed; the message is its stderr, which holds no secret."""
 
 
@@ -126,7 +124,7 @@ class Gitea(Part):
         values = {
             "database__DB_TYPE": "sqlite3",
             "database__PATH": str(self.directory / "gitea.db"),
-            "server__STATIC_ROOT_PATH": str(static_root()),
+            "server__STATIC_ROOT_PATH": str(static("gitea")),
             "server__ROOT_URL": f"{self.url}/",
             "server__DOMAIN": host,
             "server__HTTP_ADDR": host,
@@ -163,35 +161,3 @@ class Gitea(Part):
         if done.returncode:
             raise GiteaServerError(f"{Path(str(command[0])).name}: {done.stderr.strip()[-2000:]}")
         return done.stdout
-
-
-def static_root() -> Path:
-    """Gitea's templates and options: a build without `bindata` has none of them in its binary.
-
-    Raises:
-        GiteaServerError: the module cannot be downloaded.
-    """
-    place = cached(TOOLS["gitea"]).parent / "static"
-    if place.exists():
-        return place
-    module = f"code.gitea.io/gitea@v{TOOLS['gitea'].version}"
-    done = subprocess.run(
-        ["go", "mod", "download", "-json", module], cwd=WRAPPERS / "gitea", capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise GiteaServerError(f"go mod download {module}: {(done.stdout + done.stderr).strip()[-2000:]}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as half:
-        for name in ("templates", "options"):
-            shutil.copytree(Path(json.loads(done.stdout)["Dir"]) / name, Path(half) / "static" / name)
-        _make_writable(Path(half))  # the module cache is read-only, and its copy would be for ever
-        # One of two test processes that do this at once loses the race, and has what it wanted.
-        with suppress(OSError):
-            (Path(half) / "static").rename(place)
-    return place
-
-
-def _make_writable(tree: Path) -> None:
-    for directory, _, files in os.walk(tree):
-        for path in (Path(directory), *(Path(directory) / name for name in files)):
-            path.chmod(path.stat().st_mode | 0o200)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.tools.toolchain import system_program
 
 START_BUDGET: Final = 90.0
@@ -27,7 +28,7 @@ _PROBE_PAUSE: Final = 0.05
 _TAIL: Final = 30
 
 
-class PartError(Exception):
+class PartError(ClusterError):
     """A part did not start, or ended by itself; the message holds the end of its log."""
 
 

@@ -23,8 +23,19 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.tools import go
-from tests.cluster.tools.toolchain import TOOLS, WRAPPERS, Tool, cache_root, cached, on_path, stamps
+from tests.cluster.tools.toolchain import (
+    TOOLS,
+    WRAPPERS,
+    Tool,
+    cache_root,
+    cached,
+    laid_out,
+    on_path,
+    pinned,
+    stamps,
+)
 
 COLD_SECONDS: Final = {"kubernetes": 330, "kustomize-controller": 110, "keda": 250, "gitea": 100, "sops": 70}
 """What a first build takes on two cores, downloads included; a bar needs an end."""
@@ -55,9 +66,14 @@ class Run:
         return [*flags, "-o", f"{into}/", *(tool.package for tool in self.tools)]
 
 
-def missing(tools: Iterable[Tool]) -> list[Tool]:
+def unbuilt(tools: Iterable[Tool]) -> list[Tool]:
     """Those that `toolchain.tool` would not find."""
     return [tool for tool in tools if not on_path(tool) and not cached(tool).exists()]
+
+
+def bare(tools: Iterable[Tool]) -> list[Tool]:
+    """Those for which `toolchain.static` would find nothing."""
+    return [tool for tool in tools if tool.reads and not laid_out(tool).exists()]
 
 
 def runs(tools: Iterable[Tool]) -> list[Run]:
@@ -140,19 +156,35 @@ def build(run: Run, root: Path, shown: Shown) -> None:
     shown.built(run, seconds)
 
 
+def lay_out(tool: Tool, root: Path) -> None:
+    """Copy what it reads out of its module, whole or not at all. Raises go.BuildError."""
+    module, version = pinned(tool.wrapper)
+    source = go.module(WRAPPERS / tool.wrapper, f"{module}@v{version}")
+    with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root) as staging:
+        whole = Path(staging) / "static"
+        for name in tool.reads:
+            shutil.copytree(source / name, whole / name)
+        for path in (whole, *whole.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o200)  # Go's module cache is read-only, and its copy would be for ever
+        laid_out(tool).parent.mkdir(parents=True, exist_ok=True)
+        whole.replace(laid_out(tool))
+
+
 def build_missing(tools: Sequence[Tool], console: Console) -> int:
     """Build what is missing of these; how many programs that were. Raises go.BuildError."""
-    if not missing(tools):
+    if not unbuilt(tools) and not bare(tools):
         return 0
     root = cache_root()
     with locked(root, console):
-        wanted = missing(tools)
+        wanted = unbuilt(tools)
         todo = runs(wanted)
-        for run in todo:
+        for run in (*todo, *runs(bare(tools))):
             go.check(WRAPPERS / run.wrapper, cgo=run.cgo)
         shown = Shown(console, len(todo))
         for run in todo:
             build(run, root, shown)
+        for tool in bare(tools):
+            lay_out(tool, root)
     return len(wanted)
 
 
@@ -181,15 +213,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     tools = [TOOLS[name] for name in options.names or TOOLS]
     if options.check:
-        for tool in missing(tools):
-            console.print(
-                f"{tool.name} {tool.version} is neither on PATH nor built: `make cluster-tools`", soft_wrap=True
-            )
-        return int(bool(missing(tools)))
+        lacking = [f"{tool.name} {tool.version} is neither on PATH nor built" for tool in unbuilt(tools)]
+        lacking += [f"what {tool.name} {tool.version} reads is not in the cache" for tool in bare(tools)]
+        for line in lacking:
+            console.print(f"{line}: `make cluster-tools`", soft_wrap=True)
+        return int(bool(lacking))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         built = build_missing(tools, console)
-    except go.BuildError as error:
+    except ClusterError as error:
         Console(stderr=True, highlight=False).print(str(error), markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ Leaves to others: what is built and where it goes (`build.py`), how it is stampe
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from tests.cluster.errors import ClusterError
+from tests.cluster.tools.toolchain import system_program
+
 _TICK: Final = 0.5
 _TAIL: Final = 15
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +28,7 @@ _NO_NETWORK: Final = re.compile(r"dial tcp|no such host|TLS handshake timeout|i/
 _INSTALL: Final = "install it (the archive of go.dev/dl, or golang-go where the distribution's is new enough)"
 
 
-class BuildError(Exception):
+class BuildError(ClusterError):
     """A program of the cluster cannot be built; the message says what to do."""
 
 
@@ -54,13 +58,15 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
     """Run `go build` in a wrapper's directory; `tick` hears the seconds. Returns how many it took.
 
     Raises:
-        BuildError: with the end of its log. Whatever else ends this (Ctrl-C) ends the compiler first.
+        BuildError: with the end of its log. Whatever else ends this (Ctrl-C, SIGKILL) ends the compiler too.
     """
     began = time.monotonic()
     with log.open("wb") as output, ExitStack() as started:
         started.enter_context(_undisturbed())
+        # If this process is killed, the kernel tells the compiler what Ctrl-C would.
+        follows = [system_program("setpriv", "util-linux"), "--pdeathsig", "INT", "--"]
         process = subprocess.Popen(
-            ["go", "build", *arguments],
+            [*follows, "go", "build", *arguments],
             cwd=wrapper,
             env=_environment(cgo=cgo),
             stdin=subprocess.DEVNULL,
@@ -79,6 +85,14 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
     if process.returncode:
         raise BuildError(f"{wrapper.name} was not built: {_reason(log.read_text(errors='replace'))}")
     return time.monotonic() - began
+
+
+def module(wrapper: Path, pinned: str) -> Path:
+    """The sources of `module@version`, downloaded where Go does not have them. Raises BuildError."""
+    asked = _ask(wrapper, "mod", "download", "-json", pinned)
+    if asked.returncode:
+        raise BuildError(f"{pinned} was not downloaded: {_reason(asked.stdout + asked.stderr)}")
+    return Path(json.loads(asked.stdout)["Dir"])
 
 
 @contextmanager

@@ -20,11 +20,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.cluster.errors import ClusterError
+
 WRAPPERS: Final = Path(__file__).parent
 _STAMP: Final = "k8s.io/component-base/version"
 
 
-class ToolMissingError(Exception):
+class ToolMissingError(ClusterError):
     """A program of the cluster is neither on PATH nor in the cache."""
 
 
@@ -41,6 +43,8 @@ class Tool:
     """Arguments that make it print its version; empty: it prints none, so PATH is not asked."""
     tags: str = ""
     cgo: bool = False
+    reads: tuple[str, ...] = ()
+    """Directories of the module that it reads when it runs."""
 
     @property
     def version(self) -> str:
@@ -64,7 +68,15 @@ TOOLS: Final[Mapping[str, Tool]] = {
         Tool("kubectl", "kubernetes", f"{_K8S}/kubectl", asks=("version", "--client")),
         Tool("kustomize-controller", "kustomize-controller", "github.com/fluxcd/kustomize-controller", asks=()),
         Tool("keda", "keda", "github.com/kedacore/keda/v2/cmd/operator", asks=()),
-        Tool("gitea", "gitea", "code.gitea.io/gitea", tags="sqlite sqlite_unlock_notify", cgo=True),
+        Tool(
+            "gitea",
+            "gitea",
+            "code.gitea.io/gitea",
+            tags="sqlite sqlite_unlock_notify",
+            cgo=True,
+            # Without `bindata` none of them is in the program.
+            reads=("templates", "options"),
+        ),
         Tool("sops", "sops", "github.com/getsops/sops/v3/cmd/sops", asks=("--version", "--disable-version-check")),
     )
 }
@@ -94,6 +106,11 @@ def cached(tool: Tool) -> Path:
     return cache_root() / f"{tool.name}-{tool.version}-{digest}" / tool.name
 
 
+def laid_out(wanted: Tool) -> Path:
+    """Where the directories lie that it reads: in the cache, also for a program that is on PATH."""
+    return cached(wanted).parent / "static"
+
+
 def cache_root() -> Path:
     """Where built programs are kept, per user."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raibid" / "cluster-tools"
@@ -111,9 +128,19 @@ def tool(name: str) -> Path:
         return found
     if (built := cached(wanted)).exists():
         return built
-    raise ToolMissingError(
-        f"{name} {wanted.version} is neither on PATH nor built: run `make cluster-tools` (10 to 15 minutes, once)"
-    )
+    raise ToolMissingError(f"{name} {wanted.version} is neither on PATH nor built: run `make cluster-tools`")
+
+
+def static(name: str) -> Path:
+    """The directories that a program reads.
+
+    Raises:
+        ToolMissingError: they are not in the cache.
+    """
+    wanted = TOOLS[name]
+    if (place := laid_out(wanted)).exists():
+        return place
+    raise ToolMissingError(f"what {name} {wanted.version} reads is not in the cache: run `make cluster-tools`")
 
 
 def on_path(wanted: Tool) -> Path | None:

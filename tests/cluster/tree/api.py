@@ -76,9 +76,11 @@ class Api:
         return self._ask("GET", self.path(manifest))
 
     def list(self, version: str, kind: str, namespace: str = "") -> list[dict[str, Any]]:
-        """All objects of a kind, in one namespace or everywhere."""
+        """All objects of a kind, in one namespace or everywhere; none, when the kind itself has gone."""
         path = self._collection(version, kind, namespace)
         answer = self._ask("GET", path)
+        if answer.status == 404:
+            return []
         assert answer.accepted, answer.said
         return list(answer.body["items"])
 

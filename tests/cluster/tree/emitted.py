@@ -29,6 +29,7 @@ from components.systems import emission
 from policies.rule import AGENTS
 from tests.cluster.parts.control_plane import ControlPlane
 from tests.cluster.tree.api import Answer, Api, Manifest
+from tests.cluster.tree.plain_pod import pod
 from tests.contract.schemas import CRDS
 from tests.flux.rendered import Rendered
 from tests.waiting import until
@@ -39,6 +40,8 @@ FLUX: Final = "kustomize-controller"
 """Field managers: an object that both apply would have two owners, and the second apply would be refused."""
 _FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "PriorityClass", "StorageClass")
 """What Flux, too, applies before the rest of a stage."""
+_NOT_YET: Final = ("error looking up service account", "status unknown for quota")
+"""Refusals of a namespace that is a second old."""
 
 
 @dataclass(frozen=True)
@@ -187,11 +190,17 @@ class EmittedCluster:
             takes += [Take(stage, item.manifest, self.api.apply(item.manifest, manager=FLUX)) for item in items]
         return takes
 
+    def _open(self) -> bool:
+        """Whether what only the controllers can bring is there: an account for pods, a quota that has been counted."""
+        answers = [self.api.create(pod("first", name), dry_run=True) for name in namespaces.POD_SECURITY]
+        return not any(words in answer.said for answer in answers for words in _NOT_YET)
+
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.plane)
             install(self.api, definitions(*self.live, *(item.manifest for item in self.tree.applied)))
             self.takes = self.apply_all()
+            until(self._open, "every namespace of the pool takes pods")
             self._running = stack.pop_all()
         return self
 

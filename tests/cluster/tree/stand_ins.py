@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from tests.cluster.tree.api import Answer, Api, Manifest
+from tests.cluster.tree.keda_stand_in import hold_and_let_go
 
 _PAUSE: Final = 0.1
 _GONE: Final = 404
@@ -31,7 +32,7 @@ OPERATORS: Final = (
     ("cert-manager.io/v1", "Certificate"),
 )
 """Kinds whose operators are not here: helm-, source- and notification-controller, KEDA, cert-manager. To a stage that
-waits, all they do is to say Ready."""
+waits, all they do is to say Ready; to one that removes them, KEDA does more (`keda_stand_in`)."""
 
 
 class StandIns:
@@ -47,6 +48,7 @@ class StandIns:
     def _run(self) -> None:
         api = self._connect()  # a session of its own: one may not be shared between threads
         while not self._over.wait(_PAUSE):
+            hold_and_let_go(api)
             for version, kind in self._operators:
                 _operate(api, version, kind, self.failing)
             _provision(api)
