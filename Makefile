@@ -12,6 +12,8 @@ ARGS ?=
 N ?= 300
 S ?= local
 WORKERS ?= 2
+# One more than cores: half of a cluster test's time is waiting.
+CLUSTER_WORKERS ?= 3
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -25,7 +27,7 @@ preview: env ## what `pulumi up` would do (S=stack); fetches the Pulumi CLI if i
 render: env ## the Flux repository of stack S, as files in build/fleet/S
 	@$(RUN) python -m components render --stack $(S) --out build/fleet/$(S)
 
-test: check ## everything CI runs: check, then all tests
+test: check ## check, then all tests that need no cluster; CI (.ci/run) runs test-cluster after it
 	$(RUN) pytest -n $(WORKERS) -rs
 
 check: env ## lint, format and types
@@ -40,11 +42,11 @@ chaos: env ## N jobs under injected faults, then the checker's verdict (N=10000 
 bench: env ## the figures of docs/, each beside its twin measured in the same run
 	$(RUN) python -m tests.bench $(ARGS)
 
-cluster-tools: env ## build the cluster's programs that are neither on PATH nor in the cache (10 to 20 minutes, once)
+cluster-tools: env ## build the cluster's programs that are neither on PATH nor in the cache (15 minutes, once)
 	@$(RUN) python -m tests.cluster.tools.build $(ARGS)
 
 test-cluster: env ## the emitted tree, KEDA, Flux, Gitea and pods on a real control plane; needs cluster-tools
-	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster -m cluster -n $(WORKERS) --dist loadgroup -rs $(ARGS)
+	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster -m cluster -n $(CLUSTER_WORKERS) --dist loadgroup --no-loadscope-reorder -rs $(ARGS)
 
 bench-cluster: env ## enqueue to first log line, scaling beside its simulation, keda beside direct, on a real control plane
 	@$(RUN) python -m tests.cluster.measure $(ARGS)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import Annotations
 
+from components import agents
 from components.budget import Budget, Footprint
 from components.gitea_config import host
 from components.manifest_tree import Manifest, Tree, emit
@@ -30,8 +31,6 @@ FLOWS: Final = ()
 DIRECTORY: Final = "infrastructure/policies"
 IMAGES: Final = "admission_images"
 """Variable: the regular expression that images begin with."""
-MOST_AGENTS: Final = "admission_most_agents"
-"""Variable: how many agents the budget has room for."""
 
 WORKLOADS: Final = ("infrastructure", "ci", "apps")
 """Namespaces whose pods are judged. Named one by one, for a cluster may hold other teams' work. Not those of pods that
@@ -88,11 +87,12 @@ variables.volumes.all(v, !has(v.hostPath) || !(v.hostPath.path.endsWith('docker.
   || v.hostPath.path.endsWith('containerd.sock') || v.hostPath.path.endsWith('crio.sock')))
 """,
     "scaled-job-budget": f"""\
-has(object.spec.maxReplicaCount) && object.spec.maxReplicaCount <= ${{{MOST_AGENTS}}}
+has(object.spec.maxReplicaCount) && object.spec.maxReplicaCount <= ${{{agents.MOST}}}
 """,
     "template-within-budget": f"""\
 !has(object.metadata.annotations) || !('{Annotations.MAX_AGENTS}' in object.metadata.annotations)
-  || int(object.metadata.annotations['{Annotations.MAX_AGENTS}']) <= ${{{MOST_AGENTS}}}
+  || (object.metadata.annotations['{Annotations.MAX_AGENTS}'].matches('^[0-9]{{1,4}}$')
+    && int(object.metadata.annotations['{Annotations.MAX_AGENTS}']) <= ${{{agents.MOST}}})
 """,
     "kustomization-complete": """\
 has(object.spec.interval) && has(object.spec.retryInterval) && has(object.spec.timeout) && has(object.spec.prune)
@@ -202,7 +202,7 @@ def manifests(settings: Settings) -> Tree:
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     """Values of this environment for `${…}` in the files above."""
-    return {IMAGES: images_pattern(settings), MOST_AGENTS: str(budget.agents.maximum)}
+    return {IMAGES: images_pattern(settings)}
 
 
 def images_pattern(settings: Settings) -> str:

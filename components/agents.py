@@ -14,14 +14,14 @@ from typing import Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import AclUser, Secrets
 
-from components import agent_pod, gitea_config, redis
+from components import agent_pod, api, gitea_config, redis
 from components.agent_pod import CACHE_CLAIM, NAMESPACE
 from components.budget import Budget, Footprint
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
 from components.network import DNS, INTERNET, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import cores_text, size_text
-from components.workload import service_account, volume_claim
+from components.workload import as_text, service_account, volume_claim
 
 NAME: Final = agent_pod.NAME
 FLOWS: Final = (
@@ -33,6 +33,8 @@ DIRECTORY: Final = "infrastructure/agents/ci-agent"
 GIT_USER: Final = "ci-agent"
 """Clones at the stack's own Gitea: `gitea_setup` makes it and lets it read."""
 GIT_LABEL: Final = "gitea/agent"
+MOST: Final = "ci_agent_max"
+"""Variable: how many agents the budget has room for."""
 
 
 def footprint(settings: Settings) -> Footprint:
@@ -63,8 +65,10 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     """Values of this environment for `${…}` in the files above, in the pod's and in those of both scalers."""
     agents = budget.agents
     return {
-        "ci_agent_max": str(agents.maximum),
+        MOST: str(agents.maximum),
+        f"{MOST}_text": as_text(agents.maximum),
         "ci_agent_warm": str(agents.warm),
+        "ci_agent_warm_text": as_text(agents.warm),
         "ci_agent_cpu": cores_text(agents.cpu),
         "ci_agent_cpu_limit": cores_text(agents.cpu_limit or agents.cpu),
         "ci_agent_memory": size_text(agents.memory),
@@ -84,9 +88,9 @@ def _network_policy() -> Manifest:
         ingress=(),
         egress=(
             DNS,
-            to_peers(pods(redis.NAMESPACE, "redis"), ports=(6379,)),
-            to_peers(pods("infrastructure", "gitea"), ports=(3000, 2222)),
-            to_peers(pods(NAMESPACE, "raibid-api"), ports=(8460,)),
+            to_peers(pods(redis.NAMESPACE, redis.NAME), ports=(redis.PORT,)),
+            to_peers(pods("infrastructure", "gitea"), ports=(gitea_config.HTTP_PORT, gitea_config.SSH_PORT)),
+            to_peers(pods(NAMESPACE, api.NAME), ports=(api.PORT,)),
             to_peers(INTERNET, ports=(443,)),
         ),
     )

@@ -25,13 +25,13 @@ from components.workload import (
     CONFIG,
     CONTAINER_SECURITY,
     ROTATION,
+    as_text,
     config_map,
     disruption_budget,
     fingerprint,
     generations,
     labels,
     metadata,
-    number_as_text,
     pod_security,
     resources,
     service,
@@ -48,6 +48,7 @@ IMAGE: Final = "raibid-api"
 """Stands for the image that `clusters/<env>` names: repository, tag or digest."""
 PORT: Final = 8460
 URL: Final = f"http://raibid-api.ci.svc.cluster.local:{PORT}"
+"""Where pods reach it; where people do is the stack's `publicUrl`."""
 ENROLMENT: Final = "raibid-enrolment"
 """ConfigMap with the operators' file; seeded once as `clusters/<env>/apps/enrolment.yaml`."""
 _SECRETS: Final = "/run/secrets/raibid"
@@ -97,7 +98,7 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     return {
         "raibid_api_disk": size_text(footprint(settings).of(NAME).disk),
         "raibid_api_rotation": generations(settings, *secrets),
-        "raibid_api_window": number_as_text(budget.agents.maximum),
+        "raibid_api_public_url": as_text(settings.public_url),
     }
 
 
@@ -117,7 +118,6 @@ def _environment() -> Mapping[str, str]:
         Env.REDIS_PASSWORD_FILE: f"{_REDIS_SECRET}/password",
         Env.STREAM: STREAM,
         Env.STORE: f"file://{STORE}",
-        Env.PUBLIC_URL: URL,
         Env.WEBHOOK_SECRETS_FILE: f"{_SECRETS}/webhook-secrets",
         Env.READ_TOKENS_FILE: f"{_SECRETS}/read-tokens",
         Env.WRITE_TOKENS_FILE: f"{_SECRETS}/write-tokens",
@@ -134,8 +134,11 @@ def _deployment(workload: Workload) -> Manifest:
         "image": IMAGE,
         "args": ["api", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104  (the pod's own addresses)
         "envFrom": [{"configMapRef": {"name": NAME}}],
-        # Here and not in the ConfigMap: with another number of agents the API starts anew.
-        "env": [{"name": Env.WINDOW, "value": "${raibid_api_window}"}],
+        # Here and not in the ConfigMap: with another value the API starts anew.
+        "env": [
+            {"name": Env.WINDOW, "value": "${ci_agent_max_text}"},
+            {"name": Env.PUBLIC_URL, "value": "${raibid_api_public_url}"},
+        ],
         "ports": [{"name": "http", "containerPort": PORT}],
         "resources": resources(workload),
         "securityContext": dict(CONTAINER_SECURITY),

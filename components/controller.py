@@ -125,7 +125,7 @@ def _deployment(workload: Workload) -> Manifest:
         "metadata": metadata(NAME, NAMESPACE, NAME),
         "spec": {
             "replicas": workload.replicas,
-            # Two at once would both make up for the same shortage of agents.
+            # Two at once would do no harm (docs/controller.md), but ask Redis and Kubernetes everything twice.
             "strategy": {"type": "Recreate"},
             "revisionHistoryLimit": 3,
             # It has no probe, for nobody calls it, and what went wrong unforeseen ends it: so one that ends right after

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pulumi_kubernetes as k8s
 from pulumi import ComponentResource, ResourceOptions
 
-from components import flux_stages
+from components import flux_stages, gitea_config
 from components.budget import Budget, Footprint, Workload
 from components.flux_objects import CLUSTER_VARS, NAMESPACE, WATCHED
 from components.manifest_tree import Manifest, Tree, kustomization, to_yaml
@@ -102,8 +102,7 @@ def git_url(settings: Settings) -> str:
     """
     if settings.fleet.url.startswith(("https://", "http://", "ssh://")):
         return settings.fleet.url
-    organisation = settings.gitea.organisation
-    return f"http://gitea-http.infrastructure.svc.cluster.local:3000/{organisation}/{settings.fleet.name}.git"
+    return f"{gitea_config.INSIDE}/{settings.gitea.organisation}/{settings.fleet.name}.git"
 
 
 def flux_instance(settings: Settings) -> Manifest:

@@ -21,7 +21,7 @@ from components.agent_pod import NAMESPACE
 from components.budget import Budget, Footprint
 from components.manifest_tree import Manifest, Tree, emit
 from components.settings import Settings
-from components.workload import labels, metadata, number_as_text, role, role_binding, rule
+from components.workload import labels, metadata, role, role_binding, rule
 
 NAME: Final = "job-template"
 FLOWS: Final = ()
@@ -46,13 +46,12 @@ def manifests(settings: Settings) -> Tree:
 
 
 def variables(settings: Settings, budget: Budget) -> dict[str, str]:
-    """Values of this environment for `${…}` in the files above."""
-    agents = budget.agents
-    return {"job_template_max": number_as_text(agents.maximum), "job_template_min": number_as_text(agents.warm)}
+    """The agents' own (`agents`)."""
+    return {}
 
 
 def _cron_job() -> Manifest:
-    numbers = {Annotations.MAX_AGENTS: "${job_template_max}", Annotations.MIN_AGENTS: "${job_template_min}"}
+    numbers = {Annotations.MAX_AGENTS: "${ci_agent_max_text}", Annotations.MIN_AGENTS: "${ci_agent_warm_text}"}
     return {
         **_KIND,
         "metadata": metadata(agent_pod.NAME, NAMESPACE, agent_pod.NAME, **numbers),

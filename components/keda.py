@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pulumi import ComponentResource, ResourceOptions
 
+from components import redis
 from components.budget import Budget, Footprint, Workload
 from components.flux_objects import helm_release
 from components.manifest_tree import Manifest, Tree, emit
@@ -26,7 +27,6 @@ FLOWS: Final = (("redis", "XLEN, every 2 s"), ("ci-agent", "starts"))
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "keda"
 DIRECTORY: Final = "infrastructure/controllers/keda"
-_REDIS: Final = 6379
 _WEBHOOK: Final = 9443
 _METRICS_API: Final = 6443
 _PROMETHEUS: Final = 8080
@@ -84,7 +84,7 @@ def _network_policy() -> Manifest:
         ),
         egress=(
             API_SERVER,
-            to_peers(pods("infrastructure", "redis"), ports=(_REDIS,)),
+            to_peers(pods(redis.NAMESPACE, redis.NAME), ports=(redis.PORT,)),
             to_peers(pods(NAMESPACE), ports=(9666,)),
         ),
     )

@@ -15,7 +15,8 @@ from components.workload import metadata
 EVERY_POD: Final[Mapping[str, str]] = {}
 _NAME: Final = "app.kubernetes.io/name"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
-_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+_LINK_LOCAL: Final = "169.254.0.0/16"
 
 
 def pods(namespace: str, system: str = "") -> Manifest:
@@ -26,7 +27,7 @@ def pods(namespace: str, system: str = "") -> Manifest:
     }
 
 
-INTERNET: Final[Manifest] = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(_PRIVATE)}}
+INTERNET: Final[Manifest] = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [*_PRIVATE, _LINK_LOCAL]}}
 """A peer: public addresses only, so that a build reaches crates and not the router's page or a cloud's metadata."""
 
 
@@ -44,8 +45,13 @@ DNS: Final[Manifest] = {
     "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: "kube-system"}}}],
     "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
 }
-API_SERVER: Final[Manifest] = {"ports": [{"port": port, "protocol": "TCP"} for port in (443, 6443)]}
-"""By port only: the API server is no pod, and a policy sees the node's address and port behind its Service."""
+API_SERVER: Final[Manifest] = {
+    "to": [{"ipBlock": {"cidr": cidr}} for cidr in _PRIVATE],
+    "ports": [{"port": port, "protocol": "TCP"} for port in (443, 6443)],
+}
+"""By private address and port: the API server is no pod, and a policy sees the node's address and port behind its
+Service. Which node that is differs between environments, but with k3s it is no public one; and who holds an account's
+token has no business on the Internet."""
 
 
 def network_policy(

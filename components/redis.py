@@ -37,10 +37,10 @@ from components.workload import (
 NAME: Final = "redis"
 FLOWS: Final = ()
 NAMESPACE: Final = "infrastructure"
-ADDRESS: Final = "redis.infrastructure.svc.cluster.local:6379"
+PORT: Final = 6379
+ADDRESS: Final = f"redis.{NAMESPACE}.svc.cluster.local:{PORT}"
 DIRECTORY: Final = "infrastructure/data/redis"
 USERS: Final = (AclUser.API, AclUser.AGENT, AclUser.KEDA, AclUser.CONTROLLER)
-PORT: Final = 6379
 _USER: Final = 999  # redis in the official image
 
 CONF: Final = """\

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 KI: Final = 1024
 MI: Final = 1024**2
@@ -61,5 +61,6 @@ def size_text(value: int) -> str:
     return str(value)
 
 
-Millicores = Annotated[int, BeforeValidator(millicores)]
+# Written as it is read: a plain 250 would come back as 250 cores.
+Millicores = Annotated[int, BeforeValidator(millicores), PlainSerializer(cores_text)]
 Bytes = Annotated[int, BeforeValidator(size)]

@@ -40,9 +40,9 @@ def generations(settings: Settings, *secret_labels: str) -> str:
     return "g" + "-".join(str(settings.rotation.get(label, 0)) for label in secret_labels)
 
 
-def number_as_text(value: int) -> str:
-    """A number for a field that must be text, such as an annotation: Flux substitutes in YAML, where bare digits would
-    be a number again, which the API server refuses.
+def as_text(value: int | str) -> str:
+    """A value for a field that must be text, such as an annotation: Flux substitutes in YAML, where bare digits would
+    be a number again and an empty text nothing, which the API server refuses.
     """
     return f'"{value}"'
 

@@ -17,6 +17,8 @@ from policies.rule import AGENTS, Bounds, Rule
 
 _EXACT: Final = re.compile(r"[^:@]+(:(?!latest$)\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})")
 _SOCKETS: Final = ("docker.sock", "containerd.sock", "crio.sock")
+_COUNT: Final = re.compile(r"[0-9]{1,4}")
+"""As the API server's twin reads it: a number out of bounds would be an error of CEL rather than a refusal."""
 MAX_AGENTS: Final = "raibid.dev/max-agents"
 """Annotation of the CronJob that the direct scaler makes agents of."""
 KEEP: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
@@ -107,9 +109,9 @@ def _within_budget(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
 def _template_within_budget(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
     if manifest.get("kind") != "CronJob" or bounds.most_agents is None:
         return
-    most = annotation(manifest, MAX_AGENTS)
-    if most and not (most.isascii() and most.isdigit() and int(most) <= bounds.most_agents):
-        yield f"{MAX_AGENTS} is {most}, the budget has room for {bounds.most_agents}"
+    most = section(manifest, "metadata", "annotations").get(MAX_AGENTS)
+    if most is not None and not (_COUNT.fullmatch(str(most)) and int(most) <= bounds.most_agents):
+        yield f"{MAX_AGENTS} is {most!r}, the budget has room for {bounds.most_agents}"
 
 
 def _kept(manifest: Manifest, bounds: Bounds) -> Iterator[str]:

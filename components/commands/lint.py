@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from components.admission import IMAGES, MOST_AGENTS
+from components import agents
+from components.admission import IMAGES
 from components.commands.terminal import PLAIN, USAGE, CommandError, Output, line
 from components.kustomize.applied import applied, environments, read_tree
 from components.kustomize.build import documents
@@ -71,7 +72,7 @@ def lint(
 def _bounds(given: Bounds, configs: list[Mapping[str, str]]) -> Bounds:
     """What the admission policies of this cluster hold against its objects; an option comes first."""
     values = next((data for data in configs if IMAGES in data), {})
-    most = values.get(MOST_AGENTS)
+    most = values.get(agents.MOST)
     return Bounds(
         images=given.images or values.get(IMAGES),
         most_agents=given.most_agents if given.most_agents is not None else (int(most) if most else None),

@@ -69,9 +69,11 @@ class Plan:
     """URN → outputs that a component registered."""
 
     def objects(self) -> dict[str, Mapping[str, Any]]:
-        """Kubernetes objects that Pulumi itself owns (L1), by logical name."""
+        """Kubernetes objects that Pulumi itself owns (L1), by logical name, as an API server takes them: a Secret of
+        which not even the keys are known has none.
+        """
         return {
-            resource.name: {key: resource.inputs[key] for key in sorted(resource.inputs, key=_as_written)}
+            resource.name: {key: _known(key, resource.inputs[key]) for key in sorted(resource.inputs, key=_as_written)}
             for resource in self.resources
             if resource.type.startswith("kubernetes:") and "kind" in resource.inputs
         }
@@ -198,6 +200,11 @@ def shown(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value if value != rpc.UNKNOWN else UNKNOWN
     return UNKNOWN
+
+
+def _known(key: str, value: Any) -> Any:
+    # The token that only Gitea can tell: to a plan, all that is in its Secret is unknown.
+    return {} if key == "stringData" and not isinstance(value, Mapping) else value
 
 
 def _as_written(key: str) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from components.settings.types import (
     FleetUrl,
     Host,
     HostKey,
+    PublicUrl,
     Recipient,
     Repository,
     Sha256,
@@ -35,7 +36,7 @@ Profile = Literal["conservative", "balanced", "aggressive", "pinned"]
 Scaler = Literal["keda", "direct"]
 
 
-_PLAIN: Final = frozenset({"environment", "domain", "profile", "scaler"})
+_PLAIN: Final = frozenset({"environment", "domain", "publicUrl", "profile", "scaler"})
 """Top-level keys whose value is a text."""
 
 
@@ -185,6 +186,8 @@ class Settings(Model):
     environment: DnsLabel
     """Name of the overlay: clusters/<environment>."""
     domain: Domain = "raibid.internal"
+    public_url: PublicUrl = ""
+    """Where people's browsers reach raibid-api, by an ingress of theirs; empty: commit statuses have no link."""
     cluster: Cluster
     nodes: tuple[Node, ...] = Field(min_length=1)
     profile: Profile = "balanced"

@@ -25,6 +25,7 @@ _HOST_KEY: Final = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|52
 _RECIPIENT: Final = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _BRANCH: Final = re.compile(r"(?!/|.*(//|\.\.|@\{|\.lock(/|$)|/$|\.$))[A-Za-z0-9._/-]+")
 _USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_WEB_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _SCP_ADDRESS: Final = re.compile(r"[\w.-]+@[\w.-]+:\S+")
 
 
@@ -83,6 +84,15 @@ def _url(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a credential in a URL; write it without: people log in with tokens of their own")
+    if parts.scheme not in ("https", "http") or not parts.hostname or not _WEB_ADDRESS.fullmatch(value):
+        raise ValueError("not the address of a web page; write https://host, with a port or a path if need be")
+    return value
+
+
 def _tag(value: str) -> str:
     if value == "latest":
         raise ValueError("a tag that moves; write the version")
@@ -108,6 +118,9 @@ CpuList = Annotated[str, AfterValidator(_cpus)]
 
 FleetUrl = Annotated[str, AfterValidator(_or_empty(_url))]
 """Where Git pushes to, without any credential; may be empty."""
+
+PublicUrl = Annotated[str, AfterValidator(_or_empty(_public_url))]
+"""Where a browser is sent; may be empty."""
 
 Branch = Annotated[str, AfterValidator(_matches(_BRANCH, "not the name of a branch", "write main"))]
 Repository = Annotated[

@@ -105,6 +105,19 @@ def test_repositories_whose_statuses_never_get_an_answer_starve_no_other(line: L
     assert line.untold() == []
 
 
+def test_of_many_repositories_in_trouble_a_round_waits_for_one(line: Line) -> None:
+    for i in range(5):
+        push(line.ledger, f"bad{i}", repo=f"acme/bad{i}")
+    badly(line, "acme/bad0", "acme/bad1", "acme/bad2", "acme/bad3", "acme/bad4")
+    for _ in range(5):
+        line.later()
+    push(line.ledger, "good", sha="6" * 40)
+    line.later()
+    before = len(line.forge.asked)
+    line.later()
+    assert (line.shown("6" * 40), len(line.forge.asked) - before) == ("pending", 1)
+
+
 def end_of_the_good_one(line: Line) -> None:
     while claim := line.ledger.claim("ci-agent-x"):
         line.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)

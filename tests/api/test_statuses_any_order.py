@@ -68,6 +68,14 @@ class AnyOrder(RuleBasedStateMachine):
     def a_retry(self, job: str, hold: bool) -> Any:
         return self._retry(job, hold=hold) or multiple()
 
+    @rule(target=jobs, claim=claims)
+    def a_retry_of_a_failure_whose_answer_is_lost(self, claim: Claim) -> Any:
+        self.an_end(claim, JobStatus.FAILED)
+        self.forge.loses_answers = True
+        self.line.later()
+        self.forge.loses_answers = False
+        return self._retry(claim.job.id) or multiple()
+
     def _retry(self, job: str, *, hold: bool = False) -> str:
         if job in self.retried or not self._read(job).status.terminal:
             return ""  # of two retries of one job the one that changed last is shown, as of two branches

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.figures import Figure, figure_of, figures
 from tests.cluster.parts.control_plane import ControlPlane
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tests.cluster.tree.emitted import EmittedCluster
 
 STACKS = ("local", "dev", "dgx-spark")
+TREE = "emitted_cluster"
+LONG = ("test_flux", "test_keda", "test_chaos_cluster", "test_endings", "test_line", "test_direct", "test_node")
+"""Files that take minutes, in the order in which they begin: one that begins last would be waited for alone."""
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +55,38 @@ def world(shared_world: World) -> Iterator[World]:
     shared_world.clear()
 
 
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """What a test shows at the end of the run, also of a good one."""
+    return figure_of(request.node)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of tests that passed."""
+    if lines := figures(terminalreporter.getreports("passed")):
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below this directory needs the cluster's programs."""
+    """Everything below this directory needs the cluster's programs; what shares a part runs in one worker."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_turn)
+
+
+def _group(item: pytest.Item) -> str:
+    """The stack whose tree it looks at; else its file."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return f"tree-{parameters[TREE]}" if TREE in parameters else item.path.stem
+
+
+def _turn(item: pytest.Item) -> int:
+    stem = item.path.stem
+    return LONG.index(stem) if stem in LONG else len(LONG)

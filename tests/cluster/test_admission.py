@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.admission import IMAGES, MOST_AGENTS, WORKLOADS, manifests
+from components import agents
+from components.admission import IMAGES, WORKLOADS, manifests
 from components.kustomize.build import substitute
 from components.manifest_tree import SecretManifest
 from components.namespaces import POD_SECURITY, pod_security_labels
@@ -36,7 +37,7 @@ def documents(*files: Path) -> list[Manifest]:
 def the_policies() -> list[Manifest]:
     """As emitted, with the bounds that the counter-examples were written for."""
     (items,) = manifests(load_stack("dgx-spark")).directories.values()
-    values = {IMAGES: str(BOUNDS.images), MOST_AGENTS: str(BOUNDS.most_agents)}
+    values = {IMAGES: str(BOUNDS.images), agents.MOST: str(BOUNDS.most_agents)}
     return [substitute(item, values) for item in items if not isinstance(item, SecretManifest)]
 
 

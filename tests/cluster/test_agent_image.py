@@ -10,6 +10,7 @@ import pytest
 from raibid.model.job import JobStatus
 
 from components.settings import load_stack
+from tests.cluster.figures import Figure
 from tests.cluster.node.agent_image import Built, agent_image
 from tests.cluster.node.node import why_not
 from tests.cluster.pools.world import World
@@ -36,8 +37,8 @@ def image() -> Built:
     return agent_image(load_stack("dev").images.agent)
 
 
-def test_it_stays_below_two_gigabytes(image: Built) -> None:
-    print(f"agent image: {image.size / 1e6:.0f} MB uncompressed")
+def test_it_stays_below_two_gigabytes(image: Built, figure: Figure) -> None:
+    figure(f"agent image: {image.size / 1e6:.0f} MB uncompressed")
     assert image.size < MOST_BYTES
 
 
@@ -50,9 +51,11 @@ def test_it_runs_as_nobody_with_any_right(image: Built) -> None:
     assert not any(str(Path.home()) in line for line in config["Env"])
 
 
-def test_an_agent_of_it_builds_and_tests_a_crate(world: World) -> None:
+def test_an_agent_of_it_builds_and_tests_a_crate(world: World, figure: Figure) -> None:
     job_id = world.enqueue("crate", CALLS)
-    assert world.reaches(job_id, JobStatus.SUCCESS, JobStatus.FAILED).status is JobStatus.SUCCESS, world.log(job_id)
+    job = world.reaches(job_id, JobStatus.SUCCESS, JobStatus.FAILED)
+    assert job.status is JobStatus.SUCCESS, world.log(job_id)
+    figure(f"agent image: {job.started - job.created:.1f} s from an enqueued job to an agent that has it")
     assert "Hello, world!" in world.log(job_id)
 
 

@@ -29,14 +29,16 @@ from raibid.worker.stop import Stop
 
 from components.agents import GIT_LABEL, GIT_USER
 from components.api import STATUS_LABEL, STATUS_USER
+from components.secret_values import deriver
 from components.settings import load_stack
 from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.parts.gitea_server import Gitea
-from tests.cluster.test_forge_set_up import derive
+from tests.cluster.tree.emitted import SEED
 from tests.waiting import until
 
 SETTINGS = load_stack("dgx-spark")
 ORGANISATION = SETTINGS.gitea.organisation
+derive = deriver(SEED, SETTINGS.rotation)
 DONE = CommitStatus(state=CommitState.SUCCESS, context="raibid", description="built in 7 s")
 
 

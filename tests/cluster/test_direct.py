@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from lightkube.resources.batch_v1 import Job
 from raibid.contract import Labels
 
+from components import controller
 from components.agent_pod import NAMESPACE
-from tests.cluster.parts.control_plane import ControlPlane, KubectlError
+from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.parts.namespace import namespace
 from tests.cluster.pools.direct_pool import MOST, RIGHTS, DirectPool, direct_tree
+from tests.cluster.tree.api import Api
 from tests.waiting import until
-
-pytestmark = pytest.mark.xdist_group("direct")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,10 @@ def pool(plane: ControlPlane, tmp_path: Path) -> Iterator[DirectPool]:
 
 def jobs_of(pool: DirectPool) -> list[Job]:
     return list(pool.plane.client().list(Job, namespace=NAMESPACE, labels={Labels.SCALED_JOB: "ci-agent"}))
+
+
+def names(jobs: list[Job]) -> set[str | None]:
+    return {job.metadata.name for job in jobs if job.metadata}
 
 
 def test_twenty_jobs_at_once_become_twenty_jobs_and_never_more_than_max(pool: DirectPool) -> None:
@@ -60,8 +65,12 @@ def test_a_finished_job_goes_when_its_time_is_over(pool: DirectPool) -> None:
 
 
 def test_of_finished_jobs_the_newest_stay_to_be_looked_at(pool: DirectPool) -> None:
-    pool.hand.await_ended(pool.hand.enqueue(9))
-    until(lambda: len(jobs_of(pool)) == 5, "five succeeded Jobs are kept")
+    pool.hand.await_ended(pool.hand.enqueue(5))
+    pool.hand.await_zero()
+    older = set(pool.hand.jobs.seen)
+    assert len(older) == 5
+    pool.hand.await_ended(pool.hand.enqueue(5))
+    until(lambda: names(jobs_of(pool)) == set(pool.hand.jobs.seen) - older, "the five newest Jobs are all that is kept")
 
 
 def test_warm_agents_wait_for_work(pool: DirectPool) -> None:
@@ -121,21 +130,26 @@ def test_redis_that_goes_makes_no_job_and_ends_none(pool: DirectPool) -> None:
 @pytest.mark.parametrize(
     ("allowed", "what"),
     [
-        (True, ["create", "jobs"]),
-        (True, ["watch", "pods"]),
-        (False, ["delete", "pods"]),
-        (False, ["create", "pods/exec"]),
-        (False, ["get", "secrets"]),
-        (False, ["update", "cronjobs"]),
-        (False, ["list", "pods", "--all-namespaces"]),
+        (True, {"verb": "create", "group": "batch", "resource": "jobs", "namespace": NAMESPACE}),
+        (True, {"verb": "watch", "resource": "pods", "namespace": NAMESPACE}),
+        (False, {"verb": "delete", "resource": "pods", "namespace": NAMESPACE}),
+        (False, {"verb": "create", "resource": "pods", "subresource": "exec", "namespace": NAMESPACE}),
+        (False, {"verb": "get", "resource": "secrets", "namespace": NAMESPACE}),
+        (False, {"verb": "update", "group": "batch", "resource": "cronjobs", "namespace": NAMESPACE}),
+        (False, {"verb": "list", "resource": "pods"}),
     ],
 )
-def test_it_may_do_what_it_needs_and_nothing_else(plane: ControlPlane, allowed: bool, what: list[str]) -> None:
+def test_it_may_do_what_it_needs_and_nothing_else(plane: ControlPlane, allowed: bool, what: Mapping[str, str]) -> None:
     rights = [item.manifest for item in direct_tree().applied if item.manifest["kind"] in RIGHTS]
-    plane.apply(*(item for item in rights if item["metadata"].get("namespace") == NAMESPACE))
-    account = f"--as=system:serviceaccount:{NAMESPACE}:raibid-controller"
-    try:
-        answer = plane.kubectl("auth", "can-i", *what, f"--namespace={NAMESPACE}", account)
-    except KubectlError as error:  # its exit code says no
-        answer = str(error)
-    assert answer.strip().endswith("yes") is allowed
+    plane.apply(namespace(NAMESPACE), *(item for item in rights if item["metadata"].get("namespace") == NAMESPACE))
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{NAMESPACE}:{controller.NAME}",
+            "resourceAttributes": dict(what),
+        },
+    }
+    answer = Api(plane).post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    assert answer.accepted, answer.said
+    assert answer.body["status"]["allowed"] is allowed

@@ -56,10 +56,13 @@ def agents_with(pool: Pool, **changes: Any) -> Iterator[None]:
 
 def test_a_step_that_takes_too_much_memory_dies_alone_and_its_agent_reports_it(world: World) -> None:
     """What `singleProcessOOMKill` of the emitted kubelet configuration is for."""
-    job = world.reaches(world.enqueue("greedy", f"steps:\n  - name: eats\n    run: {GREEDY}\n"), JobStatus.FAILED)
+    job_id = world.enqueue("greedy", f"steps:\n  - name: eats\n    run: {GREEDY}\n")
+    job = world.reaches(job_id, JobStatus.FAILED)
     assert job.attempt == 1
     assert job.report
-    assert job.report.failed_step == "eats"
+    assert (job.report.failed_step, job.report.exit_code) == ("eats", 137)
+    assert "exit code 137" in world.log(job_id)
+    assert "exit code 137" in world.why(job_id)
     assert not job.pods
 
 

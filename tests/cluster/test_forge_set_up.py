@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 
@@ -17,10 +16,6 @@ from tests.cluster.parts.gitea_server import Gitea
 SETTINGS = load_stack("dgx-spark")
 NOBODY = "http://127.0.0.1:9/webhook/gitea"
 STATUS = {"state": "success", "context": "raibid", "description": "well"}
-
-
-def derive(label: str) -> str:
-    return hashlib.sha256(label.encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")

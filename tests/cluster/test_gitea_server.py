@@ -14,8 +14,6 @@ from tests.cluster.pools.line import Line
 from tests.cluster.tree.emitted import seal
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("gitea")
-
 README = {"README.md": "# anvil\n"}
 
 
@@ -28,10 +26,6 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
 @pytest.fixture(scope="module")
 def owner(line: Line) -> Developer:
     return line.gitea.developer("ada", owner=True)
-
-
-def test_a_second_set_up_of_a_real_gitea_changes_nothing(line: Line) -> None:
-    assert line.gitea.set_up(f"{line.url}/webhook/gitea") == []
 
 
 def test_a_push_becomes_one_job_by_the_organisations_signed_hook(line: Line, owner: Developer) -> None:

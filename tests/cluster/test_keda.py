@@ -20,7 +20,7 @@ from tests.cluster.parts.keda import Keda, Poll
 from tests.cluster.pools.pool_by_hand import PoolByHand
 from tests.waiting import until
 
-pytestmark = [pytest.mark.xdist_group("keda"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 LEASE: Final = 6.0
 OUTAGE: Final = 60.0
 

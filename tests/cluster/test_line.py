@@ -18,7 +18,6 @@ from tests.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not()),
-    pytest.mark.xdist_group("line"),
     pytest.mark.timeout(600),
 ]
 

@@ -20,8 +20,6 @@ from tests.cluster.pools.direct_pool import DirectPool
 from tests.controller.pod_files import pod
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("pod-ends")
-
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectPool]:

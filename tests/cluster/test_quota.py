@@ -8,11 +8,11 @@ from components.namespaces import POD_SECURITY
 from components.settings import load_stack
 from components.systems import budget_of
 from components.units import GI, MI
-from tests.cluster.conftest import STACKS
 from tests.cluster.tree.api import Manifest
 from tests.cluster.tree.emitted import EmittedCluster
 from tests.cluster.tree.plain_pod import pod
 from tests.cluster.tree.room import all_agents_and_one_more, budget, gone_afterwards, in_place
+from tests.flux.rendered import STACKS
 
 
 def claim(name: str, namespace: str, size: int) -> Manifest:

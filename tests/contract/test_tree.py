@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.admission import IMAGES, MOST_AGENTS
+from components import agents
+from components.admission import IMAGES
 from components.commands.lint import lint
 from components.kustomize.applied import read_tree
 from components.kustomize.build import build
@@ -35,7 +36,7 @@ def write(cluster: Cluster, directory: Path) -> Path:
 
 def test_our_own_tree_breaks_no_rule(cluster: Cluster) -> None:
     (values,) = (c["data"] for c in cluster.of_kind("ConfigMap") if c["metadata"]["name"] == "cluster-vars")
-    bounds = Bounds(images=values[IMAGES], most_agents=int(values[MOST_AGENTS]))
+    bounds = Bounds(images=values[IMAGES], most_agents=int(values[agents.MOST]))
     assert [str(f) for f in findings(((item.path, item.manifest) for item in cluster.objects), bounds)] == []
 
 

@@ -76,3 +76,9 @@ def test_every_program_of_keda_has_the_resources_that_the_budget_counts(rendered
     values = rendered.one("HelmRelease", "keda")["spec"]["values"]
     assert set(values["resources"]) == {"operator", "metricServer", "webhooks"}
     assert values["watchNamespace"] == "ci"
+
+
+def test_kedas_kinds_outlive_its_release_or_flux_could_not_prune_their_objects(rendered: Rendered) -> None:
+    """The chart has its CRDs among its templates: without a word Helm removes them with the release."""
+    values = rendered.one("HelmRelease", "keda")["spec"]["values"]
+    assert values["crds"]["additionalAnnotations"] == {"helm.sh/resource-policy": "keep"}

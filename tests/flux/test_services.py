@@ -10,15 +10,16 @@ import pytest
 import redis as client
 import yaml
 from raibid.api.settings import Settings as ApiSettings
-from raibid.contract import STREAM, AclUser
+from raibid.contract import STREAM, AclUser, Env
 from raibid.forge import RepositoryRule, load_enrolment
 from raibid.local.redis_server import RedisServer
 from raibid.model.conditions import passes
 
 from components import api, cert_manager, redis, registry_cache
 from components.secret_values import deriver
+from components.settings import load_stack
 from components.workload import fingerprint
-from tests.flux.rendered import Rendered, pods
+from tests.flux.rendered import Rendered, pods, render
 
 SEED = "0123456789abcdef" * 4
 DERIVE = deriver(SEED, {})
@@ -71,6 +72,14 @@ def test_the_api_is_asked_on_the_port_that_it_listens_on(rendered: Rendered) -> 
         "/readyz",
     }
     assert api.URL.endswith(f":{port}")
+
+
+@pytest.mark.parametrize("url", ["", "https://ci.example.org/pool"])
+def test_statuses_link_to_where_people_reach_the_api_or_nowhere(url: str) -> None:
+    rendered = render(load_stack("dgx-spark").model_copy(update={"public_url": url}))
+    (container,) = next(pods(rendered.one("Deployment", "raibid-api")))["containers"]
+    assert {"name": Env.PUBLIC_URL, "value": url} in container["env"]
+    assert Env.PUBLIC_URL not in rendered.one("ConfigMap", "raibid-api")["data"]
 
 
 def test_every_service_finds_pods(rendered: Rendered) -> None:

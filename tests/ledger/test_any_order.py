@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from msgspec import structs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec import structs
 from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import PENDING, Job, JobEvent, JobStatus, Priority, next_status

@@ -13,17 +13,19 @@ import pytest
 import yaml
 from celpy.adapter import json_to_cel
 
-from components.admission import IMAGES, MOST_AGENTS, WORKLOADS, images_pattern, manifests, variables
+from components import agents
+from components.admission import IMAGES, WORKLOADS, images_pattern, manifests, variables
 from components.kustomize.applied import applied
 from components.kustomize.build import substitute
 from components.manifest_tree import Manifest, SecretManifest
 from components.namespaces import POD_SECURITY
 from components.settings import load_stack
 from components.systems import budget_of, emission
-from policies.rules import RULES, rule
+from policies.rule import Bounds
+from policies.rules import MAX_AGENTS, RULES, rule
 
 HERE = Path(__file__).parent
-BOUNDS = {IMAGES: "docker[.]io/library/|gitea[.]example/", MOST_AGENTS: "3"}
+BOUNDS = {IMAGES: "docker[.]io/library/|gitea[.]example/", agents.MOST: "3"}
 KINDS = {
     "pods": "Pod", "deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet",
     "replicasets": "ReplicaSet", "jobs": "Job", "cronjobs": "CronJob", "scaledjobs": "ScaledJob",
@@ -101,7 +103,8 @@ def test_a_good_object_is_let_in(path: Path) -> None:
 def test_everything_of_our_own_is_let_in(stack: str, scaler: str) -> None:
     settings = load_stack(stack).model_copy(update={"scaler": scaler})
     whole = emission(settings)
-    values = variables(settings, budget_of(settings))
+    budget = budget_of(settings)
+    values = {**variables(settings, budget), **agents.variables(settings, budget)}
     objects = applied({**whole.files, **whole.seeds}, settings.environment)
     judged = [item for item in objects if any(concerns(policy, item.manifest) for policy in policies(values))]
     scaler = "ScaledJob" if settings.scaler == "keda" else "CronJob"
@@ -124,6 +127,14 @@ def test_the_policy_and_the_rule_agree_about_tags(image: str, known: bool) -> No
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "infrastructure"}, "spec": spec}
     said = [message for message in refusals(pod) if message.startswith("image-exact")]
     assert (not said) == known
+
+
+@pytest.mark.parametrize("most", [None, "0", "3", "4", "", "-1", "+2", "1.5", "many", "9" * 30, "٣"])
+def test_the_policy_and_the_rule_agree_about_how_many_agents_a_template_may_ask_for(most: str | None) -> None:
+    template = {**fixture(HERE / "violations" / "template-within-budget.yaml")}
+    template["metadata"] = {**template["metadata"], "annotations": {} if most is None else {MAX_AGENTS: most}}
+    assert bool(refusals(template)) == (most not in (None, "0", "3"))
+    assert bool(list(rule("template-within-budget").check(template, Bounds(most_agents=3)))) == bool(refusals(template))
 
 
 def test_the_namespaces_of_charts_are_left_alone() -> None:

@@ -21,7 +21,7 @@ def cluster(directory: Path, **files: str) -> Path:
     stage = (HERE / "good" / "kustomization.yaml").read_text()
     variables = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cluster-vars, namespace: flux-system}\n"
-        'data: {admission_images: "docker[.]io/library/", admission_most_agents: "3", tag: 8.2.3}\n'
+        'data: {admission_images: "docker[.]io/library/", ci_agent_max: "3", tag: 8.2.3}\n'
     )
     tree = {
         "clusters/dev/kustomization.yaml": root.format("stage.yaml, cluster-vars.yaml"),

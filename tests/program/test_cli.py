@@ -125,3 +125,11 @@ def test_captured_objects_are_files_without_secret_values(tmp_path: Path) -> Non
     assert run(["plan", "--stack", "dev", "--objects", str(tmp_path)]) == 0
     secret = yaml.safe_load((tmp_path / "cluster-secret-sops-age.yaml").read_text())
     assert secret["stringData"] == {"age.agekey": "[secret]"}
+
+
+def test_captured_secrets_are_objects_that_an_api_server_takes(tmp_path: Path) -> None:
+    assert run(["plan", "--stack", "dgx-spark", "--objects", str(tmp_path)]) == 0
+    found = [yaml.safe_load(file.read_text()) for file in tmp_path.glob("*.yaml")]
+    secrets = {item["metadata"]["name"]: item["stringData"] for item in found if item["kind"] == "Secret"}
+    assert len(secrets) > 2
+    assert [name for name, values in secrets.items() if not isinstance(values, dict)] == []

@@ -33,6 +33,12 @@ def test_every_stack_of_the_repository_is_right(stack: str) -> None:
     assert load_stack(stack).environment == stack
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_settings_are_written_as_they_are_read(stack: str) -> None:
+    settings = load_stack(stack)
+    assert Settings.model_validate(settings.model_dump(by_alias=True)) == settings
+
+
 def test_a_stack_that_is_not_there_is_told_with_the_nearest_one() -> None:
     with pytest.raises(SettingsError, match=r"stack: dgxspark: .*: did you mean dgx-spark\?"):
         load_stack("dgxspark")

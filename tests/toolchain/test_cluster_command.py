@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.command import exit_code
+from tests.cluster.command import exit_code, own_directory
 from tests.cluster.errors import ClusterError
 from tests.cluster.node.base_images import ImageBuildError
 from tests.cluster.node.containerd import CtrError
@@ -56,6 +57,18 @@ def test_a_mistake_of_our_own_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         exit_code("demo", wrong)
+
+
+def test_a_directory_goes_with_its_run_and_that_of_a_killed_run_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "raibid-demo-killed").mkdir()
+    (tmp_path / "raibid-demo-killed" / "running").touch()  # a lock that nobody holds any more
+    (tmp_path / "raibid-demo-of-another-kind").mkdir()
+    with own_directory("demo") as first, own_directory("demo") as second:
+        assert set(tmp_path.iterdir()) == {first, second, tmp_path / "raibid-demo-of-another-kind"}
+    assert [path.name for path in tmp_path.iterdir()] == ["raibid-demo-of-another-kind"]
 
 
 def test_every_error_of_the_cluster_tests_has_one_root() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from lightkube import Client, KubeConfig
+from lightkube.config.models import Cluster, User
 from raibid.contract import Env
 from raibid.local.redis_server import free_port
 
@@ -71,4 +72,5 @@ def test_an_agent_that_was_perhaps_killed_is_a_hit_but_no_fault_done(agents: Age
 @pytest.fixture
 def agents() -> Agents:
     """Of a cluster whose API server is down."""
-    return Agents(Client(config=KubeConfig.from_server(f"http://127.0.0.1:{free_port()}"), trust_env=False))
+    config = KubeConfig.from_one(cluster=Cluster(server=f"http://127.0.0.1:{free_port()}"), user=User())
+    return Agents(Client(config=config, trust_env=False))

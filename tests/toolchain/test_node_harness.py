@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.node import agent_image, leftovers, machine, node
+from tests.cluster.node.image_archive import cache
 from tests.cluster.tools.toolchain import ToolMissingError
 
 
@@ -45,7 +46,7 @@ def test_what_a_dead_session_left_is_removed_by_one_session_at_a_time(
     cgroups: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    sessions = leftovers.cache("sessions")
+    sessions = cache("sessions")
     for name in ("rbd1", "rbd2"):
         (sessions / f"{name}.json").write_text(
             json.dumps({"pid": 0, "started": "1", "directory": str(tmp_path / name)})

@@ -18,7 +18,6 @@ from redis.retry import Retry
 
 from raibid.contract import BEAT_SECONDS, LEASE_SECONDS, Env
 
-
 _LATE_SECONDS: Final = 5.0
 """An answer that comes so late is no answer any more."""
 

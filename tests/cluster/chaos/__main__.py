@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from tests.chaos.power_loss import PowerLossError
 from tests.chaos.report import counts, table, verdict
+from tests.cluster.chaos.faults import FEWEST_JOBS
 from tests.cluster.chaos.run import ChaosClusterError, Run
 from tests.cluster.chaos.verdict import judged
-from tests.cluster.command import FAILED, exit_code
+from tests.cluster.command import FAILED, exit_code, own_directory
 from tests.cluster.node.node import why_not
 
 _JOURNAL: Final = frozenset(
@@ -49,7 +49,7 @@ app: Final = App(
 @app.default
 def chaos(
     *,
-    jobs: int = 60,
+    jobs: Annotated[int, Parameter(validator=Number(gte=FEWEST_JOBS))] = 60,
     seed: int = 1,
     json_: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> int:
@@ -67,9 +67,9 @@ def chaos(
     if reason := why_not():
         sys.stderr.write(f"chaos: {reason}\n")
         return FAILED
-    with tempfile.TemporaryDirectory(prefix="raibid-chaos-") as directory:
+    with own_directory("chaos") as directory:
         began = time.monotonic()
-        run = Run(jobs, seed, Path(directory), _Progress(jobs))
+        run = Run(jobs, seed, directory, _Progress(jobs))
         try:
             history = run.history()
         except PowerLossError as error:

@@ -49,7 +49,7 @@ class Agents:
             jobs = list(self._kube.list(KubeJob, namespace=NAMESPACE, labels={Labels.SCALED_JOB: NAME}))
             pods = list(self._kube.list(Pod, namespace=NAMESPACE))
         except httpx2.HTTPError as error:
-            if isinstance(error, ApiError) and error.status.code < 500:
+            if isinstance(error, ApiError) and (error.status.code or 0) < 500:
                 raise  # it answered: this is no accident of a server that dies or starts
             return False
         self.seen.update(job.metadata.name for job in jobs if job.metadata and job.metadata.name)

@@ -18,16 +18,14 @@ from raibid.model.job import JobSpec
 
 from tests.chaos.history import Acknowledged
 
-_MOST_OPEN: Final = 25
-"""Jobs that wait at once: enough for every agent, few enough that the API is still asked when it is killed."""
 _PAUSE: Final = 0.1
 
 
 class Deliveries:
-    """A client of the API in a thread."""
+    """A client of the API in a thread; before each job it asks whether there is `room` for that number."""
 
-    def __init__(self, jobs: int, spec: JobSpec, url: str, token: str, backlog: Callable[[], int]) -> None:
-        self._jobs, self._spec, self._url, self._backlog = jobs, spec, url, backlog
+    def __init__(self, jobs: int, spec: JobSpec, url: str, token: str, room: Callable[[int], bool]) -> None:
+        self._jobs, self._spec, self._url, self._room = jobs, spec, url, room
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {token}"
@@ -54,7 +52,7 @@ class Deliveries:
     def _run(self) -> None:
         for number in range(self._jobs):
             key = f"chaos-{number}"
-            while not self._over.is_set() and (self._backlog() >= _MOST_OPEN or not self._deliver(key)):
+            while not self._over.is_set() and (not self._room(number) or not self._deliver(key)):
                 self._over.wait(_PAUSE)
 
     def _deliver(self, key: str) -> bool:

@@ -27,6 +27,8 @@ class Fault(StrEnum):
 
 _FEWEST: Final = 5
 """Agents that run when what carries them dies."""
+FEWEST_JOBS: Final = 40
+"""Of a run: with fewer there is not something of its own for every fault to strike."""
 _QUIET: Final = (0.08, 0.8)
 """Share of the jobs that have ended at the first and at the last fault: neither an empty start nor an empty end."""
 
@@ -38,6 +40,8 @@ class Strike:
     fault: Fault
     after: int
     running: int
+    delivered: int
+    """So many jobs may be enqueued before it is done: however fast they end, each later fault has its own to come."""
 
 
 def plan(jobs: int, seed: int) -> tuple[Strike, ...]:
@@ -47,8 +51,18 @@ def plan(jobs: int, seed: int) -> tuple[Strike, ...]:
     rng.shuffle(faults)
     first, last = (share * jobs for share in _QUIET)
     step = (last - first) / max(1, len(faults) - 1)
-    return tuple(Strike(fault, round(first + number * step), _needs(fault)) for number, fault in enumerate(faults))
+    strikes = []
+    for number, fault in enumerate(faults):
+        delivered = jobs - sum(_kept(later) for later in faults[number + 1 :])
+        after = min(round(first + number * step), delivered - _kept(fault))
+        strikes.append(Strike(fault, after, _needs(fault), delivered))
+    return tuple(strikes)
 
 
 def _needs(fault: Fault) -> int:
     return _FEWEST if fault in (Fault.KUBELET, Fault.CONTAINERD) else 1
+
+
+def _kept(fault: Fault) -> int:
+    """Jobs that are kept back for a fault: twice the agents that it wants to see at once."""
+    return 2 * _needs(fault)

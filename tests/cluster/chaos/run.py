@@ -37,6 +37,8 @@ _LOOK: Final = 0.1
 _LEASE: Final = 30.0
 _START: Final = 60.0
 """Seconds for an agent's pod from its Job to its claim on a machine with other work (alone it takes 2)."""
+_MOST_OPEN: Final = 25
+"""Jobs that wait at once: enough for every agent, few enough that the API is still asked when it is killed."""
 _STUCK: Final = 300.0
 _SYNC: Final = 10.0
 """Seconds for Redis to write something and to sync it: agents beat, jobs come and go."""
@@ -72,6 +74,7 @@ class Run:
         self._directory = directory
         self._progress = progress
         self._due = deque(plan(jobs, seed))
+        self._allowed = self._due[0].delivered
         self._done: Counter[Fault] = Counter()
         self._redis_down: list[float] = []
         self._lost_bytes = 0
@@ -92,9 +95,11 @@ class Run:
             ledger = Observer.connect(pool.line.redis.url, username=OBSERVER, password=pool.line.observer_password())
             stack.callback(ledger.close)
             recorder = Recorder(ledger)
-            deliveries = stack.enter_context(
-                Deliveries(self._jobs, spec, pool.line.url, pool.line.token(), lambda: recorder.backlog)
-            )
+
+            def room(number: int) -> bool:
+                return number < self._allowed and recorder.backlog < _MOST_OPEN
+
+            deliveries = stack.enter_context(Deliveries(self._jobs, spec, pool.line.url, pool.line.token(), room))
             calm = self._loop(recorder, deliveries)
             self._await_agents()
             return History(
@@ -129,6 +134,7 @@ class Run:
             if self._due and self._is_time(self._due[0], recorder.ended):
                 if self._strike(self._due[0].fault):
                     self._done[self._due.popleft().fault] += 1
+                    self._allowed = self._due[0].delivered if self._due else self._jobs
             elif not self._due:
                 calm = calm or time.time()
                 if deliveries.done and _at_rest(audit, recorder):
@@ -162,7 +168,7 @@ class Run:
         }
 
     def _cut_the_power(self) -> bool:
-        """At its next sync, just before it: the moment in which it costs most. If it cost nothing, it was a mere kill."""
+        """At its next sync, just before it, which costs most. Where it cost nothing it was a mere kill: not done."""
         server = self._pool.line.redis
         self._shim.arm()
         patience = time.monotonic() + _SYNC

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
 
 from cyclopts import App, Parameter
 from raibid.local.repository import SAMPLES
 from rich.console import Console
 
-from tests.cluster.command import FAILED, exit_code
+from tests.cluster.command import FAILED, exit_code, own_directory
 from tests.cluster.demo.hops import Hop, Watch
 from tests.cluster.node.node import why_not
 from tests.cluster.parts.developer import Checkout, Developer
@@ -111,11 +109,11 @@ def demo(
     if reason := why_not():
         sys.stderr.write(f"demo: {reason}\n")
         return FAILED
-    with tempfile.TemporaryDirectory(prefix="raibid-demo-") as directory:
+    with own_directory("demo") as directory:
         story.say("starting etcd, Kubernetes, containerd, Redis, raibid-api, Gitea, the scaler …")
         story.say("(first the agent's image, where the cache has none of this checkout: minutes, once)")
         began = time.time()
-        with Pool(Path(directory) / "pool", scaler=scaler) as pool:
+        with Pool(directory / "pool", scaler=scaler) as pool:
             story.say(f"all parts answer after {time.time() - began:.0f} s")
             ada = pool.line.gitea.developer("ada", owner=True)
             checkout = ada.create(_REPOSITORY)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from raibid.scaler.arithmetic import Scaling, jobs_to_create
 
 from components.settings import Scaler
 from tests.bench.figure import machine, percentile
-from tests.cluster.command import FAILED, exit_code
+from tests.cluster.command import FAILED, exit_code, own_directory
 from tests.cluster.measure.course import Course, predicted
 from tests.cluster.measure.stopwatch import Stopwatch, Times
 from tests.cluster.node.node import why_not
@@ -143,8 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if why := why_not():
         print(why, file=sys.stderr)
         return FAILED
-    with tempfile.TemporaryDirectory(prefix="raibid-measure-") as name:
-        print(measured(Path(name), options.scaler or SCALERS, options))
+    with own_directory("measure") as directory:
+        print(measured(directory, options.scaler or SCALERS, options))
     return 0
 
 

@@ -128,6 +128,8 @@ class Stopwatch:
 
     def _of(self, job: Job) -> tuple[float, float]:
         """When the Job of the agent that had it was made, and when its container was seen to run."""
+        # The kubelet tells the API server up to a second later: a short job has ended by then.
+        self._wait(lambda: job.owner in self._running, f"{job.owner} is seen to run")
         kube_job = self._kube_jobs[job.owner]
         return self.jobs.seen[kube_job], self._running[job.owner]
 

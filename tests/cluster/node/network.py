@@ -64,7 +64,7 @@ class Network:
         else:
             raise NetworkError(f"no free subnet found in {_TRIES} tries")
         # An address of its own: else a bridge takes the lowest of its ports', and when that pod ends, the others, which
-        # remember the old one, do not reach Redis for half a minute (seen: a lost lease).
+        # remember the old one, do not reach Redis for half a minute (seen: lost leases; that this was why is inferred).
         ip("link", "add", self.name, "address", _mac(), "type", "bridge")
         ip("address", "add", f"{self.address}/{self.subnet.prefixlen}", "dev", self.name)
         ip("link", "set", self.name, "up")

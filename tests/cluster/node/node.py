@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from lightkube.models.core_v1 import NodeStatus
 from lightkube.resources.core_v1 import Node as NodeObject
@@ -29,6 +28,7 @@ from tests.cluster.node.kubelet import Kubelet
 from tests.cluster.node.leftovers import session
 from tests.cluster.node.machine import Machine
 from tests.cluster.node.network import Network
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
 from tests.waiting import until
 
@@ -48,7 +48,7 @@ SMALL: Final = KubeletReservation(
 """For two cores that also run the control plane: most of the machine is the pods'."""
 
 
-class Node:
+class Node(Composite):
     """One node; entered, it is Ready."""
 
     def __init__(
@@ -76,7 +76,6 @@ class Node:
             reservation=reservation,
         )
         self._control_plane = control_plane
-        self._running = ExitStack()
 
     def allocatable(self) -> Mapping[str, str]:
         """What the scheduler may give away, as the node's status says."""
@@ -94,20 +93,12 @@ class Node:
     def _ready(self) -> bool:
         return any((each.type, each.status) == ("Ready", "True") for each in self._status().conditions or ())
 
-    def __enter__(self) -> Self:
+    def _start(self, stack: ExitStack) -> None:
         provide_images(self.containerd.root, [pause_archive(), *self._images])
-        with ExitStack() as stack:
-            stack.enter_context(self.machine)
-            stack.enter_context(self.containerd)
-            stack.enter_context(self.kubelet)
-            until(self._ready, "the node is Ready", budget=60)
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+        stack.enter_context(self.machine)
+        stack.enter_context(self.containerd)
+        stack.enter_context(self.kubelet)
+        until(self._ready, "the node is Ready", budget=60)
 
 
 @dataclass(frozen=True)

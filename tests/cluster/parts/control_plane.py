@@ -10,8 +10,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import yaml
 from lightkube import Client, KubeConfig
@@ -19,13 +18,14 @@ from raibid.local.redis_server import free_port
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.parts.certificates import Authority
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.etcd import Etcd
 from tests.cluster.parts.kube_apiserver import ADMIN, KubeApiserver
 from tests.cluster.parts.process import Part, answers
 from tests.cluster.tools.toolchain import tool
 
 
-class ControlPlane:
+class ControlPlane(Composite):
     """One cluster without nodes, in a private directory, on random ports: any number run side by side."""
 
     def __init__(
@@ -45,7 +45,6 @@ class ControlPlane:
         )
         self.controllers: Final = self._controller_manager(",".join(controllers))
         self.scheduler: Final = self._scheduler() if scheduler else None
-        self._running = ExitStack()
 
     @property
     def url(self) -> str:
@@ -78,7 +77,7 @@ class ControlPlane:
         return Client(config=KubeConfig.from_file(self.kubeconfig(user)), trust_env=False)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, user: str = ADMIN) -> str:
-        """What kubectl prints. Raises subprocess.CalledProcessError with its stderr."""
+        """What kubectl prints. Raises KubectlError with its stderr."""
         done = subprocess.run(
             [tool("kubectl"), f"--kubeconfig={self.kubeconfig(user)}", *arguments],
             input=stdin,
@@ -96,17 +95,9 @@ class ControlPlane:
         text = yaml.safe_dump_all(manifests)
         self.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", stdin=text)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            for part in self.parts:
-                stack.enter_context(part)
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def _start(self, stack: ExitStack) -> None:
+        for part in self.parts:
+            stack.enter_context(part)
 
     def _controller_manager(self, controllers: str) -> Part:
         port, directory = free_port(), self.directory / "kube-controller-manager"

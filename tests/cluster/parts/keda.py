@@ -18,6 +18,7 @@ from raibid.local.redis_server import free_port
 
 from components.manifest_tree import Manifest
 from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.parts.namespace import namespace
 from tests.cluster.parts.process import Part, answers
 from tests.cluster.tools.toolchain import tool
 from tests.contract.schemas import CRDS
@@ -79,7 +80,7 @@ class Keda(Part):
             crd for file in sorted((CRDS / "keda").glob("*.yaml")) for crd in yaml.safe_load_all(file.read_text())
         ]
         definitions += [_empty_crd(kind, scope) for kind, scope in _EVENTING.items()]
-        self.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *definitions)
+        self.plane.apply(namespace(NAMESPACE), *definitions)
         until(lambda: all(self._served(crd["metadata"]["name"]) for crd in definitions), "KEDA's CRDs are served")
 
     def _served(self, name: str) -> bool:

@@ -11,7 +11,6 @@ import sys
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from raibid.contract import AclUser, Annotations, Env
@@ -20,6 +19,7 @@ from components import agent_pod, controller, redis
 from components.agent_pod import NAMESPACE
 from components.manifest_tree import Manifest
 from components.settings import Settings, load_stack
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
 from tests.cluster.parts.process import Part
 from tests.cluster.pools.pool_by_hand import STACK, PoolByHand
@@ -71,14 +71,13 @@ class Controller(Part):
         return super().launch()
 
 
-class DirectPool:
+class DirectPool(Composite):
     """`kubelets`: pods run, as agents with the real ledger; without, their status is the test's to patch."""
 
     def __init__(self, plane: ControlPlane, directory: Path, *, kubelets: bool = True, lease: float = 30.0) -> None:
         self.plane: Final = plane
         self.hand: Final = PoolByHand(plane, directory, tree=direct_tree(), kubelets=kubelets, lease=lease)
         self.directory: Final = directory
-        self._running = ExitStack()
         self.controller: Controller
 
     def template(self, *, most: int = MOST, least: int = 0, **job: Any) -> Manifest:
@@ -92,17 +91,9 @@ class DirectPool:
         """A second replica, which nobody wants."""
         return Controller(self.hand, self.directory / "another", name="another-controller")
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.hand)
-            emitted = [item.manifest for item in self.hand.tree.applied if item.manifest["kind"] in RIGHTS]
-            self.plane.apply(*(item for item in emitted if item["metadata"].get("namespace") == NAMESPACE))
-            self.plane.apply(self.template())
-            self.controller = stack.enter_context(Controller(self.hand, self.directory / "controller"))
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(self.hand)
+        emitted = [item.manifest for item in self.hand.tree.applied if item.manifest["kind"] in RIGHTS]
+        self.plane.apply(*(item for item in emitted if item["metadata"].get("namespace") == NAMESPACE))
+        self.plane.apply(self.template())
+        self.controller = stack.enter_context(Controller(self.hand, self.directory / "controller"))

@@ -11,31 +11,31 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from raibid.contract import AclUser, Env, Secrets
 from raibid.ledger import Ledger
-from raibid.local.redis_server import RedisServer, free_port
+from raibid.local.redis_server import free_port
 
 from components import agent_pod, api, gitea_config, redis
 from components.agent_pod import NAMESPACE
 from components.manifest_tree import Manifest
 from components.secret_values import deriver
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.parts.process import Part, answers
 from tests.cluster.pools.emitted_pod import Objects, addressed, as_process
+from tests.cluster.pools.emitted_redis import LOOPBACK, emitted_redis
 from tests.cluster.tree.emitted import SEED, Sealed
 
 RAIBID: Final = (sys.executable, "-m", "raibid.cli")
-LOOPBACK: Final = "127.0.0.1"
 OBSERVER: Final = "observer"
 """A user of Redis beside the emitted ones, who may do everything: the checker's, which looks in transactions."""
 _OBSERVER_LABEL: Final = "tests/observer"
 
 
-class Line:
+class Line(Composite):
     """Everything of the line that needs no Kubernetes, listening at `address`; agents come from elsewhere."""
 
     def __init__(
@@ -55,18 +55,16 @@ class Line:
         self._forge = forge
         if forge:
             self.gitea = Gitea(directory / "gitea", tree.settings, self.derive, address=address)
-        self.redis: Final = self._redis(address, redis_env or {})
+        self.redis: Final = emitted_redis(directory / "redis", self._users(), address=address, env=redis_env)
         self._api_port = free_port()
         self.url: Final = f"http://{address}:{self._api_port}"
         self.addresses: Final = {
             **(self._forge_addresses() if forge else {}),
             redis.ADDRESS: f"{address}:{self.redis.port}",
-            api.URL: self.url,
         }
         """What the stack's own names stand for here."""
         self.objects: Final = Objects.of(self.manifests(), NAMESPACE)
         self.api: Final = self._api(address, api_env or {})
-        self._running = ExitStack()
 
     def _forge_addresses(self) -> Mapping[str, str]:
         own = gitea_config.address(self.tree.settings)
@@ -121,33 +119,21 @@ class Line:
         """A token that may change state."""
         return self.objects.data("Secret", Secrets.API)["write-tokens"].decode().strip()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.redis)
-            stack.enter_context(self.api)
-            if self._forge:
-                stack.enter_context(self.gitea)
-                self.gitea.set_up(f"{self.url}/webhook/gitea")
-            self._running = stack.pop_all()
-        return self
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(self.redis)
+        stack.enter_context(self.api)
+        if self._forge:
+            stack.enter_context(self.gitea)
+            self.gitea.set_up(f"{self.url}/webhook/gitea")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
-
-    def _redis(self, address: str, env: Mapping[str, str]) -> RedisServer:
-        """As durable as the stack's, with its users; protected mode would refuse pods although nobody is anonymous."""
-        place = self.directory / "redis"
-        place.mkdir(parents=True, mode=0o700)
-        users = Objects.of((item.manifest for item in self.tree.applied), redis.NAMESPACE)
-        (place / "users.acl").touch(mode=0o600)
-        emitted = users.data("Secret", Secrets.REDIS_ACL)["users.acl"]
+    def _users(self) -> str:
+        """The emitted users and the observer."""
+        there = Objects.of((item.manifest for item in self.tree.applied), redis.NAMESPACE)
+        emitted = there.data("Secret", Secrets.REDIS_ACL)["users.acl"]
         digest = hashlib.sha256(self.derive(_OBSERVER_LABEL).encode()).hexdigest()
-        (place / "users.acl").write_text(f"{emitted.decode()}user {OBSERVER} on #{digest} ~* &* +@all\n")
-        bind = {"bind": LOOPBACK} if address == LOOPBACK else {"bind": f"{LOOPBACK} {address}", "protected-mode": "no"}
-        return RedisServer(place, acl_file=place / "users.acl", config=bind, env=env, port=free_port())
+        return f"{emitted.decode()}user {OBSERVER} on #{digest} ~* &* +@all\n"
 
     def _api(self, address: str, env: Mapping[str, str]) -> Part:
         here = {"0.0.0.0": address, str(api.PORT): str(self._api_port)}
-        return self.as_part(api.NAME, ready=answers(f"{self.url}/readyz"), env=env, arguments=here)
+        reached = {Env.PUBLIC_URL: self.url, **env}
+        return self.as_part(api.NAME, ready=answers(f"{self.url}/readyz"), env=reached, arguments=here)

@@ -28,8 +28,7 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import yaml
 from raibid.ledger import Ledger
@@ -37,13 +36,14 @@ from raibid.ledger import Ledger
 from components import controller
 from components.agent_pod import NAMESPACE
 from components.manifest_tree import Manifest, to_yaml
-from components.namespaces import pod_security_labels
 from components.settings import Scaler
-from components.workload import number_as_text
+from components.workload import as_text
 from tests.cluster.node.agent_image import Built, agent_image
 from tests.cluster.node.node import Node, cluster_with_node
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
 from tests.cluster.parts.keda import Keda
+from tests.cluster.parts.namespace import namespace
 from tests.cluster.parts.process import Part
 from tests.cluster.pools.line import Line
 from tests.cluster.tree.emitted import Sealed, seal
@@ -66,7 +66,7 @@ _PROCESSES: Final = ("Deployment", "PodDisruptionBudget")
 _FIRST: Final = ("PriorityClass", "ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim")
 
 
-class Pool:
+class Pool(Composite):
     """A pool of its own: directory, bridge, ports; any number run side by side, memory permitting (1.2 GB each)."""
 
     def __init__(
@@ -86,7 +86,6 @@ class Pool:
         self.tree: Final = _with(seal(STACK, scaler=scaler), _sized({**SMALL, **(cluster_vars or {})}))
         self._images = images
         self._line: dict[str, Any] = {"api_env": api_env, "redis_env": redis_env, "forge": forge}
-        self._running = ExitStack()
         self._archives: list[Path] = []
         self.address: str
         """The bridge's: where pods reach this machine."""
@@ -122,34 +121,24 @@ class Pool:
         parts += [self.keda] if self.keda else []
         return "\n\n".join(f"--- {part.name}\n{part.tail()}" for part in parts)
 
-    def __enter__(self) -> Self:
+    def _start(self, stack: ExitStack) -> None:
         images = self._images if self._images is not None else (agent_image(self.tree.settings.images.agent),)
-        with ExitStack() as stack:
-            self._archives = [image.archive for image in images]
-            joined = stack.enter_context(cluster_with_node(self.directory, images=self._archives))
-            self.control_plane, self.node = joined.control_plane, joined.node
-            self.address = joined.network.address
-            self.line = stack.enter_context(
-                Line(self.directory / "line", self.tree, address=self.address, **self._line)
-            )
-            if self.tree.settings.scaler == "keda":
-                self.keda = Keda(self.control_plane, NAMESPACE)
-                self.keda.install()
-            self._apply()
-            self.controller = stack.enter_context(self._controller())
-            if self.keda:
-                stack.enter_context(self.keda)
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+        self._archives = [image.archive for image in images]
+        joined = stack.enter_context(cluster_with_node(self.directory, images=self._archives))
+        self.control_plane, self.node = joined.control_plane, joined.node
+        self.address = joined.network.address
+        self.line = stack.enter_context(Line(self.directory / "line", self.tree, address=self.address, **self._line))
+        if self.tree.settings.scaler == "keda":
+            self.keda = Keda(self.control_plane, NAMESPACE)
+            self.keda.install()
+        self._apply()
+        self.controller = stack.enter_context(self._controller())
+        if self.keda:
+            stack.enter_context(self.keda)
 
     def _apply(self) -> None:
         """The namespace as Pulumi keeps it, then what Flux applies to it."""
-        self.control_plane.apply(_namespace(NAMESPACE))
+        self.control_plane.apply(namespace(NAMESPACE))
         emitted = [item for item in self.line.manifests() if _belongs(item)]
         claims = [item for item in emitted if item["kind"] == "PersistentVolumeClaim"]
         self.control_plane.apply(*(self._volume(claim) for claim in claims))
@@ -195,15 +184,11 @@ def _belongs(item: Manifest) -> bool:
     return item["metadata"].get("namespace") == NAMESPACE or item["kind"] in _CLUSTER_WIDE
 
 
-def _namespace(name: str) -> Manifest:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": pod_security_labels(name)}}
-
-
 def _sized(values: Mapping[str, str]) -> dict[str, str]:
-    """The same, and as many agents where the budget says how many there may be (policy, quota, window)."""
-    most = int(values["ci_agent_max"]) + int(values["ci_agent_warm"])
-    sizes = {"admission_most_agents": str(most), "namespaces_ci_pods": str(most + _BESIDE)}
-    return {**sizes, "raibid_api_window": number_as_text(most), **values}
+    """The same, and as many agents where the budget says how many there may be (template, quota, window)."""
+    most, warm = int(values["ci_agent_max"]), int(values["ci_agent_warm"])
+    texts = {"ci_agent_max_text": as_text(most), "ci_agent_warm_text": as_text(warm)}
+    return {"namespaces_ci_pods": str(most + warm + _BESIDE), **texts, **values}
 
 
 def _with(tree: Sealed, values: Mapping[str, str]) -> Sealed:

@@ -11,13 +11,11 @@ import copy
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import yaml
-from raibid.contract import AclUser, Labels
+from raibid.contract import AclUser, Labels, Secrets
 from raibid.ledger import Ledger, NewJob, Timing
-from raibid.local.redis_server import RedisServer
 from raibid.model.job import Job, JobSpec
 from raibid.model.job_id import new_job_id
 from raibid.scaler.arithmetic import Scaling
@@ -28,8 +26,11 @@ from components import agent_pod, redis
 from components.agent_pod import NAMESPACE
 from components.manifest_tree import Manifest
 from components.settings import load_stack
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.parts.namespace import namespace
 from tests.cluster.pools.builders import Builders
+from tests.cluster.pools.emitted_redis import emitted_redis
 from tests.cluster.pools.hands import Hands
 from tests.cluster.pools.job_watch import JobWatch
 from tests.flux.rendered import Rendered, render
@@ -37,11 +38,9 @@ from tests.waiting import until
 
 STACK: Final = "dgx-spark"
 _STAGES: Final = ("infra-namespaces", "ci-agents")
-_ON_DISK: Final = ("aclfile", "dir", "pidfile")
-"""Directives of redis.conf that name places in its container."""
 
 
-class PoolByHand:
+class PoolByHand(Composite):
     """One stack's agents. A control plane may be shared by pools that follow each other."""
 
     def __init__(
@@ -57,13 +56,13 @@ class PoolByHand:
         self.plane: Final = plane
         self.tree: Final[Rendered] = tree or render(load_stack(STACK))
         self._kubelets = kubelets
-        self.redis: Final = self._redis(directory)
+        users = self.tree.one("Secret", Secrets.REDIS_ACL)["stringData"]["users.acl"]
+        self.redis: Final = emitted_redis(directory / "redis", users)
         self.timing: Final = Timing(lease=lease, beat=lease / 3)
         self.builders: Final = Builders(lambda: self.connect(AclUser.AGENT))
         client = plane.client()
         self.jobs: Final = JobWatch(client, NAMESPACE)
         self.hands: Final = Hands(client, NAMESPACE, self.builders)
-        self._running = ExitStack()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -139,24 +138,16 @@ class PoolByHand:
             )
         )
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.redis)
-            self.ledger.setup()
-            self.ledger.set_window(self.most)
-            stack.callback(self.ledger.close)
-            self.plane.apply(*self._surroundings())
-            stack.callback(self._remove)
-            stack.enter_context(self.jobs)
-            if self._kubelets:
-                stack.enter_context(self.hands)
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(self.redis)
+        self.ledger.setup()
+        self.ledger.set_window(self.most)
+        stack.callback(self.ledger.close)
+        self.plane.apply(*self._surroundings())
+        stack.callback(self._remove)
+        stack.enter_context(self.jobs)
+        if self._kubelets:
+            stack.enter_context(self.hands)
 
     def _remove(self) -> None:
         """What starts agents, and all Jobs: the next pool on this control plane begins with none."""
@@ -174,13 +165,4 @@ class PoolByHand:
             and (item.manifest["metadata"].get("namespace") == NAMESPACE or item.manifest["kind"] == "PriorityClass")
             and item.manifest["kind"] not in ("ScaledJob", "CronJob")
         ]
-        return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *emitted]
-
-    def _redis(self, directory: Path) -> RedisServer:
-        directory.mkdir(parents=True, exist_ok=True)
-        users = directory / "users.acl"
-        users.touch(mode=0o600)
-        users.write_text(self.tree.one("Secret", "redis-acl")["stringData"]["users.acl"])
-        lines = (line.split(" ", 1) for line in redis.CONF.splitlines() if line and not line.startswith("#"))
-        settings = {name: value for name, value in lines if name not in _ON_DISK}
-        return RedisServer(directory / "redis", acl_file=users, config=settings)
+        return [namespace(NAMESPACE), *emitted]

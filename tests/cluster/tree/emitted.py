@@ -13,23 +13,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import yaml
 from pyrage import x25519
 
 from components import agent_pod, cluster, namespaces, sops
-from components.engine.plan import SECRET, plan
+from components.engine.plan import plan
 from components.kustomize.applied import ROOT, Applied
 from components.manifest_tree import to_yaml
 from components.secret_values import deriver
 from components.settings import Settings, load_stack
 from components.systems import emission
 from policies.rule import AGENTS
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
+from tests.cluster.parts.namespace import namespace
 from tests.cluster.tree.api import Answer, Api, Manifest
-from tests.cluster.tree.plain_pod import pod
 from tests.contract.schemas import CRDS
 from tests.flux.rendered import Rendered
 from tests.waiting import until
@@ -40,8 +40,6 @@ FLUX: Final = "kustomize-controller"
 """Field managers: an object that both apply would have two owners, and the second apply would be refused."""
 _FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "PriorityClass", "StorageClass")
 """What Flux, too, applies before the rest of a stage."""
-_NOT_YET: Final = ("error looking up service account", "status unknown for quota")
-"""Refusals of a namespace that is a second old."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +88,8 @@ def live_objects(settings: Settings) -> list[Manifest]:
     A stack without a cluster of Pulumi's gets the namespaces alone, for its tree must be good in any.
     """
     if settings.cluster.kind == "embedded":
-        return [_namespace(name) for name in cluster.NAMESPACES]
-    found = [_known(manifest) for manifest in plan(settings.environment).objects().values()]
-    return sorted(found, key=lambda manifest: manifest["kind"] not in _FIRST)
-
-
-def _namespace(name: str) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": namespaces.pod_security_labels(name)},
-    }
-
-
-def _known(manifest: Manifest) -> Manifest:
-    # The token that only Gitea can tell: to a plan, all that is in its Secret is unknown.
-    return {**manifest, "stringData": {}} if manifest.get("stringData") == SECRET else manifest
+        return [namespace(name) for name in cluster.NAMESPACES]
+    return sorted(plan(settings.environment).objects().values(), key=lambda manifest: manifest["kind"] not in _FIRST)
 
 
 def definitions(*wanted: Manifest) -> list[Manifest]:
@@ -157,7 +141,7 @@ class Take:
         return f"{self.stage}: {self.manifest['kind']} {place}"
 
 
-class EmittedCluster:
+class EmittedCluster(Composite):
     """A control plane that was given all of a stack."""
 
     def __init__(self, directory: Path, tree: Sealed) -> None:
@@ -165,7 +149,6 @@ class EmittedCluster:
         self.plane: Final = ControlPlane(directory)
         self.live: Final = live_objects(tree.settings)
         self.takes: list[Take] = []
-        self._running = ExitStack()
 
     @cached_property
     def api(self) -> Api:
@@ -191,20 +174,15 @@ class EmittedCluster:
         return takes
 
     def _open(self) -> bool:
-        """Whether what only the controllers can bring is there: an account for pods, a quota that has been counted."""
-        answers = [self.api.create(pod("first", name), dry_run=True) for name in namespaces.POD_SECURITY]
-        return not any(words in answer.said for answer in answers for words in _NOT_YET)
+        """Whether what only the controllers bring is there; until then pods are refused, or counted by no quota."""
+        named = [item["metadata"] for item in self.api.list("v1", "ServiceAccount")]
+        accounts = {item["namespace"] for item in named if item["name"] == "default"}
+        quotas = self.api.list("v1", "ResourceQuota")
+        counted = all(item["spec"]["hard"] == item["status"].get("hard") for item in quotas)
+        return counted and accounts >= set(namespaces.POD_SECURITY)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.plane)
-            install(self.api, definitions(*self.live, *(item.manifest for item in self.tree.applied)))
-            self.takes = self.apply_all()
-            until(self._open, "every namespace of the pool takes pods")
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(self.plane)
+        install(self.api, definitions(*self.live, *(item.manifest for item in self.tree.applied)))
+        self.takes = self.apply_all()
+        until(self._open, "every namespace of the pool takes pods")

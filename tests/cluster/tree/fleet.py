@@ -11,8 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pyrage import x25519
 
@@ -21,6 +20,7 @@ from components.flux_objects import SOPS_AGE
 from components.manifest_tree import kustomization, to_yaml
 from components.settings import Settings
 from components.systems import budget_of
+from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
 from tests.cluster.parts.flux import WATCHED, KustomizeController, Stages, root_objects
 from tests.cluster.parts.publisher import Publisher
@@ -37,7 +37,7 @@ PATIENCE: Final = 240.0
 """Seconds for all stages: ten times what they take on an idle machine."""
 
 
-class Fleet:
+class Fleet(Composite):
     """One cluster that follows one repository."""
 
     def __init__(self, directory: Path) -> None:
@@ -52,7 +52,6 @@ class Fleet:
         self.controller: Final = KustomizeController(directory / "flux", self.plane, self.tree.settings)
         self.apps: Mapping[str, Manifest] = {}
         """What developers' folder says."""
-        self._running = ExitStack()
 
     def emitted(self, **changes: Any) -> Sealed:
         """The stack's tree for this cluster's key; `changes` of its settings."""
@@ -151,22 +150,14 @@ class Fleet:
             answer = self.api.apply(manifest, manager="flux-operator")
             assert answer.accepted, answer.said
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.plane)
-            self.api = Api(self.plane)
-            self.stages = Stages(self.api)
-            self._prepare()
-            self.publisher = stack.enter_context(Publisher(self.repository.directory, self.api))
-            self.stand_ins = stack.enter_context(StandIns(lambda: Api(self.plane)))
-            stack.enter_context(self.controller)
-            self._running = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.__exit__(kind, error, trace)
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(self.plane)
+        self.api = Api(self.plane)
+        self.stages = Stages(self.api)
+        self._prepare()
+        self.publisher = stack.enter_context(Publisher(self.repository.directory, self.api))
+        self.stand_ins = stack.enter_context(StandIns(lambda: Api(self.plane)))
+        stack.enter_context(self.controller)
 
 
 def _with_key(secret: Manifest, key: str) -> Manifest:
