@@ -24,7 +24,7 @@ from components.settings import Settings
 from components.versions import IMAGES as PINNED
 from components.workload import metadata
 from policies.rule import AGENTS
-from policies.rules import rule
+from policies.rules import AGENT, rule
 
 NAME: Final = "admission"
 FLOWS: Final = ()
@@ -85,6 +85,13 @@ variables.volumes.all(v, !has(v.hostPath))
     "no-runtime-socket": """\
 variables.volumes.all(v, !has(v.hostPath) || !(v.hostPath.path.endsWith('docker.sock')
   || v.hostPath.path.endsWith('containerd.sock') || v.hostPath.path.endsWith('crio.sock')))
+""",
+    "agent-job": f"""\
+has(variables.pod.serviceAccountName) && variables.pod.serviceAccountName == '{AGENT}'
+  && variables.volumes.all(v, (!has(v.secret) || v.secret.secretName.startsWith('{AGENT}-'))
+    && (!has(v.projected) || v.projected.sources.all(s, !has(s.secret) || s.secret.name.startsWith('{AGENT}-'))))
+  && variables.containers.all(c, !has(c.envFrom)
+    && (!has(c.env) || c.env.all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef))))
 """,
     "scaled-job-budget": f"""\
 has(object.spec.maxReplicaCount) && object.spec.maxReplicaCount <= ${{{agents.MOST}}}
@@ -153,6 +160,14 @@ POLICIES: Final = (
         name="raibid-agents",
         rules=("non-root", "unprivileged", "host-apart"),
         resources=_PODS,
+        namespaces=_in(AGENTS),
+        pods=True,
+    ),
+    _Policy(
+        name="raibid-agent-jobs",
+        rules=("agent-job",),
+        # Not UPDATE: a Job's template never changes, and one from before the policy must lose its finalizers.
+        resources=(_resources("batch", "jobs", on=("CREATE",)),),
         namespaces=_in(AGENTS),
         pods=True,
     ),

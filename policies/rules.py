@@ -21,6 +21,8 @@ _COUNT: Final = re.compile(r"[0-9]{1,4}")
 """As the API server's twin reads it: a number out of bounds would be an error of CEL rather than a refusal."""
 MAX_AGENTS: Final = "raibid.dev/max-agents"
 """Annotation of the CronJob that the direct scaler makes agents of."""
+AGENT: Final = "ci-agent"
+"""Agents' account; the names of their Secrets begin so."""
 KEEP: Final = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
 
 
@@ -86,6 +88,25 @@ def _no_runtime_socket(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
         path = str(section(volume, "hostPath").get("path", ""))
         if path.endswith(_SOCKETS):
             yield f"volume {volume.get('name')}: {path}"
+
+
+def _agent_job(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
+    if manifest.get("kind") != "Job" or namespace(manifest) != AGENTS:
+        return
+    spec = pod_spec(manifest) or {}
+    if spec.get("serviceAccountName") != AGENT:
+        yield f"serviceAccountName {spec.get('serviceAccountName')!r}"
+    for volume in spec.get("volumes") or ():
+        projected = [
+            section(source, "secret").get("name") for source in section(volume, "projected").get("sources", ())
+        ]
+        for secret in filter(None, (section(volume, "secret").get("secretName"), *projected)):
+            if not str(secret).startswith(f"{AGENT}-"):
+                yield f"volume {volume.get('name')}: Secret {secret}"
+    for container in containers(manifest):
+        variables = [section(entry, "valueFrom", "secretKeyRef").get("name") for entry in container.get("env") or ()]
+        if any(variables) or container.get("envFrom"):
+            yield f"container {container.get('name')}: variables of a Secret"
 
 
 def _encrypted(manifest: Manifest, bounds: Bounds) -> Iterator[str]:
@@ -199,6 +220,13 @@ RULES: Final[tuple[Rule, ...]] = (
         why="whoever talks to it is root on the machine; builds of images have rootless BuildKit",
         remedy="build images with buildctl and a rootless BuildKit",
         check=_no_runtime_socket,
+    ),
+    Rule(
+        id="agent-job",
+        demand="a Job in ci runs as ci-agent, and has no Secrets but those of agents, as files",
+        why="whoever may create Jobs could otherwise read every Secret beside them: the API's tokens, Redis' users",
+        remedy="take the Job from the template: serviceAccountName ci-agent, Secrets ci-agent-…",
+        check=_agent_job,
     ),
     Rule(
         id="secret-encrypted",

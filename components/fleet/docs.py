@@ -47,7 +47,7 @@ STAGES: Final[Mapping[str, Told]] = {
     ),
     "ci-agents": Told(
         "what agents need, and what starts them: a ScaledJob, or the template that `raibid-controller` makes Jobs of",
-        "`kubectl -n ci describe scaledjobs,cronjobs`; `raibid scaler doctor`",
+        "`kubectl -n ci describe scaledjobs`, or `… cronjobs` without KEDA; `raibid scaler doctor`",
     ),
     "apps": Told("what developers deploy", "the author's commit; `kubectl -n apps get events,resourcequota`"),
 }

@@ -9,11 +9,14 @@ import pytest
 
 from components.api import STATUS_LABEL, STATUS_USER
 from components.gitea_api import Api, GiteaError
+from components.secret_values import deriver
 from components.settings import load_stack
 from tests.cluster.parts.developer import Developer
 from tests.cluster.parts.gitea_server import Gitea
+from tests.cluster.tree.emitted import SEED
 
 SETTINGS = load_stack("dgx-spark")
+derive = deriver(SEED, SETTINGS.rotation)
 NOBODY = "http://127.0.0.1:9/webhook/gitea"
 STATUS = {"state": "success", "context": "raibid", "description": "well"}
 

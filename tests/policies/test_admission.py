@@ -93,6 +93,12 @@ def test_a_counter_example_is_refused_by_its_own_policy_and_no_other(name: str) 
     assert refusals(fixture(HERE / "violations" / f"{name}.yaml")) == [f"{name}: {rule(name).message}"]
 
 
+def test_every_way_to_another_secret_or_account_is_refused_to_a_job() -> None:
+    jobs = list(yaml.safe_load_all((HERE / "violations" / "agent-job.yaml").read_text()))
+    assert [len(refusals(job)) for job in jobs] == [1] * len(jobs)
+    assert all(list(rule("agent-job").check(job, Bounds())) for job in jobs)
+
+
 @pytest.mark.parametrize("path", sorted((HERE / "good").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_good_object_is_let_in(path: Path) -> None:
     assert refusals(fixture(path)) == []

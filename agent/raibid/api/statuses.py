@@ -74,8 +74,8 @@ class Statuses:
         self._metrics = metrics
         self._public_url = public_url
         self._away = forge_patience or Patience(first=1.0, longest=60.0)
-        self._faults = job_patience or Patience(first=5.0, longest=600.0)
         """Of forges and of single repositories: one that always times out must not hold up the others."""
+        self._faults = job_patience or Patience(first=5.0, longest=600.0)
         self._logged: set[tuple[str, str]] = set()
         """Repository and kind of trouble that the log has; bounded by the repositories that have jobs."""
         self._unsure: set[tuple[str, str, str]] = set()
@@ -150,6 +150,8 @@ class Statuses:
         except CallError as error:
             if isinstance(error, ForgeSilentError):
                 self._unsure.add(shown_at)
+            elif isinstance(error, ForgeRefusedError):
+                self._unsure.discard(shown_at)  # nothing is shown there
             self._failed(job, error)
             return 0
         self._metrics.status(forge, "told")

@@ -1,7 +1,7 @@
 """The API server's plain answers: status, object, and the Warning headers that clients print and forget.
 
 Owns: requests for any kind by its manifest (apply, create, delete, patch a status), in anybody's name.
-Leaves to others: typed clients (`control_plane`), which objects (tests).
+Leaves to others: typed clients (`parts.control_plane`), which objects (tests).
 """
 
 from __future__ import annotations

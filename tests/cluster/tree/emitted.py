@@ -2,7 +2,7 @@
 
 Owns: rendering a stack with Secrets that were really encrypted and decrypted, the order of its stages, a control plane
 that has taken all of it.
-Leaves to others: Flux itself (`flux`), what is demanded of the answers (tests).
+Leaves to others: Flux itself (`parts.flux`), what is demanded of the answers (tests).
 """
 
 from __future__ import annotations
