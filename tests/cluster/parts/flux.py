@@ -2,7 +2,8 @@
 
 Owns: its command line, what the Flux Operator would make of the FluxInstance (source and root stage), asking for a
 reconciliation and reading what came of it.
-Leaves to others: the artifact (`publisher`), helm-controller and nodes (`tree.stand_ins`), the tree (`components push`).
+Leaves to others: the artifact (`publisher`), helm-controller and nodes (`tree.stand_ins`), the tree (`components
+push`).
 """
 
 from __future__ import annotations
