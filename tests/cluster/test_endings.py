@@ -60,9 +60,9 @@ def test_a_step_that_takes_too_much_memory_dies_alone_and_its_agent_reports_it(w
     job = world.reaches(job_id, JobStatus.FAILED)
     assert job.attempt == 1
     assert job.report
-    assert (job.report.failed_step, job.report.exit_code) == ("eats", 137)
-    assert "exit code 137" in world.log(job_id)
-    assert "exit code 137" in world.why(job_id)
+    assert (job.report.failed_step, job.report.exit_code) == ("eats", -9)
+    assert "killed by signal 9" in job.report.reason
+    assert "killed by signal 9" in world.why(job_id)
     assert not job.pods
 
 

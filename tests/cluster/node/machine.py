@@ -23,7 +23,7 @@ CGROUPS: Final = Path("/sys/fs/cgroup")
 _BY_HEART: Final = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/var/log/pods")
 """Directories that no option of these programs moves: this machine's are covered by empty ones."""
 _DELEGATED: Final = frozenset({"cpu", "cpuset", "memory", "hugetlb", "pids"})
-"""What a kubelet wants of its group as far as the machine has it: 1.34 refuses one without hugetlb, if that is there."""
+"""What a kubelet wants of its group, as far as the machine has it: 1.34 refuses one without hugetlb where that is."""
 _END_BUDGET: Final = 30.0
 _FIRST = """
 set -e

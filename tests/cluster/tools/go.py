@@ -64,7 +64,7 @@ def build(wrapper: Path, arguments: Sequence[str], *, cgo: bool, log: Path, tick
     with log.open("wb") as output, ExitStack() as started:
         started.enter_context(_undisturbed())
         # If this process is killed, the kernel tells the compiler what Ctrl-C would.
-        follows = [system_program("setpriv", "util-linux"), "--pdeathsig", "INT", "--"]
+        follows: list[str | Path] = [system_program("setpriv", "util-linux"), "--pdeathsig", "INT", "--"]
         process = subprocess.Popen(
             [*follows, "go", "build", *arguments],
             cwd=wrapper,
