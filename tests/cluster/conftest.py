@@ -20,6 +20,9 @@ TREE = "emitted_cluster"
 LONG = ("test_flux", "test_keda", "test_chaos_cluster", "test_endings", "test_line", "test_direct", "test_node")
 """Files that take minutes, in the order in which they begin: one that begins last would be waited for alone."""
 
+PATIENCE = 900.0
+"""Seconds for a test with what it stands on: the agent's image alone takes six minutes where nothing is cached."""
+
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
@@ -78,6 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             if not item.get_closest_marker("xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(_group(item)))
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(PATIENCE))
     items.sort(key=_turn)
 
 

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not()),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
 ]
 
 FAILS = {".raibid.yaml": "steps:\n  - name: refuses\n    run: 'echo it does not hold; exit 3'\n"}
