@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.cluster.tree.emitted import EmittedCluster
 
 STACKS = ("local", "dev", "dgx-spark")
-TREE = "emitted_cluster"
 LONG = ("test_flux", "test_keda", "test_chaos_cluster", "test_endings", "test_line", "test_direct", "test_node")
 """Files that take minutes, in the order in which they begin: one that begins last would be waited for alone."""
 
@@ -72,24 +71,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below this directory needs the cluster's programs; what shares a part runs in one worker."""
+    """Everything below this directory needs the cluster's programs; those that take minutes begin."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-            if not item.get_closest_marker("xdist_group"):
-                item.add_marker(pytest.mark.xdist_group(_group(item)))
             if not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(PATIENCE))
     items.sort(key=_turn)
-
-
-def _group(item: pytest.Item) -> str:
-    """The stack whose tree it looks at; else its file."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return f"tree-{parameters[TREE]}" if TREE in parameters else item.path.stem
 
 
 def _turn(item: pytest.Item) -> int:

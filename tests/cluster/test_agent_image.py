@@ -15,7 +15,7 @@ from tests.cluster.node.agent_image import Built, agent_image
 from tests.cluster.node.node import why_not
 from tests.cluster.pools.world import World
 
-pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("pool")]
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 MOST_BYTES = 2 * 10**9
 CALLS = """\

@@ -20,7 +20,7 @@ from tests.cluster.pools.pool import Pool
 from tests.cluster.pools.world import PATIENCE, WAITS, World
 from tests.waiting import until
 
-pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.xdist_group("pool")]
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 SLEEPS = "steps:\n  - name: sleeps\n    run: sleep 600\n"
 PASSES = "steps:\n  - name: passes\n    run: 'true'\n"
