@@ -46,7 +46,9 @@ cluster-tools: env ## build the cluster's programs that are neither on PATH nor 
 	@$(RUN) python -m tests.cluster.tools.build $(ARGS)
 
 test-cluster: env ## the emitted tree, KEDA, Flux, Gitea and pods on a real control plane; needs cluster-tools
-	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster -m cluster -n $(CLUSTER_WORKERS) --dist loadfile --no-loadscope-reorder -rs $(ARGS)
+	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster --ignore tests/cluster/test_keda.py -m cluster -n $(CLUSTER_WORKERS) --dist loadfile --no-loadscope-reorder -rs $(ARGS)
+	@# Alone: beside other files its watches miss events now and then, and nobody knows yet why.
+	@$(RUN) pytest tests/cluster/test_keda.py -m cluster -n 0 -rs $(ARGS)
 
 bench-cluster: env ## enqueue to first log line, scaling beside its simulation, keda beside direct, on a real control plane
 	@$(RUN) python -m tests.cluster.measure $(ARGS)
