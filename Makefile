@@ -46,10 +46,7 @@ cluster-tools: env ## build the cluster's programs that are neither on PATH nor 
 	@$(RUN) python -m tests.cluster.tools.build $(ARGS)
 
 test-cluster: env ## the emitted tree, KEDA, Flux, Gitea and pods on a real control plane; needs cluster-tools
-	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster --ignore tests/cluster/test_keda.py -m cluster -n $(CLUSTER_WORKERS) --dist loadfile --no-loadscope-reorder -rs $(ARGS)
-
-test-keda: env ## KEDA's scenarios, which CI leaves out: their watches miss events now and then, the cause is not found yet
-	@$(RUN) pytest tests/cluster/test_keda.py -m cluster -n 0 -rs $(ARGS)
+	@$(RUN) python -m tests.cluster.tools.build --check && $(RUN) pytest tests/cluster -m cluster -n $(CLUSTER_WORKERS) --dist loadfile --no-loadscope-reorder -rs $(ARGS)
 
 bench-cluster: env ## enqueue to first log line, scaling beside its simulation, keda beside direct, on a real control plane
 	@$(RUN) python -m tests.cluster.measure $(ARGS)
@@ -73,4 +70,4 @@ $(TOOLS)/bin/uv: .ci/uv.txt
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .ci/uv.txt
 	@touch $@
 
-.PHONY: help up preview render test check format chaos bench cluster-tools test-cluster test-keda bench-cluster demo-cluster chaos-cluster clean env
+.PHONY: help up preview render test check format chaos bench cluster-tools test-cluster bench-cluster demo-cluster chaos-cluster clean env

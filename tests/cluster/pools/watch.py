@@ -44,7 +44,9 @@ class Watch(Generic[T]):
     ) -> None:
         # Not joined: the read of a quiet watch ends only with its API server.
         self._over.set()
-        if self._error and not error:
+        if self._error and error:
+            error.add_note(f"the watch of {self._kind.__name__} had ended: {self._error!r}")
+        elif self._error:
             raise self._error
 
     def _run(self) -> None:
@@ -58,7 +60,14 @@ class Watch(Generic[T]):
                 return
 
     def _follow(self) -> None:
-        for event, thing in self._client.watch(self._kind, namespace=self._namespace):
+        # A watch without a version is served from the API server's cache only when that has caught up with the whole
+        # of etcd, which Debian's etcd (3.4, no progress notifications) never tells it about a kind at rest: such a
+        # watch answers nothing for minutes while other kinds change.
+        listing = self._client.list(self._kind, namespace=self._namespace)
+        for thing in listing:
+            self._changed("ADDED", thing)
+        since = listing.resourceVersion
+        for event, thing in self._client.watch(self._kind, namespace=self._namespace, resource_version=since):
             if self._over.is_set():
                 return
             self._changed(event, thing)
