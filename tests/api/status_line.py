@@ -10,7 +10,7 @@ from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
 from raibid.api.statuses import Statuses
 from raibid.forge.commit_status import CommitStatus
-from raibid.forge.gitea_client import GiteaClient
+from raibid.forge.gitea import GiteaClient
 from raibid.ledger import Ledger
 
 from tests.api.conftest import SHA, enqueue

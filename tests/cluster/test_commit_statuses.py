@@ -19,7 +19,7 @@ from raibid.api.statuses import Statuses
 from raibid.forge import Build, Enrolment, decide, gitea
 from raibid.forge.commit_status import CommitState, CommitStatus
 from raibid.forge.errors import ForgeForbiddenError, ForgeLoginError, ForgeNotFoundError, ForgeUnavailableError
-from raibid.forge.gitea_client import GiteaClient
+from raibid.forge.gitea import GiteaClient
 from raibid.ledger import Ledger, NewJob
 from raibid.model.job import JobSpec, JobStatus
 from raibid.model.pull_request_event import PullRequestEvent

@@ -24,7 +24,7 @@ from raibid.forge.errors import (
     ForgeSilentError,
     ForgeUnavailableError,
 )
-from raibid.forge.gitea_client import GiteaClient
+from raibid.forge.gitea import GiteaClient
 from raibid.forge.session import Session
 
 from tests.forge.fake_forge import TOKEN, FakeForge

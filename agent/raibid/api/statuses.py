@@ -2,7 +2,7 @@
 
 Owns: which job is told, in which order, when again, and which failures end the matter.
 Leaves to others: who is untold (`raibid.ledger`, in the same atomic step as each transition), what is said
-(`raibid.forge.commit_status`), saying it (`raibid.forge.gitea_client`).
+(`raibid.forge.commit_status`), saying it (the forges' clients).
 
 Nothing is remembered here that matters: a job leaves the ledger's set only after its forge has answered, so an API that
 dies in between tells it once more, which shows the same.
@@ -29,7 +29,7 @@ from raibid.forge.errors import (
     ForgeSilentError,
     ForgeUnavailableError,
 )
-from raibid.forge.gitea_client import GiteaClient
+from raibid.forge.gitea import GiteaClient
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError
 from raibid.model.job import Job
 

@@ -1,7 +1,7 @@
 """The forges (Gitea, GitHub): what they tell us, what we make of it, and what we tell them.
 
 Owns: webhook signatures, payloads → `PushEvent` and `PullRequestEvent`, the operator's enrolment file, the decision
-what is built; the forges' APIs (`gitea_client.py` on `session.py`) and what a commit's status says.
+what is built; the forges' APIs (`gitea/`, `github/` on `session.py`) and what a commit's status says.
 Leaves to others: serving webhooks, when a status is told (`raibid.api`), the queue (`raibid.ledger`). Nothing that is
 imported here opens a socket: the clients are imported by name, by whoever wants one.
 """

@@ -115,5 +115,6 @@ def _pull_request(event: PullRequestEvent, enrolment: Enrolment) -> Build | Skip
         resource=rule.resource,
         link=event.link,
         fork=event.fork,
+        base=event.base,
     )
     return Build(spec, dedupe_key(event.repo, event.ref, event.sha), must_be_approved(spec, enrolment))

@@ -1,7 +1,7 @@
 """The pull request payload that Gitea and GitHub share; only the fields the pool needs are decoded.
 
 Owns: the shape, which actions bring code to build.
-Leaves to others: the headers (`gitea.py`, `github.py`), what is built of it (`intake.py`).
+Leaves to others: the headers (`gitea/webhook.py`, `github/webhook.py`), what is built of it (`intake.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The push payload that Gitea and GitHub share; only the fields the pool needs are decoded.
 
 Owns: the shape, its decoding, the list of changed files.
-Leaves to others: what each forge calls the pusher, when its list of commits is incomplete (`gitea.py`, `github.py`).
+Leaves to others: what each forge calls the pusher, when its list of commits is incomplete (`gitea/webhook.py`,
+`github/webhook.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One way to speak to a forge's API: `requests` with timeouts, few retries, typed answers, errors of ours.
 
 Owns: HTTP to a forge as one user; which failures are tried again at once, what each answer's status means.
-Leaves to others: what is asked for (`gitea_client.py`), trying again after more than seconds (`raibid.api.statuses`).
+Leaves to others: what is asked for (`gitea/client.py`, `github/client.py`), trying again after more than seconds
+(`raibid.api`).
 
 Not in the room's front door: agents import `raibid.forge` for its names alone, and `requests` costs them 60 ms.
 """

@@ -1,7 +1,7 @@
 """Webhook signatures: HMAC-SHA256 over the raw body, made and checked.
 
 Owns: the two header forms, comparison in constant time, rotation (several secrets valid at once).
-Leaves to others: reading the body (`raibid.api`), what it says (`gitea.py`, `github.py`).
+Leaves to others: reading the body (`raibid.api`), what it says (`gitea/webhook.py`, `github/webhook.py`).
 """
 
 from __future__ import annotations

@@ -113,6 +113,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fork: str = (
         ""  #: the repository a pull request comes from, if not `repo` itself: code of people who may not push there
     )
+    base: str = ""  #: of a pull request: the branch it wants to go into
+    group: str = ""  #: a newer job of the same group supersedes this one; empty: none does
+    found_by: str = ""  #: reconciler, cron; empty: its webhook or a person brought it
 
     @property
     def branch(self) -> str:

@@ -1,7 +1,7 @@
 """Gitea's API, as far as the pool uses it: one method per call.
 
 Owns: paths, bodies, answers, and where Gitea's answers mislead.
-Leaves to others: HTTP and its failures (`session.py`), webhooks (`gitea.py`).
+Leaves to others: HTTP and its failures (`session.py`), webhooks (`webhook.py`).
 """
 
 from __future__ import annotations

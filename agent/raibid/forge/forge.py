@@ -1,0 +1,82 @@
+"""What the pool asks of a forge, whichever it is: one protocol, typed answers.
+
+Owns: the questions and the answers' shapes.
+Leaves to others: how Gitea (`gitea/client.py`) and GitHub (`github/client.py`) answer them, what only one of them is
+asked (the mirrors' calls: their own methods), when they are asked (`raibid.api`).
+
+Every method raises CallError (`errors.py`); what is not there is ForgeNotFoundError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from raibid.forge.commit_status import CommitStatus
+from raibid.model.pull_request_event import PullRequestEvent
+
+
+class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository as a forge lists it."""
+
+    full_name: str  #: owner/name as the forge spells it now; another than asked for: it was renamed
+    clone_url: str  #: without credentials
+    default_branch: str = ""
+    description: str = ""
+    private: bool = False
+    archived: bool = False
+    fork: bool = False
+    mirror: bool = False
+    empty: bool = False
+    original_url: str = ""  #: of a mirror: what it mirrors
+    mirror_updated: str = ""  #: of a mirror: when the forge last looked, RFC 3339
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A branch and the commit it points to."""
+
+    branch: str
+    sha: str
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a push or a pull request really changes."""
+
+    files: tuple[str, ...] | None = None  #: None: more than the forge lists
+    message: str = ""  #: the head commit's whole message
+
+
+class Forge(Protocol):
+    """One forge as one user. A context manager, because it holds connections. Not for several threads at once."""
+
+    def set_status(self, repository: str, sha: str, status: CommitStatus) -> object:
+        """Show a commit status; again is harmless."""
+
+    def upsert_comment(self, repository: str, number: int, marker: str, body: str) -> None:
+        """Write, or rewrite, our one comment at a pull request: the one whose text holds `marker`.
+
+        `marker`: an HTML comment; `body` without it. An unchanged text writes nothing.
+        """
+
+    def repository(self, repository: str) -> RepositoryInfo:
+        """A repository; follows a renaming (`full_name` then differs)."""
+
+    def repositories(self, owner: str = "") -> Iterator[RepositoryInfo]:
+        """All repositories of an owner (organisation or user), or all that our user may read; page by page."""
+
+    def heads(self, repository: str) -> Sequence[Head]:
+        """All branches with their commits; none of an empty repository."""
+
+    def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
+        """All open pull requests, as their webhook would have told them (without `delivery`)."""
+
+    def changes(self, repository: str, before: str, after: str) -> Changes:
+        """What lies between two commits: files of all commits of `before...after`, the message of `after`."""
+
+    def pull_changes(self, repository: str, number: int, sha: str) -> Changes:
+        """What a pull request changes against its base; the message of `sha`, its head."""
+
+    def may_write(self, repository: str, user: str) -> bool:
+        """Whether a user may push to a repository. False, too, for an unknown user."""
