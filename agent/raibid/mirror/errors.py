@@ -1,0 +1,26 @@
+"""What can go wrong with mirrors. Forges' own errors stay `raibid.forge.errors`.
+
+Owns: the room's one tree of errors.
+"""
+
+from __future__ import annotations
+
+
+class MirrorError(Exception):
+    """Root of the room's errors."""
+
+
+class MirrorFileError(MirrorError):
+    """`mirrors.yaml` cannot be used; the message has every finding, one per line."""
+
+
+class MirrorTokenError(MirrorError):
+    """A token that the file names is not there. The message has its name, never its value."""
+
+
+class RefusedSourceError(MirrorError):
+    """A source that is not asked: its URL, its host or an address of its host is not allowed."""
+
+
+class GitError(MirrorError):
+    """git did not do it; its last line, without credentials."""
