@@ -18,12 +18,15 @@ ARROWS = {
     "ledger": {"contract", "model"},
     "forge": {"contract", "model"},
     "store": {"contract", "model"},
+    "mirror": {"contract", "model", "forge", "store"},
     "worker": {"contract", "model", "ledger", "forge", "store"},
-    "api": {"contract", "model", "ledger", "forge", "store"},
+    "api": {"contract", "model", "ledger", "forge", "store", "mirror"},
     "scaler": {"contract", "model", "ledger"},
     "controller": {"contract", "model", "ledger", "scaler"},
     "local": {"contract", "model", "ledger"},
-    "cli": {"contract", "model", "ledger", "forge", "store", "worker", "api", "scaler", "controller", "local"},
+    "cli": {
+        "contract", "model", "ledger", "forge", "store", "mirror", "worker", "api", "scaler", "controller", "local",
+    },
 }
 
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if "samples" not in p.parts)

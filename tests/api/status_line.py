@@ -1,4 +1,4 @@
-"""One line from the ledger to a forge, for the tests of commit statuses: time and crashes are the test's."""
+"""One line from the ledger to a forge, for the tests of what forges are told: time and crashes are the test's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from raibid.api.comments import Comments
 from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
 from raibid.api.statuses import Statuses
+from raibid.api.telling import Telling
 from raibid.forge.commit_status import CommitStatus
 from raibid.forge.gitea import GiteaClient
 from raibid.ledger import Ledger
@@ -40,7 +42,7 @@ class Line:
     forge: FakeForge
     credentials: Path
     now: float = 0.0
-    statuses: Statuses = field(init=False)
+    telling: Telling = field(init=False)
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,31 +51,29 @@ class Line:
     def restart(self, client: type[GiteaClient] = GiteaClient) -> None:
         """A new API process: it remembers nothing."""
         self.metrics = Metrics(self.ledger.depth)
-        self.statuses = Statuses(
+        self.telling = Telling(
             self.ledger,
             {"gitea": partial(client.connect, self.forge.url, self.credentials, tries=0)},
+            [Statuses("https://ci.example.test"), Comments(self.ledger, "https://ci.example.test")],
             self.metrics,
-            public_url="https://ci.example.test",
             forge_patience=Patience(1.0, 60.0, lambda: self.now, lambda: 1.0),
             job_patience=Patience(5.0, 600.0, lambda: self.now, lambda: 1.0),
         )
 
     def round(self) -> int:
-        return self.statuses.round()
+        return self.telling.round()
 
     def later(self) -> int:
         """A round after every back-off."""
         self.now += 1_000.0
         return self.round()
 
-    def shown(self, sha: str = SHA) -> str:
-        return self.forge.shown(sha)
+    def shown(self, sha: str = SHA, context: str = "raibid") -> str:
+        return self.forge.shown(sha, context)
 
-    def count(self, outcome: str) -> float:
-        return (
-            self.metrics.registry.get_sample_value("raibid_statuses_total", {"forge": "gitea", "outcome": outcome})
-            or 0.0
-        )
+    def count(self, outcome: str, of: str = "statuses") -> float:
+        labels = {"forge": "gitea", "outcome": outcome}
+        return self.metrics.registry.get_sample_value(f"raibid_{of}_total", labels) or 0.0
 
     def untold(self) -> list[str]:
         """Jobs that the forge does not know the state of."""

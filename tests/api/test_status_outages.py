@@ -220,5 +220,5 @@ def test_missing_credentials_lose_nothing(line: Line) -> None:
 def test_an_api_that_is_asked_to_end_tells_no_more(line: Line) -> None:
     for i in range(3):
         push(line.ledger, str(i), sha=str(i) * 40)
-    assert line.statuses.round(lambda: len(line.forge.statuses) == 1) == 1
+    assert line.telling.round(lambda: len(line.forge.statuses) == 1) == 1
     assert len(line.untold()) == 2

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from raibid.api.forges import forges_of
 from raibid.api.settings import Settings
-from raibid.api.statuses import Statuses, forges_of
+from raibid.api.statuses import Statuses
+from raibid.api.telling import Telling
 from raibid.ledger import Claim, Ledger, NewJob
 from raibid.model.job import JobStatus
 
@@ -205,7 +207,7 @@ def test_the_running_api_tells_gitea(make_settings: Make, ledger: Ledger, line: 
 
 
 def test_without_a_forge_nothing_is_told_and_nothing_piles_up(make_settings: Make, line: Line) -> None:
-    statuses = Statuses(line.ledger, forges_of(make_settings()), line.metrics, public_url="")
+    telling = Telling(line.ledger, forges_of(make_settings()), [Statuses("")], line.metrics)
     push(line.ledger)
-    statuses.round()
+    telling.round()
     assert (line.forge.asked, line.untold()) == ([], [])

@@ -52,6 +52,16 @@ def test_jobs_as_json_is_one_document_on_stdout(api: FakeApi, raibid: Raibid) ->
     assert answer["cursor"] == JOB.id
 
 
+def test_a_held_job_names_what_it_waits_for_and_an_approved_one_by_whom(api: FakeApi, raibid: Raibid) -> None:
+    spec = msgspec.structs.replace(SPEC, fork="eve/anvil")
+    held = Job(id=JOB.id, spec=spec, status=JobStatus.HELD, created=1.0)
+    api.on("GET", "/jobs", encoded({"jobs": [held]}))
+    assert {"approval", "eve/anvil"} <= set(raibid("jobs", "--status", "held")[1].split())
+    approved = msgspec.structs.replace(held, status=JobStatus.QUEUED, approved_by="ada, who may push")
+    api.on("GET", f"/jobs/{JOB.id}", encoded(approved))
+    assert "ada, who may push" in raibid("show", JOB.id)[1]
+
+
 def test_show_says_how_the_agent_of_each_lost_attempt_ended(api: FakeApi, raibid: Raibid) -> None:
     evicted = PodEnding(pod="ci-agent-x", node="dgx", reason="Evicted", message="node low on memory", attempt=1)
     oom = PodEnding(pod="ci-agent-y", node="dgx", reason="OOMKilled", exit_code=137, attempt=2)

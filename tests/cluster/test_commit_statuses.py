@@ -16,6 +16,7 @@ import pytest
 from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
 from raibid.api.statuses import Statuses
+from raibid.api.telling import Telling
 from raibid.forge import Build, Enrolment, decide, gitea
 from raibid.forge.commit_status import CommitState, CommitStatus
 from raibid.forge.errors import ForgeForbiddenError, ForgeLoginError, ForgeNotFoundError, ForgeUnavailableError
@@ -174,21 +175,21 @@ def test_a_status_of_a_job_that_ended_while_gitea_was_stopped_arrives_after_it_r
         forge="gitea",
     )  # fmt: skip
     connect = partial(GiteaClient.connect, server.url, credentials(server, tmp_path / "reporter"), tries=0)
-    statuses = Statuses(
-        ledger, {"gitea": connect}, Metrics(ledger.depth), public_url="", forge_patience=Patience(0.01, 0.1)
+    telling = Telling(
+        ledger, {"gitea": connect}, [Statuses("")], Metrics(ledger.depth), forge_patience=Patience(0.01, 0.1)
     )
     server.stop()
     with connect() as client, pytest.raises(ForgeUnavailableError):
         client.set_status(made.repository, sha, DONE)
     ledger.enqueue([NewJob(spec=spec, dedupe=sha)])
-    statuses.round()
+    telling.round()
     claim = ledger.claim("ci-agent-x")
     assert claim is not None
     ledger.finish(claim.job.id, claim.token, JobStatus.FAILED)
-    statuses.round()
+    telling.round()
     assert ledger.untold() == [claim.job.id]
     server.start()
-    until(lambda: statuses.round() or not ledger.untold(), "Gitea is told")
+    until(lambda: telling.round() or not ledger.untold(), "Gitea is told")
     assert [(one.context, one.state) for one in made.owner.statuses(made.repository, sha)] == [("raibid", "failure")]
 
 

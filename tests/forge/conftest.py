@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from raibid.forge import gitea, github
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 from tests.forge.fake_forge import FakeForge
@@ -31,15 +31,15 @@ def event() -> Callable[[str], PushEvent]:
 
 
 @pytest.fixture(scope="session")
-def pull_request() -> Callable[[str], PullRequestEvent | None]:
+def pull_request() -> Callable[[str], PullRequestEvent | PullRequestClosed | None]:
     """The pull request in `fixtures/<forge>-<name>.json`."""
 
-    def load(name: str) -> PullRequestEvent | None:
+    def load(name: str) -> PullRequestEvent | PullRequestClosed | None:
         forge = name.partition("-")[0]
         headers = {f"x-{forge}-event": "pull_request", f"x-{forge}-delivery": "d-1"}
         parse = {"gitea": gitea.parse, "github": github.parse}[forge]
         parsed = parse(headers, (FIXTURES / f"{name}.json").read_bytes())
-        assert parsed is None or isinstance(parsed, PullRequestEvent)
+        assert parsed is None or isinstance(parsed, PullRequestEvent | PullRequestClosed)
         return parsed
 
     return load

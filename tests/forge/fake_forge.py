@@ -1,4 +1,4 @@
-"""A forge's API over real HTTP as far as commit statuses go: Gitea's codes, and every way it can be in trouble.
+"""A forge's API over real HTTP as far as statuses and comments go: Gitea's codes, and every way it can be in trouble.
 
 Compared with a real Gitea 1.26 in tests/cluster/test_commit_statuses.py.
 """
@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 _STATUSES = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/statuses/([0-9a-f]+)")
+_REPOSITORY = re.compile(r"/api/v1/repos/([^/]+/[^/]+)")
 _COMMIT = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/git/commits/([0-9a-f]+)")
+_COMMENTS = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/issues/(\d+)/comments")
+_COMMENT = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/issues/comments/(\d+)")
 NAME, TOKEN = "raibid", "t0k/en of the täsk"
 
 
@@ -26,6 +29,8 @@ class FakeForge:
 
     statuses: list[dict[str, Any]] = field(default_factory=list)
     """In the order they came: repo, sha, state, context, description, target_url."""
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    """As they are: repo, number, body, and what Gitea says of each."""
     gone: set[str] = field(default_factory=set)
     """Commits and repositories that are not there."""
     asked: list[str] = field(default_factory=list)
@@ -41,6 +46,8 @@ class FakeForge:
     holds_back: bool = False
     """It says nothing, and takes the status only when `take_held_back` is called."""
     held_back: list[dict[str, Any]] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Earlier name of a repository → the one it has."""
     port: int = 0
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
@@ -96,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.forge.asked.append(f"{self.command} {self.path}")
+        self._location = ""
         status, answer = self._answer(body)
         if self.forge.loses_answers or self.forge.holds_back:
             self.close_connection = True
@@ -104,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in self.forge.headers.items() if status >= 300 else ():
             self.send_header(name, value)
+        if self._location:
+            self.send_header("Location", self._location)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -115,9 +125,19 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != expected:
             return 401, {"message": "invalid username, password or token"}
         path = self.path.partition("?")[0]
+        repository = _REPOSITORY.match(path)
+        if repository and (now := self.forge.renamed.get(repository[1])):
+            self._location = path.replace(repository[1], now, 1)
+            return 301, {}
+        if _REPOSITORY.fullmatch(path) and repository and repository[1] not in self.forge.gone:
+            return 200, {"full_name": repository[1], "clone_url": f"{self.forge.url}/{repository[1]}.git"}
         if match := _COMMIT.fullmatch(path):
             there = not self.forge.gone & set(match.groups())
             return (200, {"sha": match[2]}) if there else (404, {"message": f"commit doesn't exist: {match[2]}"})
+        if path == "/api/v1/user":
+            return 200, {"login": NAME}
+        if "/issues/" in path:
+            return self._comment(path, json.loads(body or b"{}").get("body", ""))
         match = _STATUSES.fullmatch(path)
         if not match or match[1] in self.forge.gone:
             return 404, {"message": "not found"}
@@ -129,4 +149,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.forge.meanwhile()
         return 201, {"id": len(self.forge.statuses), "status": told["state"], **told, "creator": {"login": NAME}}
 
-    do_GET = do_POST = _serve
+    def _comment(self, path: str, text: str) -> tuple[int, Any]:
+        comments = self.forge.comments
+        if match := _COMMENT.fullmatch(path):
+            [one] = [c for c in comments if c["id"] == int(match[2])]
+            one["body"] = text
+            return 200, one
+        match = _COMMENTS.fullmatch(path)
+        if not match or match[1] in self.forge.gone:
+            return 404, {"message": "not found"}
+        if self.command == "GET":
+            return 200, [c for c in comments if (c["repo"], c["number"]) == (match[1], int(match[2]))]
+        one = {"id": len(comments) + 1, "body": text, "user": {"login": NAME}}
+        comments.append({**one, "repo": match[1], "number": int(match[2])})
+        return 201, one
+
+    do_GET = do_POST = do_PATCH = _serve

@@ -21,6 +21,12 @@ SAYS = {
     "not-a-mapping": "(top): ",
     "empty": "(top): ",
     "key-twice": "duplicate key",
+    "schedule-of-no-repository": "schedule-of-no-repository.yaml:1: default: cron: a schedule belongs to a repository",
+    "schedule-that-never-comes": ".yaml:5: repositories.acme/anvil.cron.0.schedule: '0 0 31 2 *' is no schedule",
+    "schedule-with-a-wrong-minute": ".yaml:5: repositories.acme/anvil.cron.0.schedule: '61 3 * * *' is no schedule",
+    "schedule-with-seconds": ".yaml:4: repositories.acme/anvil.cron.0.schedule: '0 17 3 * * *' is no schedule",
+    "schedule-in-no-time-zone": "cron.0.timezone: 'Mars/Olympus' is no time zone",
+    "schedule-of-no-branch": "cron.0.branch: 'a..b' is no branch",
 }
 
 

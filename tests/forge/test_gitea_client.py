@@ -15,8 +15,10 @@ from raibid.forge.credentials import Login, login_for
 from raibid.forge.errors import (
     CallError,
     ForgeAnswerError,
+    ForgeConflictError,
     ForgeFaultError,
     ForgeForbiddenError,
+    ForgeInvalidError,
     ForgeLoginError,
     ForgeMovedError,
     ForgeNotFoundError,
@@ -67,7 +69,8 @@ TROUBLE: dict[int, type[CallError]] = {
     403: ForgeForbiddenError,
     404: ForgeNotFoundError,
     410: ForgeNotFoundError,
-    422: ForgeRefusedError,
+    409: ForgeConflictError,
+    422: ForgeInvalidError,
     429: ForgeUnavailableError,
     500: ForgeFaultError,
     502: ForgeUnavailableError,
@@ -162,7 +165,7 @@ def test_a_forges_wish_to_be_left_alone_is_passed_on(
 
 def test_an_answer_of_another_shape_is_an_error_of_ours(forge: FakeForge, client: GiteaClient) -> None:
     with pytest.raises(ForgeAnswerError):
-        client._session.call("GET", f"/repos/acme/anvil/git/commits/{SHA}", list)
+        client.session.call("GET", f"/repos/acme/anvil/git/commits/{SHA}", list)
 
 
 def test_the_token_is_in_no_error_and_no_repr(forge: FakeForge, tmp_path: Path) -> None:

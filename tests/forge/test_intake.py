@@ -27,6 +27,10 @@ def rules(**rule: object) -> Enrolment:
     return Enrolment(repositories={"acme/anvil": RepositoryRule.model_validate(rule)})
 
 
+def mirrors(glob: str, **more: object) -> Enrolment:
+    return Enrolment.model_validate({"mirrors": [glob], **more})
+
+
 def reason(push: PushEvent, enrolment: Enrolment = OPEN) -> str:
     verdict = decide(push, enrolment)
     assert isinstance(verdict, Skip)
@@ -69,9 +73,18 @@ def test_other_refs_are_skipped(push: Push) -> None:
     assert "not a branch" in reason(push(ref="refs/pull/1/head"))
 
 
-@pytest.mark.parametrize("word", ["[skip ci]", "[CI SKIP]", "[Skip-CI]", "[no ci]", "[skip actions]"])
+@pytest.mark.parametrize(
+    "word",
+    ["[skip ci]", "[CI SKIP]", "[Skip-CI]", "[no ci]", "[skip actions]", "[ACTIONS SKIP]", "[skip   CI]", "[CISKIP]"],
+)
 def test_skip_ci_in_the_head_message_is_obeyed_in_any_case(push: Push, word: str) -> None:
     assert "skip CI" in reason(push(message=f"docs: typo\n\n{word}\n"))
+
+
+@pytest.mark.parametrize("trailer", ["skip-checks: true", "Skip-Checks:true", "skip-checks: true\n\n"])
+def test_githubs_trailer_is_obeyed_in_the_last_line_only(push: Push, trailer: str) -> None:
+    assert "skip CI" in reason(push(message=f"docs: typo\n\n\n{trailer}"))
+    build(push(message=f"docs: typo\n\n{trailer}\nis a trailer"))
 
 
 def test_skip_ci_without_brackets_is_prose(push: Push) -> None:
@@ -105,3 +118,32 @@ def test_the_rule_gives_priority_resource_and_approval(push: Push) -> None:
     made = build(push(), rules(priority="urgent", resource="gpu", approval=True))
     assert (made.spec.priority, made.spec.resource, made.hold) == (Priority.URGENT, "gpu", True)
     assert made.spec.lane == "acme/anvil|gpu"
+
+
+def test_a_mirror_is_built_only_when_the_enrolment_file_names_it(push: Push) -> None:
+    named, matched = rules(), mirrors("acme/a*", default={})
+    assert reason(push(mirror=True)) == "acme/anvil is a mirror that the enrolment file does not name"
+    assert "mirror" in reason(push(mirror=True, repo="acme/rocket"), matched)
+    build(push(mirror=True), named)
+    build(push(mirror=True), matched)
+
+
+def test_a_mirror_that_a_glob_matches_needs_no_default_rule_and_obeys_one(push: Push) -> None:
+    build(push(mirror=True), mirrors("acme/*"))
+    strict = mirrors("acme/*", default={"branches": ["dev"]})
+    assert "branch main" in reason(push(mirror=True), strict)
+
+
+def test_a_glob_of_mirrors_enrols_nothing_that_is_none(push: Push) -> None:
+    assert "not in the enrolment file" in reason(push(), mirrors("acme/*"))
+
+
+def test_newer_commits_supersede_on_side_branches_and_not_on_the_default_one(push: Push) -> None:
+    assert build(push()).spec.group == ""
+    assert build(push(ref="refs/heads/dev")).spec.group == "acme/anvil|refs/heads/dev"
+    assert build(push(ref="refs/heads/dev", default_branch="")).spec.group == "", "it may be the default branch"
+
+
+def test_the_rule_decides_whether_newer_commits_supersede(push: Push) -> None:
+    assert build(push(), rules(supersede=True)).spec.group == "acme/anvil|refs/heads/main"
+    assert build(push(ref="refs/heads/dev"), rules(supersede=False)).spec.group == ""

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raibid.forge import Build, Enrolment, PayloadError, RepositoryRule, Skip, decide, gitea, github
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 
 from tests.forge.test_payloads import mutated
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OPEN = Enrolment.everything()
-Pull = Callable[[str], PullRequestEvent | None]
+Pull = Callable[[str], PullRequestEvent | PullRequestClosed | None]
 
 
 def event(pull_request: Pull, name: str) -> PullRequestEvent:
     event = pull_request(name)
-    assert event is not None
+    assert isinstance(event, PullRequestEvent)
     return event
 
 
@@ -31,6 +31,10 @@ def build(event: PullRequestEvent, enrolment: Enrolment = OPEN) -> Build:
     verdict = decide(event, enrolment)
     assert isinstance(verdict, Build)
     return verdict
+
+
+def changed(event: PullRequestEvent, **changes: object) -> PullRequestEvent:
+    return msgspec.structs.replace(event, **changes)
 
 
 def rules(**rule: object) -> Enrolment:
@@ -48,9 +52,14 @@ def test_an_action_that_brings_code_is_a_job_at_the_head_commit(pull_request: Pu
     assert (spec.author, spec.default_branch) == ("wile", "main")
 
 
-@pytest.mark.parametrize("action", ["closed", "edited"])
-def test_an_action_that_brings_no_code_is_none(pull_request: Pull, action: str) -> None:
-    assert pull_request(f"gitea-pull-request-{action}") is None
+def test_an_action_that_brings_no_code_is_none(pull_request: Pull) -> None:
+    assert pull_request("gitea-pull-request-edited") is None
+
+
+def test_closing_is_told_with_the_ref_its_jobs_have(pull_request: Pull) -> None:
+    closed = pull_request("gitea-pull-request-closed")
+    assert closed == PullRequestClosed(forge="gitea", repo="acme/anvil", number=1)
+    assert closed.ref == event(pull_request, "gitea-pull-request-opened").ref
 
 
 def test_a_pull_request_of_the_same_repository_runs_at_once(pull_request: Pull) -> None:
@@ -94,8 +103,33 @@ def test_the_branch_filter_means_the_branch_it_goes_into(pull_request: Pull) -> 
     assert verdict == Skip("branch main is not selected for acme/anvil")
 
 
-def test_the_path_filter_lets_it_through_because_its_files_are_not_known(pull_request: Pull) -> None:
+def test_the_path_filter_lets_it_through_while_its_files_are_not_known(pull_request: Pull) -> None:
     build(event(pull_request, "gitea-pull-request-opened"), rules(paths=["nowhere/**"]))
+
+
+def test_the_path_filter_means_what_it_changes_against_its_base(pull_request: Pull) -> None:
+    opened = changed(event(pull_request, "gitea-pull-request-opened"), changed=("README.md",))
+    assert build(opened, rules(paths=["*.md"])).spec.changed == ("README.md",)
+    assert decide(opened, rules(paths=["src/**"])) == Skip("no changed file is selected for acme/anvil")
+
+
+def test_skip_ci_in_the_heads_message_or_in_the_title_is_obeyed(pull_request: Pull) -> None:
+    opened = event(pull_request, "gitea-pull-request-opened")
+    for change, place in (({"message": "docs\n\n[ci skip]"}, "message"), ({"title": "Docs [SKIP CI]"}, "title")):
+        verdict = decide(changed(opened, **change), OPEN)
+        assert isinstance(verdict, Skip)
+        assert place in verdict.reason
+
+
+def test_only_the_newest_commit_of_a_pull_request_matters_unless_the_rule_says_otherwise(pull_request: Pull) -> None:
+    opened = event(pull_request, "gitea-pull-request-opened")
+    assert build(opened).spec.group == "acme/anvil|refs/pull/1/head"
+    assert build(opened, rules(supersede=False)).spec.group == ""
+
+
+def test_who_opened_it_and_who_brought_this_commit_are_told_apart(pull_request: Pull) -> None:
+    spec = build(event(pull_request, "github-pull-request-synchronize")).spec
+    assert (spec.author, spec.sender) == ("runner", "runner")
 
 
 def test_a_repository_that_is_not_enrolled_is_skipped(pull_request: Pull) -> None:
@@ -121,7 +155,7 @@ def test_a_pull_request_is_on_no_branch_so_no_branch_filter_of_a_step_lets_it_th
     assert build(event(pull_request, "gitea-pull-request-opened")).spec.branch == "refs/pull/1/head"
 
 
-def changed(path: str, value: Any) -> bytes:
+def wrong(path: str, value: Any) -> bytes:
     payload = json.loads((FIXTURES / "gitea-pull-request-opened.json").read_bytes())
     *parents, last = path.split(".")
     place = payload
@@ -134,17 +168,17 @@ def changed(path: str, value: Any) -> bytes:
 WRONG = {
     "empty": b"",
     "no-fields": b"{}",
-    "number-zero": changed("number", 0),
-    "number-text": changed("number", "1"),
-    "number-huge": changed("number", 10**30),
-    "sha-short": changed("pull_request.head.sha", "abc"),
-    "sha-option": changed("pull_request.head.sha", "--upload-pack=id"),
-    "head-null": changed("pull_request.head", None),
-    "base-dots": changed("pull_request.base.ref", "../main"),
-    "repo-bar": changed("repository.full_name", "acme/a|gpu"),
-    "fork-up": changed("pull_request.head.repo.full_name", "acme/.."),
-    "url-password": changed("repository.clone_url", "https://wile:hunter2@git.example.test/acme/anvil.git"),
-    "url-ext": changed("repository.clone_url", "ext::sh -c id"),
+    "number-zero": wrong("number", 0),
+    "number-text": wrong("number", "1"),
+    "number-huge": wrong("number", 10**30),
+    "sha-short": wrong("pull_request.head.sha", "abc"),
+    "sha-option": wrong("pull_request.head.sha", "--upload-pack=id"),
+    "head-null": wrong("pull_request.head", None),
+    "base-dots": wrong("pull_request.base.ref", "../main"),
+    "repo-bar": wrong("repository.full_name", "acme/a|gpu"),
+    "fork-up": wrong("pull_request.head.repo.full_name", "acme/.."),
+    "url-password": wrong("repository.clone_url", "https://wile:hunter2@git.example.test/acme/anvil.git"),
+    "url-ext": wrong("repository.clone_url", "ext::sh -c id"),
 }
 
 

@@ -20,7 +20,7 @@ def uptime(ledger: Ledger) -> int:
 
 def new(repo: str = "acme/app", *, ref: str = "refs/heads/main", **kw: object) -> NewJob:
     """A job to enqueue; a dedupe key of its own unless one is given."""
-    in_spec = {k: kw.pop(k) for k in ("priority", "resource", "params") if k in kw}
+    in_spec = {k: kw.pop(k) for k in ("priority", "resource", "params", "group") if k in kw}
     kw.setdefault("dedupe", new_job_id())
     spec = JobSpec(repo=repo, clone_url=f"https://forge.test/{repo}.git", ref=ref, **in_spec)  # type: ignore[arg-type]
     return NewJob(spec=spec, **kw)  # type: ignore[arg-type]

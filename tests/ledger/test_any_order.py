@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from msgspec import structs
-from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
+from raibid.ledger import Beat, Claim, Joined, Ledger, StaleTokenError, Timing
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import PENDING, Job, JobEvent, JobStatus, Priority, next_status
 from raibid.model.job_id import new_job_id
@@ -53,9 +53,17 @@ class AnyOrder(RuleBasedStateMachine):
         if hasattr(self, "ledger"):
             self.ledger.close()
 
-    @rule(target=jobs, repo=REPOS, hold=st.booleans(), gpu=st.booleans(), priority=st.sampled_from(Priority))
-    def enqueue(self, repo: str, hold: bool, gpu: bool, priority: Priority) -> str:
-        job = new(repo, hold=hold, priority=priority, resource="gpu" if gpu else "", max_attempts=2)
+    @rule(
+        target=jobs,
+        repo=REPOS,
+        hold=st.booleans(),
+        gpu=st.booleans(),
+        priority=st.sampled_from(Priority),
+        group=st.sampled_from(["", "", "branch"]),
+    )
+    def enqueue(self, repo: str, hold: bool, gpu: bool, priority: Priority, group: str) -> str:
+        group = group and f"{repo}|{group}"
+        job = new(repo, hold=hold, priority=priority, resource="gpu" if gpu else "", group=group, max_attempts=2)
         assert self.ledger.enqueue([job, job])[1].id == job.id
         return job.id
 
@@ -68,6 +76,7 @@ class AnyOrder(RuleBasedStateMachine):
         if claim is None:
             return multiple()
         assert claim.job.id not in self.cancelled, "started after an acknowledged cancel"
+        assert not claim.job.superseded_by, "started after a newer job of its group had come"
         self.holder[claim.job.id] = claim.token
         return claim
 
@@ -92,7 +101,24 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(claim=claims)
     def beat(self, claim: Claim) -> None:
         answer = self.ledger.beat(claim.job.id, claim.token)
-        assert (answer is Beat.CANCEL) <= (claim.job.id in self.cancelled)
+        called_off = claim.job.id in self.cancelled or bool(self.record(claim.job.id).superseded_by)
+        assert (answer is Beat.CANCEL) <= called_off
+
+    @rule(claim=claims, group=st.sampled_from(["x", "y"]), supersede=st.booleans())
+    def join(self, claim: Claim, group: str, supersede: bool) -> None:
+        before = self.record(claim.job.id)
+        try:
+            answer = self.ledger.join(claim.job.id, claim.token, group, supersede=supersede)
+            after = self.record(claim.job.id)
+            assert self.ledger.join(claim.job.id, claim.token, group, supersede=supersede) is answer
+        except StaleTokenError:
+            assert self.ledger.beat(claim.job.id, claim.token) is Beat.STALE
+            return
+        if answer is Joined.OK:
+            assert (after.status, after.attempt) == (JobStatus.RUNNING, before.attempt)
+        else:
+            self.released[claim.job.id] = claim.token
+            assert answer is Joined.WAIT or after.status is JobStatus.CANCELLED
 
     @rule(target=claims, claim=claims)
     def the_lease_is_lost_and_another_agent_comes(self, claim: Claim) -> Any:
@@ -207,6 +233,21 @@ class AnyOrder(RuleBasedStateMachine):
         for job in self.ledger.records.page(limit=1000).jobs:
             pending = {job.status, self.forge.get(job.id)} <= PENDING
             assert job.id in untold or pending or self.forge[job.id] is job.status
+
+    @invariant()
+    def one_job_of_a_concurrency_group_runs_at_a_time(self) -> None:
+        active = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
+        found = self.ledger.records.page(limit=1000, status=active).jobs
+        lanes = [self.ledger.records.raw(job.id)["lane"].split("|") for job in found]
+        count = Counter((repo, *group) for repo, _, *group in lanes if group)
+        assert all(number == 1 for number in count.values())
+
+    @invariant()
+    def one_job_of_a_superseding_group_is_wanted(self) -> None:
+        found = self.ledger.records.page(limit=1000).jobs
+        wanted = [job for job in found if not job.status.terminal and not job.superseded_by]
+        groups = Counter(self.ledger.records.raw(job.id)["group"] for job in wanted)
+        assert all(number == 1 for group, number in groups.items() if group)
 
     @invariant()
     def only_jobs_that_wait_for_an_agent_say_that_none_can_start(self) -> None:

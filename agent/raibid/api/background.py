@@ -1,7 +1,8 @@
 """What the API does by itself: tell the ledger the limits, repair and admit, archive ended jobs, tell the forges.
 
 Owns: the rhythm, and that a failure never ends it.
-Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`), commit statuses (`statuses.py`).
+Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`), telling the forges
+(`telling.py`) and people (`notifications.py`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ async def run(parts: Parts) -> None:
         _repeat(parts, "tick", lambda parts: parts.ledger.tick()),
         _repeat(parts, "archiver", archive_ended),
         _repeat(parts, "statuses", tell_forges, every=parts.settings.status_seconds),
+        _repeat(parts, "notifications", notify),
+        _repeat(parts, "reconciler", reconcile, every=parts.settings.reconcile_seconds),
+        _repeat(parts, "cron", lambda parts: parts.cron.round()),
+        _repeat(parts, "approvals", approve_held, every=parts.settings.status_seconds),
     )
 
 
@@ -62,7 +67,22 @@ def apply_limits(parts: Parts) -> None:
 
 def tell_forges(parts: Parts) -> int:
     """Tell the forges where their commits' jobs stand; how many jobs that were."""
-    return parts.statuses.round(parts.closing.is_set)
+    return parts.telling.round(parts.closing.is_set)
+
+
+def notify(parts: Parts) -> int:
+    """Tell people how jobs ended; how many messages that were."""
+    return parts.notifications.round(parts.closing.is_set)
+
+
+def approve_held(parts: Parts) -> int:
+    """Let held jobs go on whose authors may push; how many that were."""
+    return parts.approvals.round(parts.closing.is_set)
+
+
+def reconcile(parts: Parts) -> int:
+    """Build what no webhook told of; how many heads that were."""
+    return parts.reconciler.round(parts.closing.is_set)
 
 
 def archive_ended(parts: Parts) -> int:

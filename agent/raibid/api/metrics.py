@@ -45,23 +45,75 @@ class Metrics:
         self._errors = Counter(
             "cicd_pipeline_run_errors", "Jobs that ended dead or failed", ["error_type"], registry=self.registry
         )
-        self._statuses = Counter(
-            "raibid_statuses", "Commit statuses by outcome", ["forge", "outcome"], registry=self.registry
+        self._said = {
+            "status": Counter(
+                "raibid_statuses", "Commit statuses by outcome", ["forge", "outcome"], registry=self.registry
+            ),
+            "comment": Counter(
+                "raibid_comments", "Pull requests' comments by outcome", ["forge", "outcome"], registry=self.registry
+            ),
+        }
+        self._changes = Counter(
+            "raibid_changes_asked", "Questions what a delivery changes, by outcome", ["forge", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._approvals = Counter(
+            "raibid_approvals", "Held jobs whose author's rights were asked for, by outcome", ["forge", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._notifications = Counter(
+            "raibid_notifications", "Notifications by outcome", ["target", "outcome"], registry=self.registry
         )
         self._untold = Gauge(
             "raibid_statuses_untold", "Jobs whose forge does not know where they stand", registry=self.registry
         )
+        self._reconciled = Counter(
+            "raibid_reconciled", "Heads that the reconciler found moved", ["forge", "outcome"], registry=self.registry
+        )
+        self._reconcile_age = Gauge(
+            "raibid_reconcile_age_seconds",
+            "Since the repository that waits longest was looked at: no older push can be lost",
+            ["forge"],
+            registry=self.registry,
+        )
+        self._reconciled_until: dict[str, float] = {}
         self._system = Counter(
             "cicd_system_errors", "Failures of the pool's own parts", ["component"], registry=self.registry
         )
 
-    def status(self, forge: str, outcome: str) -> None:
-        """A forge was to be told a job's status: told, refused (for good), failed or away (later)."""
-        self._statuses.labels(forge, outcome).inc()
+    def said(self, topic: str, forge: str, outcome: str) -> None:
+        """A forge was to be told a job's status or comment: told, refused (for good), failed or away (later)."""
+        self._said[topic].labels(forge, outcome).inc()
+
+    def changes(self, forge: str, outcome: str) -> None:
+        """A delivery did not tell its changes: told by the forge, unknown to it, refused, away, late or unasked."""
+        self._changes.labels(forge, outcome).inc()
+
+    def approval(self, forge: str, outcome: str) -> None:
+        """Whether a held job's author may push: approved, left (to a person), refused (an answer) or away (later)."""
+        self._approvals.labels(forge, outcome).inc()
+
+    def notification(self, target: str, outcome: str) -> None:
+        """A target was to hear how jobs ended: sent, or failed (later)."""
+        self._notifications.labels(target, outcome).inc()
 
     def untold(self, jobs: int) -> None:
         """So many jobs' forges do not know where they stand."""
         self._untold.set(jobs)
+
+    def reconciled(self, forge: str, outcome: str) -> None:
+        """A head had moved: created, revived (healed), known, overtaken, skipped, baseline; error, away: not asked."""
+        self._reconciled.labels(forge, outcome).inc()
+
+    def watch_reconciler(self, forge: str, clock: Callable[[], float]) -> None:
+        """From now on the forge's age is shown; before its first round it is this process's."""
+        self._reconciled_until[forge] = clock()
+        self._reconcile_age.labels(forge).set_function(lambda: max(0.0, clock() - self._reconciled_until[forge]))
+
+    def reconciled_until(self, forge: str, moment: float) -> None:
+        """Every watched repository has been looked at since then (0: one not at all)."""
+        if moment:
+            self._reconciled_until[forge] = moment
 
     def webhook(self, forge: str, outcome: str) -> None:
         """A delivery was answered."""

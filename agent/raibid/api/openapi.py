@@ -12,6 +12,9 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from raibid.api.cron import Crontab
+from raibid.api.look import Look
+from raibid.api.reconciler import Reconciliation
 from raibid.ledger import Depth, Enqueued, Page, Why
 from raibid.model.job import Job, JobStatus
 
@@ -34,6 +37,13 @@ class Skipped(msgspec.Struct, frozen=True):
     """A delivery that is fine and builds nothing."""
 
     skipped: str  #: the reason
+
+
+class Looks(msgspec.Struct, frozen=True):
+    """The answer to a wish to look now."""
+
+    round: int  #: 202: the round to wait for, as `GET /reconcile` counts them
+    looks: list[Look]
 
 
 class DeadLetters(msgspec.Struct, frozen=True):
@@ -102,7 +112,7 @@ _OPEN: Final = ("/webhook/", "/badges/", "/healthz", "/readyz", "/metrics")
 
 
 def _schemas() -> dict[str, Any]:
-    types = [Depth, Enqueued, Error, DeadLetters, Job, Page, Skipped, Status, Why]
+    types = [Crontab, Depth, Enqueued, Error, DeadLetters, Job, Looks, Page, Reconciliation, Skipped, Status, Why]
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Why"]["properties"]["sentence"] = {"type": "string", "description": "one line for people"}
     return dict(schemas)

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from raibid.api.approvals import Approvals
 from raibid.api.archive import Archive
 from raibid.api.auth import Tokens
 from raibid.api.batcher import Batcher
+from raibid.api.cron import Cron
 from raibid.api.log_stream import Streams
 from raibid.api.metrics import Metrics
+from raibid.api.notifications import Notifications
+from raibid.api.real_changes import RealChanges
+from raibid.api.reconciler import Reconciler
 from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
-from raibid.api.statuses import Statuses
+from raibid.api.telling import Telling
 from raibid.forge import Enrolment
 from raibid.ledger import Ledger
 
@@ -31,7 +36,12 @@ class Parts:
     batcher: Batcher
     metrics: Metrics
     streams: Streams
-    statuses: Statuses
+    telling: Telling
+    notifications: Notifications
+    real_changes: RealChanges
+    approvals: Approvals
+    reconciler: Reconciler
+    cron: Cron
     badges: Remembered[tuple[str, str], str]
     """Repository and branch → SVG."""
     closing: asyncio.Event

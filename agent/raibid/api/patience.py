@@ -25,6 +25,8 @@ class Patience(Generic[K]):
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     """0 to 1; the last half of a waiting time is left to it, so that those who failed together part."""
+    longest_asked: float = 3600.0
+    """At most so long, too, when the other side asks for more. GitHub's limits begin anew each hour."""
     _failures: dict[K, tuple[int, float]] = field(default_factory=dict)
     """Key → how often it failed in a row, when it may be tried again."""
 
@@ -32,7 +34,7 @@ class Patience(Generic[K]):
         """Note a failure. `at_least`: seconds the other side asked for. Whether it is the first in a row."""
         times = self._failures.get(key, (0, 0.0))[0]
         pause = min(self.longest, self.first * 2.0 ** min(times, _MOST_DOUBLINGS)) * (0.5 + self.jitter() / 2)
-        self._failures[key] = (times + 1, self.clock() + max(pause, min(at_least, self.longest)))
+        self._failures[key] = (times + 1, self.clock() + max(pause, min(at_least, self.longest_asked)))
         return times == 0
 
     def succeeded(self, key: K) -> bool:

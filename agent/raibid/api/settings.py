@@ -69,10 +69,18 @@ class Settings(BaseSettings):
     """Jobs that may be in the stream, told to the ledger at start; None: what it was told last."""
     gitea_url: str = Field(default="", pattern=_ADDRESS, validation_alias=Env.GITEA_URL)
     """The Gitea that is told commit statuses; empty: none is."""
+    github_url: str = Field(default="", pattern=_ADDRESS, validation_alias=Env.GITHUB_URL)
+    """GitHub's API, likewise: `https://api.github.com`, or `https://HOST/api/v3` of an enterprise's own."""
     forge_credentials_file: Path | None = Field(default=None, validation_alias=Env.FORGE_CREDENTIALS_FILE)
     """`https://user:token@host` per line. Read when there is something to tell, so that a token can be rotated."""
+    notify_file: Path | None = Field(default=None, validation_alias=Env.NOTIFY_FILE)
+    """Targets of notifications: a name and its URL per line. Read anew when there is something to send."""
     status_seconds: float = Field(default=1.0, gt=0, validation_alias=Env.STATUS_SECONDS)
     """Between two looks for jobs whose forge does not know where they stand; one costs a read of an empty set."""
+    reconcile_seconds: float = Field(default=180.0, gt=0, validation_alias=Env.RECONCILE_SECONDS)
+    """Between two comparisons of the forges' heads with what is remembered of them."""
+    reconcile_questions: int = Field(default=500, ge=10, validation_alias=Env.RECONCILE_QUESTIONS)
+    """What one forge is asked in one of them at most; the next one goes on. Two per repository."""
 
     @classmethod
     def load(cls) -> Self:
@@ -92,10 +100,9 @@ class Settings(BaseSettings):
     def _files_are_usable(self) -> Self:
         """Read every secret file once now: a missing one must stop the start, not a request."""
         _ = self.webhook_secrets, self.read_tokens, self.write_tokens
-        if self.gitea_url and not self.forge_credentials_file:
-            raise ValueError(
-                f"{Env.FORGE_CREDENTIALS_FILE}: needed with {Env.GITEA_URL}: Gitea takes no status unasked"
-            )
+        named = [name for name, url in ((Env.GITEA_URL, self.gitea_url), (Env.GITHUB_URL, self.github_url)) if url]
+        if named and not self.forge_credentials_file:
+            raise ValueError(f"{Env.FORGE_CREDENTIALS_FILE}: needed with {named[0]}: no forge takes a status unasked")
         return self
 
     @cached_property

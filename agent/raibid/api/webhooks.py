@@ -1,13 +1,15 @@
 """The webhook routes: the hot path. Plain Starlette, msgspec, one write for many requests.
 
 Owns: the order of the checks (size, signature, type, event, payload, decision) and the answers.
-Leaves to others: the checks themselves (`body.py`, `raibid.forge`), batching (`batcher.py`).
+Leaves to others: the checks themselves (`body.py`, `raibid.forge`), batching (`batcher.py`), what is asked of the forge
+before it is decided (`real_changes.py`), a pull request that is over (`closed_pulls.py`).
 
 The answer is 200 only after the ledger has the job; every refusal before that leaves nothing behind.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,12 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from raibid.api import closed_pulls
 from raibid.api.body import read_body, require_json
 from raibid.api.errors import ApiError, from_ledger, json_response, unexpected
 from raibid.api.parts import Parts, parts_of
 from raibid.api.settings import Settings
-from raibid.forge import Event, PayloadError, Skip, decide, gitea, github, verify
-from raibid.ledger import Enqueued, LedgerError, NewJob
+from raibid.forge import Build, Event, PayloadError, Skip, decide, gitea, github, verify
+from raibid.ledger import LedgerError, NewJob
+from raibid.model.job import JobStatus
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Webhook:
     """One forge's webhook: an ASGI endpoint, which Starlette calls without a wrapper."""
 
     forge: str
-    parse: Callable[[Mapping[str, str], bytes], Event | None]
+    parse: Callable[[Mapping[str, str], bytes], Event | PullRequestClosed | None]
     limit: Callable[[Settings], int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,15 +85,22 @@ async def _answer(request: Request, forge: Webhook, parts: Parts) -> tuple[Respo
         raise ApiError(400, str(error), "deliver a push or pull request event in the forge's own format") from error
     if event is None:
         return Response(status_code=204), "ignored"
-    verdict = decide(event, parts.enrolment)
-    if isinstance(verdict, Skip):
-        return json_response({"skipped": verdict.reason}), "skipped"
-    job = await _enqueue(parts, NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold))
-    return json_response(job), "created" if job.created else "known"
-
-
-async def _enqueue(parts: Parts, job: NewJob) -> Enqueued:
     try:
-        return await parts.batcher.submit(job)
+        if isinstance(event, PullRequestClosed):
+            called_off = await asyncio.to_thread(closed_pulls.call_off, parts.ledger, event)
+            return json_response({"cancelled": called_off}), "closed"
+        return await _take_in(parts, event)
     except LedgerError as error:
         raise from_ledger(error) from error
+
+
+async def _take_in(parts: Parts, event: Event) -> tuple[Response, str]:
+    verdict = decide(event, parts.enrolment)
+    if event.changed is None and isinstance(verdict, Build):
+        verdict = decide(await parts.real_changes.complete(event), parts.enrolment)
+    if isinstance(verdict, Skip):
+        return json_response({"skipped": verdict.reason}), "skipped"
+    job = await parts.batcher.submit(NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold))
+    if isinstance(event, PullRequestEvent) and event.reopened and job.status is JobStatus.CANCELLED:
+        job = await asyncio.to_thread(closed_pulls.again, parts.ledger, job, verdict.dedupe, hold=verdict.hold)
+    return json_response(job), "created" if job.created else "known"

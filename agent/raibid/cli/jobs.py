@@ -111,6 +111,8 @@ def describe(job: Job) -> None:
             ("id", job.id),
             ("status", str(job.status)),
             ("reason", job.reason),
+            ("waits for", _approval(job)),
+            ("approved by", job.approved_by),
             ("repository", spec.repo),
             ("ref", spec.ref),
             ("commit", f"{spec.sha[:_SHORT_SHA]} {spec.message}".strip()),
@@ -143,7 +145,15 @@ def took(job: Job) -> float:
 
 def _row(job: Job) -> tuple[str, ...]:
     spec = job.spec
-    return (job.id, str(job.status), spec.repo, spec.branch, ago(job.created), duration(took(job)), job.owner)
+    who = job.owner or _approval(job)
+    return (job.id, str(job.status), spec.repo, spec.branch, ago(job.created), duration(took(job)), who)
+
+
+def _approval(job: Job) -> str:
+    """What a held job waits for."""
+    if job.status is not JobStatus.HELD:
+        return ""
+    return f"approval of {job.spec.fork}" if job.spec.fork else "approval"
 
 
 def _mebibytes(size: int) -> str:

@@ -35,6 +35,7 @@ _HERE: Final = Group.create_ordered("On this machine")
 _JOBS: Final = Group.create_ordered("Jobs")
 _QUEUE: Final = Group.create_ordered("The queue")
 _SERVICES: Final = Group.create_ordered("Parts of the pool")
+_FORGES: Final = Group.create_ordered("Forges")
 _OTHER: Final = Group.create_ordered("Other")
 
 COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
@@ -58,6 +59,9 @@ COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
     (_SERVICES, "agent", "raibid.cli.services:agent", "Run an agent: one job, then exit."),
     (_SERVICES, "controller", "raibid.cli.services:controller", "Watch the agents' pods; without KEDA, start them."),
     (_SERVICES, "scaler", "raibid.cli.scaler:app", "The local scaler, the scaling doctor, the simulator."),
+    (_FORGES, "reconcile", "raibid.cli.reconcile:reconcile", "Build what no webhook brought; what was healed."),
+    (_FORGES, "cron", "raibid.cli.cron:cron", "What is built when, without anybody's push."),
+    (_FORGES, "mirror", "raibid.cli.mirror:app", "Mirrors as code: lint, plan, apply, verify."),
     (_OTHER, "version", "raibid.cli.meta:version", "The version of raibid."),
     (_OTHER, "completion", "raibid.cli.meta:completion", "Print the completion script of a shell."),
 )

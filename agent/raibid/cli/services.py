@@ -38,13 +38,14 @@ def api(*, host: str = "127.0.0.1", port: int = 8460, port_file: Path | None = N
     del output  # a service logs; there is nothing to answer
     from raibid.api.main import serve
     from raibid.api.settings import Settings, SettingsError
+    from raibid.api.targets import TargetError
     from raibid.forge import EnrolmentError
     from raibid.store import StoreError
 
     remedy = "`raibid up` makes all of it; docs/cli.md lists the variables"
     try:
         serve(Settings.load(), host=host, port=port, port_file=port_file)
-    except (SettingsError, EnrolmentError, StoreError, ValueError) as error:
+    except (SettingsError, EnrolmentError, TargetError, StoreError, ValueError) as error:
         raise CliError(str(error), remedy, ExitCode.USAGE) from error
     except OSError as error:
         raise CliError(f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port") from error

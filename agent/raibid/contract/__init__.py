@@ -97,6 +97,16 @@ class Keys:
         return self._named("untold")
 
     @property
+    def heads(self) -> str:
+        """Prefix of what was last seen of a repository: `<forge>|<repository>` (hash ref → commit)."""
+        return self._named("heads:")
+
+    @property
+    def watched(self) -> str:
+        """`<forge>|<repository>` → standing, last look; `<forge>` → when all of it was first listed (hash)."""
+        return self._named("watched")
+
+    @property
     def agent(self) -> str:
         """Prefix of what an agent claimed last (hash: job, attempt, token, told): finds the job of a pod that ended."""
         return self._named("agent:")
@@ -105,6 +115,21 @@ class Keys:
     def stuck(self) -> str:
         """Agents that cannot start → why, in one line (hash)."""
         return self._named("stuck")
+
+    @property
+    def newest(self) -> str:
+        """Prefix of a superseding group's newest job (hash: job, sha, at, past): `{ci-jobs}:newest:<group>`."""
+        return self._named("newest:")
+
+    @property
+    def holder(self) -> str:
+        """Prefix of who has a concurrency group (hash: job): `{ci-jobs}:holder:<repository>|<group>`."""
+        return self._named("holder:")
+
+    @property
+    def cron(self) -> str:
+        """Schedule of the enrolment file → the latest of its times that was seen to (hash, Unix seconds)."""
+        return self._named("cron")
 
     @property
     def pace(self) -> str:
@@ -136,6 +161,8 @@ AGENT_KEPT_SECONDS: Final = 24 * 3600
 """How long the ledger knows which job an agent had; Kubernetes forgets its pod after the Job's TTL, a day too."""
 PODS_KEPT: Final = MAX_ATTEMPTS + MAX_REFUNDS
 """Post-mortems kept per job: it cannot have more starts."""
+PAST_KEPT: Final = 20 * 41
+"""Characters of a superseding group's older commits: a delivery that comes late is seen to be late."""
 STUCK_SECONDS: Final = 300
 """A note about agents that cannot start goes when nobody has repeated it for so long."""
 ARCHIVED_LOG_SECONDS: Final = 600
@@ -185,8 +212,19 @@ class Env:
     """Jobs that may be in the stream: maxReplicaCount."""
     GITEA_URL: Final = "RAIBID_GITEA_URL"
     """Where the API reaches Gitea, to tell it commit statuses; never with credentials in it."""
+    GITHUB_URL: Final = "RAIBID_GITHUB_URL"
+    """`https://api.github.com`, or an enterprise's own; empty: GitHub is neither told nor asked anything."""
+    GITHUB_APP_FILE: Final = "RAIBID_GITHUB_APP_FILE"
+    """JSON: which installation of which GitHub App speaks for the pool, and where its key is (`raibid.forge.github.app`);
+    without it the credentials file has a token for GitHub."""
+    NOTIFY_FILE: Final = "RAIBID_NOTIFY_FILE"
+    """YAML: name of a notification's target → its URL as apprise has them. They hold secrets."""
+    RECONCILE_SECONDS: Final = "RAIBID_RECONCILE_SECONDS"
+    RECONCILE_QUESTIONS: Final = "RAIBID_RECONCILE_QUESTIONS"
     FORGE_CREDENTIALS_FILE: Final = "RAIBID_FORGE_CREDENTIALS_FILE"
     """A line per forge: `https://user:token@host`, the format of git-credential-store."""
+    MIRROR_TOKENS_DIR: Final = "RAIBID_MIRROR_TOKENS_DIR"
+    """A file per token that `mirrors.yaml` may name."""
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""
@@ -200,7 +238,13 @@ class Env:
     NAMESPACE: Final = "RAIBID_NAMESPACE"
     """Where the agents' pods are; the controller's own namespace."""
     PASS_ENV: Final = "RAIBID_PASS_ENV"  # noqa: S105
-    """Names of further variables of the agent that steps may see, comma-separated."""
+    """Names of further variables of the agent that steps may see, comma-separated. Not those of a fork."""
+    FORK_PASS_ENV: Final = "RAIBID_FORK_PASS_ENV"  # noqa: S105
+    """The same for the steps of a fork: nothing that opens anything."""
+    FORK_READ: Final = "RAIBID_FORK_READ"
+    """Directories that a fork's steps may read and run programs from, besides the system and the toolchain; as in PATH."""
+    FORKS_WITHOUT_LANDLOCK: Final = "RAIBID_FORKS_WITHOUT_LANDLOCK"
+    """`true`: forks are built also where nothing keeps their steps from what the agent's user can read."""
 
 
 class Secrets:

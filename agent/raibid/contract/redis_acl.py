@@ -19,9 +19,10 @@ from raibid.contract import STREAM, AclUser, Keys
 _CONNECTION: Final = "+ping +hello"
 _SCRIPTS: Final = "+evalsha +script|load +time"
 # What the steps of an agent touch; `admit` runs inside finish and release, so lanes are among it.
+# XREVRANGE: a line that the ledger itself writes into a log begins on a line of its own.
 _STEPS: Final = (
     "+hgetall +hmget +hget +hset +hincrby +zrange +zrank +zadd +zrem +zscore +sadd +expire "
-    "+info +xadd +xack +xdel +xrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
+    "+info +xadd +xack +xdel +xrange +xrevrange +xpending +xclaim +xreadgroup +xgroup|create +xgroup|delconsumer"
 )
 # What a pod's end touches: it may end a job or send it back, and `admit` runs inside that. It never takes a job, so
 # nothing here reads from the group; XLEN is the number of agents wanted.
@@ -32,7 +33,7 @@ _PODS: Final = (
 _WAITING: Final = "+xread +xinfo|stream"
 _QUEUE: Final = (
     "+get +set +hdel +zcard +zcount +zrangebylex +zrevrangebylex +srem +srandmember "
-    "+xlen +xrevrange +xinfo|groups +xinfo|consumers +exists"
+    "+persist +xlen +xinfo|groups +xinfo|consumers +exists"
 )
 
 RULES: Final[Mapping[str, str]] = {

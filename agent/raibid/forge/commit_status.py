@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from raibid.model.job import Job, JobStatus
+from raibid.model.job import Job, JobSpec, JobStatus
 
 CONTEXT: Final = "raibid"
 PULL_REQUEST_CONTEXT: Final = "raibid/pr"
@@ -50,12 +50,17 @@ class CommitStatus(msgspec.Struct, frozen=True, kw_only=True):
     target_url: str = ""
 
 
+def context_of(spec: JobSpec) -> str:
+    """Under which name the forge keeps the status of a job's commit."""
+    return PULL_REQUEST_CONTEXT if spec.event == "pull_request" else CONTEXT
+
+
 def status_of(job: Job, public_url: str) -> CommitStatus:
     """What the forge is to show for a job. `public_url`: where people reach the API; empty: no link."""
     words = " ".join(_words(job).split())
     return CommitStatus(
         state=STATES[job.status],
-        context=PULL_REQUEST_CONTEXT if job.spec.event == "pull_request" else CONTEXT,
+        context=context_of(job.spec),
         description=words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…",
         target_url=f"{public_url.rstrip('/')}/jobs/{job.id}" if public_url else "",
     )
@@ -66,9 +71,9 @@ def _words(job: Job) -> str:
         case JobStatus.HELD:
             return f"waits for approval: {job.spec.brought_by}" if job.spec.fork else "waits for approval"
         case JobStatus.WAITING:
-            return _with_reason("waits in the queue", job)
+            return _with_reason("waits in the queue", job) + _approval(job)
         case JobStatus.QUEUED:
-            return _with_reason("waits for an agent", job)
+            return _with_reason("waits for an agent", job) + _approval(job)
         case JobStatus.RUNNING:
             again = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 else ""
             return f"running on {job.owner}{again}"
@@ -80,6 +85,10 @@ def _words(job: Job) -> str:
 
 def _with_reason(words: str, job: Job) -> str:
     return f"{words}: {job.reason}" if job.reason and job.reason != words else words
+
+
+def _approval(job: Job) -> str:
+    return f", approved by {job.approved_by}" if job.approved_by else ""
 
 
 def _duration(seconds: float) -> str:

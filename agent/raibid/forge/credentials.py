@@ -1,16 +1,26 @@
 """The credentials the pool speaks to forges with: `https://user:token@host` per line, as git-credential-store has them.
 
-Owns: which line is for which forge.
-Leaves to others: the file itself (`contract.Env.FORGE_CREDENTIALS_FILE`), sending them (`session.py`).
+Owns: which line is for which forge, how a login is written into a request.
+Leaves to others: the file itself (`contract.Env.FORGE_CREDENTIALS_FILE`), sending them (`session.py`), the tokens of
+a GitHub App (`github/app.py`).
 """
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from raibid.forge.errors import ForgeLoginError
+
+
+class Credentials(Protocol):
+    """Whoever a session speaks as."""
+
+    def authorization(self) -> str:
+        """The header's value for the next request; it may cost a request of its own. Raises CallError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +29,21 @@ class Login:
 
     name: str
     password: str = field(repr=False)
+
+    def authorization(self) -> str:
+        """HTTP basic, in UTF-8 as both forges read it."""
+        return f"Basic {base64.b64encode(f'{self.name}:{self.password}'.encode()).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that says by itself whose it is."""
+
+    secret: str = field(repr=False)
+
+    def authorization(self) -> str:
+        """A bearer's."""
+        return f"Bearer {self.secret}"
 
 
 def login_for(url: str, file: Path) -> Login:
@@ -31,11 +56,11 @@ def login_for(url: str, file: Path) -> Login:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
         raise ForgeLoginError(f"{file}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}") from None
-    wanted = _place(urlsplit(url))
+    wanted = place_of(urlsplit(url))
     for line in lines:
         try:
             parts = urlsplit(line.strip())
-            fits = _place(parts) == wanted
+            fits = place_of(parts) == wanted
         except ValueError:  # its words would quote the line
             continue
         if fits and parts.username and parts.password:
@@ -44,6 +69,11 @@ def login_for(url: str, file: Path) -> Login:
     raise ForgeLoginError(f"{file}: no line {scheme}://user:token@{host}{f':{port}' if port else ''}")
 
 
-def _place(url: SplitResult) -> tuple[str, str, int | None]:
+def place_of(url: SplitResult) -> tuple[str, str, int | None]:
+    """The origin: scheme, host and port, which is None where it is the scheme's own.
+
+    Raises:
+        ValueError: the port is none.
+    """
     port = url.port if url.port != {"http": 80, "https": 443}.get(url.scheme) else None
     return url.scheme, (url.hostname or "").lower(), port

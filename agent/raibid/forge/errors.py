@@ -27,6 +27,10 @@ class ForgeUnavailableError(CallError):
         self.retry_after = retry_after
 
 
+class ForgeLimitError(ForgeUnavailableError):
+    """The forge counts our calls, and few or none are left: it wants to be left alone for `retry_after` seconds."""
+
+
 class ForgeSilentError(ForgeUnavailableError):
     """Asked, and no answer: the forge may have done it, or may yet do it."""
 
@@ -58,5 +62,13 @@ class ForgeForbiddenError(ForgeRefusedError):
     """Our user may not do that."""
 
 
+class ForgeConflictError(ForgeRefusedError):
+    """What the call would make is there already, or has changed meanwhile (409)."""
+
+
+class ForgeInvalidError(ForgeRefusedError):
+    """The forge understood the call and does not accept what it says (422)."""
+
+
 class ForgeMovedError(ForgeRefusedError):
-    """A redirect, such as of a renamed repository; it is not followed, for it would be with our credentials."""
+    """A redirect that is not followed: of a call that changes something, or to a place that must not see our login."""

@@ -54,10 +54,13 @@ class Forge(Protocol):
     def set_status(self, repository: str, sha: str, status: CommitStatus) -> object:
         """Show a commit status; again is harmless."""
 
-    def upsert_comment(self, repository: str, number: int, marker: str, body: str) -> None:
+    def upsert_comment(
+        self, repository: str, number: int, marker: str, body: str, *, rewrite_only: bool = False
+    ) -> None:
         """Write, or rewrite, our one comment at a pull request: the one whose text holds `marker`.
 
-        `marker`: an HTML comment; `body` without it. An unchanged text writes nothing.
+        `marker`: an HTML comment; `body` without it. An unchanged text writes nothing. `rewrite_only`: where there is
+        no comment of ours yet, none is written.
         """
 
     def repository(self, repository: str) -> RepositoryInfo:

@@ -1,7 +1,8 @@
 """The decision what a push or a pull request becomes: a job, or nothing and why. Pure.
 
-Owns: the order of the reasons, the dedupe key.
-Leaves to others: the file the rules come from (`enrolment.py`), limits while it waits (`raibid.ledger`).
+Owns: the order of the reasons, the dedupe key, which jobs supersede each other.
+Leaves to others: the file the rules come from (`enrolment.py`), what the payload does not tell
+(`raibid.api.real_changes`), limits while it waits (`raibid.ledger`).
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from raibid.forge.enrolment import Enrolment
+from raibid.forge.enrolment import Enrolment, RepositoryRule
 from raibid.model.conditions import passes
 from raibid.model.job import JobSpec
 from raibid.model.pull_request_event import PullRequestEvent
 from raibid.model.push_event import PushEvent
 
-# Woodpecker's and GitHub's spellings, anywhere in the head commit's message.
-_SKIP_CI: Final = re.compile(r"\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip actions|actions skip)\]", re.IGNORECASE)
+_SKIP_CI: Final = re.compile(
+    r"\[(?:skip[ -]*ci|ci[ -]*skip|no ci|no-ci|skip actions|actions skip)\]|^skip-checks: *true\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Woodpecker's spellings (`server/pipeline/create.go`: any number of blanks) and GitHub's (its page "Skipping workflow
+runs", with the trailer in the last line), anywhere in the message."""
 _LONGEST_TITLE: Final = 200
 
 
@@ -57,26 +62,44 @@ def must_be_approved(spec: JobSpec, enrolment: Enrolment) -> bool:
 
 def decide(event: Event, enrolment: Enrolment) -> Build | Skip:
     """What the forge's news becomes."""
-    return _push(event, enrolment) if isinstance(event, PushEvent) else _pull_request(event, enrolment)
-
-
-def _push(event: PushEvent, enrolment: Enrolment) -> Build | Skip:
-    if event.deletes:
-        return Skip("the ref was deleted")
-    if not event.ref.startswith("refs/heads/"):
-        return Skip("tags are not built" if event.ref.startswith("refs/tags/") else f"{event.ref} is not a branch")
-    rule = enrolment.rule(event.repo)
+    if isinstance(event, PushEvent) and (reason := _no_branch(event)):
+        return Skip(reason)
+    rule = enrolment.rule(event.repo, mirror=event.mirror)
     if rule is None:
-        return Skip(f"{event.repo} is not in the enrolment file")
+        copy = f"{event.repo} is a mirror that the enrolment file does not name"
+        return Skip(copy if event.mirror else f"{event.repo} is not in the enrolment file")
+    if reason := _left_out(event, rule):
+        return Skip(reason)
+    spec = _push(event, rule) if isinstance(event, PushEvent) else _pull_request(event, rule)
+    return Build(spec, dedupe_key(spec.repo, spec.ref, spec.sha), must_be_approved(spec, enrolment))
+
+
+def _no_branch(push: PushEvent) -> str:
+    if push.deletes:
+        return "the ref was deleted"
+    if push.ref.startswith("refs/heads/"):
+        return ""
+    return "tags are not built" if push.ref.startswith("refs/tags/") else f"{push.ref} is not a branch"
+
+
+def _left_out(event: Event, rule: RepositoryRule) -> str:
+    """Why the event's own words, or the repository's rule, leave it unbuilt; empty: they do not."""
     if _SKIP_CI.search(event.message):
-        return Skip("the head commit's message says to skip CI")
-    branch = event.ref.removeprefix("refs/heads/")
+        return "the head commit's message says to skip CI"
+    if isinstance(event, PullRequestEvent) and _SKIP_CI.search(event.title):
+        return "the pull request's title says to skip CI"
+    branch = event.ref.removeprefix("refs/heads/") if isinstance(event, PushEvent) else event.base
     if rule.branches and not passes(rule.branches, branch):
-        return Skip(f"branch {branch} is not selected for {event.repo}")
+        return f"branch {branch} is not selected for {event.repo}"
     # Not knowing what changed is no reason to leave it unbuilt.
     if rule.paths and event.changed is not None and not any(passes(rule.paths, path) for path in event.changed):
-        return Skip(f"no changed file is selected for {event.repo}")
-    spec = JobSpec(
+        return f"no changed file is selected for {event.repo}"
+    return ""
+
+
+def _push(event: PushEvent, rule: RepositoryRule) -> JobSpec:
+    side = event.default_branch not in ("", event.ref.removeprefix("refs/heads/"))
+    return JobSpec(
         repo=event.repo,
         clone_url=event.clone_url,
         ref=event.ref,
@@ -90,18 +113,12 @@ def _push(event: PushEvent, enrolment: Enrolment) -> Build | Skip:
         priority=rule.priority_class,
         resource=rule.resource,
         link=event.link,
+        group=_group(event, rule, otherwise=side),
     )
-    return Build(spec, dedupe_key(event.repo, event.ref, event.after), must_be_approved(spec, enrolment))
 
 
-def _pull_request(event: PullRequestEvent, enrolment: Enrolment) -> Build | Skip:
-    rule = enrolment.rule(event.repo)
-    if rule is None:
-        return Skip(f"{event.repo} is not in the enrolment file")
-    if rule.branches and not passes(rule.branches, event.base):
-        return Skip(f"branch {event.base} is not selected for {event.repo}")
-    # The payload tells neither changed files nor commits' messages: path filters and `[skip ci]` are for pushes.
-    spec = JobSpec(
+def _pull_request(event: PullRequestEvent, rule: RepositoryRule) -> JobSpec:
+    return JobSpec(
         repo=event.repo,
         clone_url=event.clone_url,
         ref=event.ref,
@@ -110,11 +127,19 @@ def _pull_request(event: PullRequestEvent, enrolment: Enrolment) -> Build | Skip
         forge=event.forge,
         message=event.title,
         author=event.author,
+        sender=event.sender,
         default_branch=event.default_branch,
+        changed=event.changed,
         priority=rule.priority_class,
         resource=rule.resource,
         link=event.link,
         fork=event.fork,
         base=event.base,
+        group=_group(event, rule, otherwise=True),
     )
-    return Build(spec, dedupe_key(event.repo, event.ref, event.sha), must_be_approved(spec, enrolment))
+
+
+def _group(event: Event, rule: RepositoryRule, *, otherwise: bool) -> str:
+    """Jobs of the same ref, of which only the newest matters; empty: each of them does, as on the default branch."""
+    superseding = otherwise if rule.supersede is None else rule.supersede
+    return f"{event.repo}|{event.ref}" if superseding else ""

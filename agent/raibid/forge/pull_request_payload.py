@@ -1,6 +1,6 @@
 """The pull request payload that Gitea and GitHub share; only the fields the pool needs are decoded.
 
-Owns: the shape, which actions bring code to build.
+Owns: the shape, which actions bring code to build, which end it.
 Leaves to others: the headers (`gitea/webhook.py`, `github/webhook.py`), what is built of it (`intake.py`).
 """
 
@@ -12,11 +12,13 @@ import msgspec
 
 from raibid.forge import names
 from raibid.forge.push_payload import Person, Repository
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 
 EVENT: Final = "pull_request"
 _BUILT: Final = frozenset({"opened", "reopened", "synchronized", "synchronize"})
 """New code, or code that nobody looked at for a while. Gitea writes `synchronized`, GitHub `synchronize`."""
+_CLOSED: Final = "closed"
+"""Also when it was merged."""
 _LONGEST_NAME: Final = 200
 _LONGEST_LINK: Final = 8_192
 
@@ -46,14 +48,19 @@ class PullRequest(msgspec.Struct, frozen=True):
     number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     pull_request: Pull
     repository: Repository
+    sender: Person | None = None
 
 
-def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestEvent | None:
-    """Payload → event; None for an action that brings no code, such as a label.
+def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestEvent | PullRequestClosed | None:
+    """Payload → event; None for an action that neither brings code nor ends it, such as a label.
 
     Raises:
         PayloadError: a name that the pool does not accept.
     """
+    if payload.action == _CLOSED:
+        return PullRequestClosed(
+            forge=forge, repo=names.repository(payload.repository.full_name), number=payload.number
+        )
     if payload.action not in _BUILT:
         return None
     pull, repository = payload.pull_request, payload.repository
@@ -68,6 +75,9 @@ def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestE
         delivery=delivery[:_LONGEST_NAME],
         title=pull.title[:_LONGEST_NAME],
         author=pull.user.login[:_LONGEST_NAME] if pull.user else "",
+        sender=payload.sender.login[:_LONGEST_NAME] if payload.sender else "",
         default_branch=repository.default_branch[:_LONGEST_NAME],
         link=pull.html_url[:_LONGEST_LINK],
+        mirror=repository.mirror,
+        reopened=payload.action == "reopened",
     )

@@ -7,16 +7,16 @@ Leaves to others: what each forge calls the pusher, when its list of commits is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, TypeVar
 
 import msgspec
 
 from raibid.forge import names
+from raibid.forge.changed_files import bounded
 from raibid.forge.errors import PayloadError
 from raibid.model.push_event import PushEvent
 
-_MOST_CHANGED: Final = 1_000
-"""Files kept for path filters: the record lives in Redis. More than that and the push counts as touching anything."""
 _LONGEST_MESSAGE: Final = 8_192
 _LONGEST_NAME: Final = 200
 
@@ -27,6 +27,7 @@ class Repository(msgspec.Struct, frozen=True, gc=False):
     full_name: str
     clone_url: str
     default_branch: str = ""
+    mirror: bool = False
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -105,15 +106,17 @@ def event_of(push: Push, *, forge: str, delivery: str, author: str, complete: bo
         # A new ref starts at nothing (before is all zeros): its commits do not say how it differs from anything.
         changed=_changed(commits) if complete and commits and before.strip("0") else None,
         link=head.url[:_LONGEST_MESSAGE] if head else "",
+        mirror=push.repository.mirror,
     )
 
 
 def _changed(commits: tuple[Commit, ...]) -> tuple[str, ...] | None:
-    files: set[str] = set()
+    if any(commit.added is None and commit.removed is None and commit.modified is None for commit in commits):
+        return None
+    return bounded(_files(commits))
+
+
+def _files(commits: tuple[Commit, ...]) -> Iterator[str]:
     for commit in commits:
-        if commit.added is None and commit.removed is None and commit.modified is None:
-            return None
-        files.update(commit.added or (), commit.removed or (), commit.modified or ())
-        if len(files) > _MOST_CHANGED:
-            return None
-    return tuple(sorted(files))
+        for files in (commit.added, commit.removed, commit.modified):
+            yield from files or ()

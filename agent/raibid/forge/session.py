@@ -1,62 +1,62 @@
 """One way to speak to a forge's API: `requests` with timeouts, few retries, typed answers, errors of ours.
 
-Owns: HTTP to a forge as one user; which failures are tried again at once, what each answer's status means.
-Leaves to others: what is asked for (`gitea/client.py`, `github/client.py`), trying again after more than seconds
-(`raibid.api`).
+Owns: HTTP to a forge as one user; which failures are tried again at once, pages, redirects, conditional requests.
+Leaves to others: what is asked for (`gitea/client.py`, `github/client.py`), what a refusal means (`refusals.py`),
+trying again after more than seconds (`raibid.api`).
 
 Not in the room's front door: agents import `raibid.forge` for its names alone, and `requests` costs them 60 ms.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase
 from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
-from raibid.forge.credentials import Login
+from raibid.forge.answers import Answer, AnswerMemory
+from raibid.forge.credentials import Credentials
 from raibid.forge.errors import (
     CallError,
     ForgeAnswerError,
-    ForgeFaultError,
-    ForgeForbiddenError,
-    ForgeLoginError,
-    ForgeMovedError,
-    ForgeNotFoundError,
-    ForgeRefusedError,
+    ForgeLimitError,
     ForgeSilentError,
     ForgeUnavailableError,
 )
+from raibid.forge.links import next_page, redirected
+from raibid.forge.rate import RateGate
+from raibid.forge.refusals import AWAY, REDIRECTS, refusal
 
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 """A POST is never sent twice by itself: the forge would make two of something. Whoever asked knows whether it may."""
-_AWAY: Final = frozenset({408, 425, 429, 502, 503, 504})
-_REFUSALS: Final[Mapping[int, type[CallError]]] = {
-    401: ForgeLoginError,
-    403: ForgeForbiddenError,
-    404: ForgeNotFoundError,
-    410: ForgeNotFoundError,
-}
-_LONGEST_WORD: Final = 200
-_LOGIN: Final = re.compile(r"\b(token|scope|password|account)", re.IGNORECASE)
-"""In a 403 of Gitea's: our login is at fault and not what our user may do. "token does not have at least one of
-required scope(s)", "token scope is limited to public repos", "You must change your password", "This account is
-prohibited from signing in"."""
+_MOST_HOPS: Final = 2
+"""Redirects followed by a GET: both the owner and the repository may have been renamed."""
+_MOST_PAGES: Final = 10_000
 
 T = TypeVar("T")
 
 
-class _Said(msgspec.Struct, frozen=True):
-    """A forge's refusal: both say `message`."""
+class _Politely(Retry):
+    """Tries again at once, unless the forge said when: it may say an hour, and waiting is the caller's business."""
 
-    message: str = ""
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        return not has_retry_after and super().is_retry(method, status_code, has_retry_after)
+
+
+class _Authorization(AuthBase):
+    """Sets the header anew for each request; and with an auth of its own, requests never reads ~/.netrc."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._credentials.authorization()
+        return request
 
 
 class Session:
@@ -65,27 +65,35 @@ class Session:
     def __init__(
         self,
         url: str,
-        login: Login,
+        credentials: Credentials,
         *,
         timeout: tuple[float, float] = (5.0, 15.0),
         tries: int = 2,
         pause: float = 0.3,
+        headers: Mapping[str, str] | None = None,
+        gate: RateGate | None = None,
+        memory: AnswerMemory | None = None,
     ) -> None:
-        """`url`: where the API begins, without credentials. `timeout`: seconds to connect, seconds without a byte."""
+        """`url`: where the API begins, without credentials. `timeout`: seconds to connect, seconds without a byte.
+
+        `gate` and `memory` may be shared by sessions of the same login.
+        """
         self.url: Final = url.rstrip("/")
         self._timeout = timeout
-        retry = Retry(
+        self._gate = gate or RateGate()
+        self._memory = memory if memory is not None else AnswerMemory()
+        retry = _Politely(
             total=tries,
             allowed_methods=_IDEMPOTENT,
-            status_forcelist=_AWAY,
+            status_forcelist=AWAY,
             backoff_factor=pause,
             backoff_jitter=pause,  # callers that failed together must not come back together
             raise_on_status=False,
-            respect_retry_after_header=False,  # it may say a day; the caller decides how long it waits
+            respect_retry_after_header=False,
         )
         self._session = requests.Session()
-        self._session.auth = HTTPBasicAuth(login.name.encode(), login.password.encode())  # a header, and never ~/.netrc
-        self._session.headers["Accept"] = "application/json"
+        self._session.auth = _Authorization(credentials)
+        self._session.headers.update({"Accept": "application/json", **(headers or {})})
         self._session.mount(f"{self.url}/", HTTPAdapter(max_retries=retry))
 
     def __enter__(self) -> Self:
@@ -98,58 +106,93 @@ class Session:
         """Close all connections."""
         self._session.close()
 
+    def get(self, path: str, kind: type[T]) -> T:
+        """Ask; the answer as `kind`. See `call`."""
+        return _decoded(self._get(f"{self.url}{path}"), kind)
+
+    def pages(self, path: str, kind: type[T]) -> Iterator[T]:
+        """Ask page by page, each when it is wanted; `kind` is a page's."""
+        url = f"{self.url}{path}"
+        for _ in range(_MOST_PAGES):
+            answer = self._get(url)
+            if answer.content.strip() != b"null":  # Go writes an empty list so
+                yield _decoded(answer, kind)
+            url = next_page(answer.url, answer.link)
+            if not url:
+                return
+        raise ForgeAnswerError(f"GET {self.url}{path}: more than {_MOST_PAGES} pages")
+
     def call(self, method: str, path: str, kind: type[T], body: Mapping[str, Any] | None = None) -> T:
-        """Ask; the answer as `kind`.
+        """Ask, or have something done; the answer as `kind`.
 
         Raises:
             CallError: no answer, a refusal, or an answer of another shape.
         """
-        asked = f"{method} {self.url}{path}"
+        if method == "GET":
+            return self.get(path, kind)
+        answer = self._send(method, f"{self.url}{path}", body)
+        return _decoded(Answer(f"{self.url}{path}", answer.content), kind, method)
+
+    def do(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Have something done whose answer says nothing. Raises CallError."""
+        self._send(method, f"{self.url}{path}", body)
+
+    def _get(self, url: str) -> Answer:
+        at, known = url, self._memory.get(url)
+        for _ in range(_MOST_HOPS + 1):
+            condition = {"If-None-Match": known.etag} if known and at == url else {}
+            answer = self._exchange("GET", at, None, condition)
+            if answer.status_code == 304 and known and condition:
+                return known
+            if answer.ok and answer.status_code not in REDIRECTS:
+                headers = answer.headers
+                fresh = Answer(at, answer.content, headers.get("Link", ""), headers.get("ETag", ""))
+                if at == url:
+                    self._memory.keep(url, fresh)
+                return fresh
+            onward = redirected(at, answer.headers.get("Location", ""))
+            if answer.status_code not in REDIRECTS or not onward:
+                break
+            at = onward
+        raise self._refused(f"GET {at}", answer)
+
+    def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> requests.Response:
+        answer = self._exchange(method, url, body)
+        if not answer.ok or answer.status_code in REDIRECTS:
+            raise self._refused(f"{method} {url}", answer)
+        return answer
+
+    def _exchange(
+        self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        asked = f"{method} {url}"
+        self._gate.check(asked)
         try:
-            # A redirect would carry the credentials to a place nobody named.
+            # requests would follow a redirect with our credentials to a place nobody named.
             answer = self._session.request(
-                method, f"{self.url}{path}", json=body, timeout=self._timeout, allow_redirects=False
+                method, url, json=body, headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except requests.RequestException as error:
             # The error's own text may repeat what was sent.
             silence = ForgeUnavailableError if _never_sent(error) else ForgeSilentError
             raise silence(f"{asked}: no answer ({type(error).__name__})") from None
-        if not answer.ok or answer.is_redirect:
-            raise _refusal(asked, answer)
-        try:
-            return msgspec.json.decode(answer.content, type=kind)
-        except msgspec.MsgspecError as error:
-            raise ForgeAnswerError(f"{asked}: HTTP {answer.status_code}, but {error}") from error
+        self._gate.note(answer.headers)
+        return answer
+
+    def _refused(self, asked: str, answer: requests.Response) -> CallError:
+        error = refusal(asked, answer.status_code, answer.headers, answer.content)
+        if isinstance(error, ForgeLimitError):
+            self._gate.close(error.retry_after, "the forge asked to be left alone")
+        return error
+
+
+def _decoded(answer: Answer, kind: type[T], method: str = "GET") -> T:
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ForgeAnswerError(f"{method} {answer.url}: answered, but {error}") from error
 
 
 def _never_sent(error: requests.RequestException) -> bool:
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
-
-
-def _refusal(asked: str, answer: requests.Response) -> CallError:
-    status = answer.status_code
-    words = _words(answer)
-    message = f"{asked}: HTTP {status}{f': {words}' if words else ''}"
-    if status in _AWAY:
-        return ForgeUnavailableError(message, _seconds(answer.headers.get("Retry-After", "")))
-    if status >= 500:
-        return ForgeFaultError(message)
-    if answer.is_redirect:
-        target = urlsplit(answer.headers["Location"])
-        return ForgeMovedError(f"{message}: moved to {target.hostname or ''}{target.path}"[:500])
-    if status == 403 and _LOGIN.search(words):
-        return ForgeLoginError(message)
-    return _REFUSALS.get(status, ForgeRefusedError)(message)
-
-
-def _words(answer: requests.Response) -> str:
-    try:
-        said = msgspec.json.decode(answer.content, type=_Said).message
-    except msgspec.MsgspecError:
-        return ""  # a proxy's page
-    return " ".join(said.split())[:_LONGEST_WORD]
-
-
-def _seconds(header: str) -> float:
-    return float(header) if header.isascii() and header.isdigit() else 0.0

@@ -15,8 +15,9 @@ from raibid.ledger.errors import (
     NotTerminalError,
     StaleTokenError,
 )
+from raibid.ledger.events import Transition
 from raibid.ledger.ledger import Ledger
-from raibid.ledger.results import Beat, Claim, Depth, Enqueued, LogChunk, NewJob, Page, Why
+from raibid.ledger.results import Beat, Claim, Depth, Enqueued, Joined, LogChunk, NewJob, Page, Why
 
 __all__ = [
     "Beat",
@@ -24,6 +25,7 @@ __all__ = [
     "Depth",
     "Enqueued",
     "JobNotFoundError",
+    "Joined",
     "Ledger",
     "LedgerError",
     "LedgerFullError",
@@ -34,5 +36,6 @@ __all__ = [
     "Page",
     "StaleTokenError",
     "Timing",
+    "Transition",
     "Why",
 ]

@@ -94,15 +94,40 @@ end
 
 local TERMINAL = { success = true, failed = true, cancelled = true, dead = true }
 
+-- `<repository>|<resource>`, and a third part once the job has joined a concurrency group (join.lua).
+local function split(lane)
+  local repo, resource, group = lane:match('^([^|]*)|([^|]*)|?(.*)$')
+  return repo or lane, resource or '', group or '' -- an entry written by hand may hold anything; it must not stop admit
+end
+
+-- What a concurrency group is called: groups of two repositories never meet.
+local function group_of(lane)
+  local repo, _, group = split(lane)
+  return group ~= '' and repo .. '|' .. group or nil
+end
+
+-- Whether or not it has the group of this lane: it does not any more.
+local function let_go(job, lane)
+  local group = group_of(lane)
+  if group and redis.call('HMGET', key.holder .. group, 'job')[1] == job then
+    redis.call('EXPIRE', key.holder .. group, 0) -- deletes it; an agent may not DEL
+  end
+end
+
 -- The end of a job. The token stays, so that a finish whose reply was lost can be repeated.
 local function conclude(job, name, to, reason)
-  local r = record(job, 'status', 'dedupe', 'attempt', 'entry', 'lane')
+  local r = record(job, 'status', 'dedupe', 'attempt', 'entry', 'lane', 'group', 'superseded')
+  if to == 'cancelled' and r[7] and r[7] ~= '' then reason = 'superseded by ' .. r[7] end
   write(job, 'status', to, 'finished', int(time_us()), 'reason', reason, 'stuck', '', 'entry', '')
   redis.call('XADD', key.log .. job, '*', 'end', to)
   if r[2] and r[2] ~= '' then redis.call('EXPIRE', key.dedupe .. r[2], RETENTION) end
   redis.call('EXPIRE', key.log .. job, RETENTION + 3600)
   redis.call('EXPIRE', key.job .. job, RETENTION + 3600) -- outlives its dedupe key
   redis.call('SADD', key.unarchived, job)
+  if r[6] and r[6] ~= '' and redis.call('HMGET', key.newest .. r[6], 'job')[1] == job then
+    redis.call('EXPIRE', key.newest .. r[6], RETENTION)
+  end
+  if r[5] then let_go(job, r[5]) end
   tell(job)
   event(job, name, r[1], to, r[3])
   if r[4] and r[4] ~= '' then drop(r[4]) end
@@ -123,24 +148,22 @@ local function discard(entry, fields)
   drop(entry)
 end
 
--- A new record, in its lane or held. Returns {id, created, status}; a known dedupe key gives its job back.
-local function create(j)
-  local known = redis.call('GET', key.dedupe .. j.dedupe)
-  if known then
-    local status = record(known, 'status')[1]
-    if status then return { known, 0, status } end -- a key whose record is gone counts as absent
+-- Called off: one that runs is told by its next beat, any other ends now. Returns the status after it.
+local function call_off(job, status, lane, reason)
+  if status == 'running' then
+    write(job, 'cancel', '1')
+    return status
   end
-  local lane = j.repo .. '|' .. j.resource
-  local status, score = 'waiting', ''
-  if j.hold then status = 'held' else score = int(next_score(j.class)) end
-  local now = int(time_us())
-  write(j.id, 'spec', j.spec, 'repo', j.repo, 'branch', j.branch, 'class', j.class, 'lane', lane,
-    'status', status, 'score', score, 'attempt', 0, 'max', j.max, 'refunds', 0, 'entry', '', 'owner', '', 'token', '',
-    'dedupe', j.dedupe, 'retry_of', j.retry_of or '', 'created', now)
-  redis.call('SET', key.dedupe .. j.dedupe, j.id)
-  redis.call('ZADD', key.index, 0, j.id)
-  tell(j.id)
-  event(j.id, 'create', '', status, 0)
-  if j.hold then redis.call('ZADD', key.held, now, j.id) else park(j.id, lane, score) end
-  return { j.id, 1, status }
+  if status == 'held' then redis.call('ZREM', key.held, job) end
+  conclude(job, 'cancel', 'cancelled', reason)
+  if status == 'waiting' then unpark(job, lane) end
+  return 'cancelled'
+end
+
+-- Another job makes this one's result worthless.
+local function supersede(job, by)
+  local r = record(job, 'status', 'lane')
+  if not r[1] or TERMINAL[r[1]] then return end
+  write(job, 'superseded', by)
+  call_off(job, r[1], r[2], '')
 end

@@ -1,10 +1,12 @@
--- ARGV: nine values per job: id, dedupe, spec, repo, branch, resource, class, max, hold.
+-- ARGV: thirteen values per job: id, dedupe, spec, repo, branch, resource, class, max, hold; and of its superseding
+-- group: name, commit, the commit it was pushed upon, when the forge was asked in µs (0: it told by itself).
 ensure_group()
 local made = {}
-for i = 1, #ARGV, 9 do
+for i = 1, #ARGV, 13 do
   made[#made + 1] = create({
     id = ARGV[i], dedupe = ARGV[i + 1], spec = ARGV[i + 2], repo = ARGV[i + 3], branch = ARGV[i + 4],
     resource = ARGV[i + 5], class = tonumber(ARGV[i + 6]), max = ARGV[i + 7], hold = ARGV[i + 8] == '1',
+    group = ARGV[i + 9], sha = ARGV[i + 10], before = ARGV[i + 11], seen = tonumber(ARGV[i + 12]),
   })
 end
 finally(nil)

@@ -16,11 +16,14 @@ import redis
 
 from raibid.contract import STREAM, Env, Keys
 from raibid.ledger.connection import Timing, command_client, password_from
+from raibid.ledger.crons import Crons
 from raibid.ledger.errors import JobNotFoundError, LedgerError, NotTerminalError, StaleTokenError, translated
+from raibid.ledger.events import Events
+from raibid.ledger.heads import Heads
 from raibid.ledger.logs import Logs
 from raibid.ledger.pods import Pods
 from raibid.ledger.records import Records, job_from_hash, text
-from raibid.ledger.results import Beat, Claim, Depth, Enqueued, NewJob, Why
+from raibid.ledger.results import Beat, Claim, Depth, Enqueued, Joined, NewJob, Why
 from raibid.ledger.scripts import Scripts
 from raibid.ledger.work_stream import WorkStream
 from raibid.model.job import Job, JobStatus, Report
@@ -45,6 +48,9 @@ class Ledger:
         self._work = WorkStream(client, self.keys)
         self.records: Final = Records(client, self.keys, self._run)
         self.logs: Final = Logs(client, self.keys, self._run)
+        self.events: Final = Events(client, self.keys)
+        self.heads: Final = Heads(client, self.keys, self._run)
+        self.crons: Final = Crons(client, self.keys)
         self._pods = Pods(self._run)
 
     @classmethod
@@ -85,13 +91,17 @@ class Ledger:
     # --- jobs in ---------------------------------------------------------------------------------------
 
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        """Take in jobs, all in one atomic step; one answer each, in order. A known dedupe key gives its job back."""
+        """Take in jobs, all in one atomic step; one answer each, in order. A known dedupe key gives its job back.
+
+        A job of a group (`JobSpec.group`) supersedes the group's older one, or is superseded if it comes too late.
+        """
         args: list[str | bytes | int] = []
         for job in jobs:
             spec = job.spec
             args += [
                 job.id, job.dedupe, msgspec.json.encode(spec), spec.repo, spec.branch, spec.resource,
                 int(spec.priority), job.max_attempts, int(job.hold),
+                spec.group, spec.sha, spec.before, int(job.seen * 1_000_000),
             ]  # fmt: skip
         with translated():
             replies = self._run("enqueue", *args)
@@ -115,6 +125,10 @@ class Ledger:
     def approve(self, job_id: str, by: str) -> JobStatus:
         """Let a held job into its lane; its age counts from now. The status after it (unchanged if not held)."""
         return self._status_of("approve", job_id, by)
+
+    def held(self, limit: int = 100) -> list[str]:
+        """Ids of held jobs, the ones that have waited longest first."""
+        return self.records.held(limit)
 
     # --- the agent's steps -----------------------------------------------------------------------------
 
@@ -145,6 +159,19 @@ class Ledger:
         """Renew the lease."""
         with translated():
             return Beat(text(self._run("beat", job_id, token)))
+
+    def join(self, job_id: str, token: str, group: str, *, supersede: bool = False) -> Joined:
+        """Join a concurrency group of the job's repository, of which one job runs at a time.
+
+        With `supersede` the older jobs of the group are called off. Unless the answer is OK the job is no longer this
+        agent's: it waits for its group, or has ended.
+
+        Raises:
+            StaleTokenError: another agent has the job, or it has ended.
+        """
+        with translated():
+            reply = self._run("join", job_id, token, group, int(supersede))
+        return Joined(self._fence(reply, job_id))
 
     def finish(self, job_id: str, token: str, outcome: JobStatus, report: Report | None = None) -> None:
         """End the job as success, failed or cancelled, and free its place in the same step.

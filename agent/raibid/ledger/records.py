@@ -1,4 +1,4 @@
-"""Reading job records: one, or a page of them. Writes nothing but that a job is archived.
+"""Reading job records: one, or a page of them. Writes nothing but that a job is archived, or untold.
 
 Owns: record hash → `Job`, the order and the filters of lists.
 Leaves to others: every change of a record (`*.lua`).
@@ -59,6 +59,7 @@ def job_from_hash(job_id: str, record: Mapping[bytes, Any]) -> Job:
             refunds=int(get(b"refunds") or 0),
             owner=get(b"owner"),
             cancel_requested=bool(get(b"cancel")),
+            superseded_by=get(b"superseded"),
             approved_by=get(b"approved"),
             reason=get(b"stuck") or get(b"reason"),
             retry_of=get(b"retry_of"),
@@ -148,6 +149,16 @@ class Records:
         """As `Ledger.untold`."""
         with translated():
             return [text(i) for i in cast(list[bytes], self._client.srandmember(self._keys.untold, count))]
+
+    def tell_again(self, job_id: str) -> None:
+        """Mark a job as untold: its forge may show something older than it was told."""
+        with translated():
+            self._client.sadd(self._keys.untold, job_id)
+
+    def held(self, count: int) -> list[str]:
+        """As `Ledger.held`."""
+        with translated():
+            return [text(i) for i in cast(list[bytes], self._client.zrange(self._keys.held, 0, count - 1))]
 
     def archived(self, job_id: str, job: Job | None = None) -> bool:
         """Note that the archive holds the job, as it was read; its log leaves Redis soon. Whether it is the first time.

@@ -20,6 +20,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     id: str = msgspec.field(default_factory=new_job_id)
     hold: bool = False  #: needs a person's approval
     max_attempts: int = MAX_ATTEMPTS
+    seen: float = 0.0
+    """When the forge was asked for the ref's commit (Unix seconds); 0: it told by itself. So the ledger can tell a
+    listing that is behind its own news from one that knows better, and builds a commit that was superseded wrongly."""
 
 
 class Enqueued(msgspec.Struct, frozen=True):
@@ -43,6 +46,14 @@ class Beat(StrEnum):
     OK = "ok"
     CANCEL = "cancel"  #: somebody cancelled the job: kill the build, finish as cancelled
     STALE = "stale"  #: the lease is lost: kill the build, exit, write nothing
+
+
+class Joined(StrEnum):
+    """The ledger's answer to joining a concurrency group."""
+
+    OK = "ok"
+    WAIT = "wait"  #: another job has the group: this one waits outside of the stream, and the attempt does not count
+    CANCELLED = "cancelled"  #: a newer job of the group supersedes this one
 
 
 class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +94,9 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     ahead: int = 0  #: waiting jobs with a better rank by class and age
     window: int = 0
     stream: int = 0
-    blocked_by: str = ""  #: "", "repo" or "resource"
+    blocked_by: str = ""  #: "", "repo", "resource" or "group"
+    group: str = ""  #: the concurrency group that it waits for
+    superseded_by: str = ""  #: of a running job: the job that made it worthless; its agent hears it at its next beat
     limit: int = 0
     holders: tuple[str, ...] = ()  #: the jobs that use up that limit
     attempt: int = 0
@@ -114,7 +127,9 @@ def explain(why: Why) -> str:
         return f"held: waits for approval: {why.reason}" if why.reason else "held: waits for approval"
     if why.status is JobStatus.RUNNING:
         beat = f"last beat {why.lease_idle:.0f} s ago"
-        return _joined(f"running on {why.owner}, attempt {why.attempt} of {why.max_attempts}, {beat}", _before(why))
+        superseded = f"superseded by {why.superseded_by}: told to stop" if why.superseded_by else ""
+        running = f"running on {why.owner}, attempt {why.attempt} of {why.max_attempts}, {beat}"
+        return _joined(running, superseded, _before(why))
     if why.status is JobStatus.QUEUED:
         retry = f" (attempt {why.attempt + 1} of {why.max_attempts})" if why.attempt else ""
         return _joined(f"next: the first free agent takes it{retry}", stuck_note(why.stuck), _before(why))
@@ -123,7 +138,9 @@ def explain(why: Why) -> str:
     parts = [f"{_ordinal(why.ahead + 1)} in queue"]
     if why.paused:
         parts.append("the queue is paused")
-    if why.blocked_by:
+    if why.blocked_by == "group":
+        parts.append(f"concurrency group {why.group} is taken by {', '.join(why.holders)}")
+    elif why.blocked_by:
         what = "repository" if why.blocked_by == "repo" else "resource"
         parts.append(f"{what} limit {why.limit} reached by {', '.join(why.holders)}")
     elif why.stream >= why.window and not why.paused:

@@ -20,6 +20,7 @@ from raibid.contract import (
     DEFAULT_WINDOW,
     EVENTS_KEPT,
     MAX_REFUNDS,
+    PAST_KEPT,
     PODS_KEPT,
     RETENTION_SECONDS,
     STUCK_SECONDS,
@@ -33,6 +34,7 @@ FLAGS: Final[dict[str, str]] = {
     "retry": "none",
     "append_log": "none",
     "claim": "allow-oom",
+    "join": "allow-oom",
     "beat": "allow-oom",
     "finish": "allow-oom",
     "release": "allow-oom",
@@ -47,9 +49,11 @@ FLAGS: Final[dict[str, str]] = {
     "tick": "allow-oom",
     "why": "no-writes",
     "depth": "no-writes",
+    "head_jobs": "no-writes",
 }
 
 SHARED: Final = ("base.lua", "window.lua")
+ENTRANCE: Final = {"enqueue": ("create.lua",), "retry": ("create.lua",)}
 
 
 @cache
@@ -71,8 +75,9 @@ def source(name: str, keys: Keys) -> str:
         f"local RETENTION, AGE, MAX_REFUNDS = {RETENTION_SECONDS}, {AGE_SECONDS * 1_000_000}, {MAX_REFUNDS}\n"
         f"local WINDOW, EVENTS_KEPT, DEAD_KEPT = {DEFAULT_WINDOW}, {EVENTS_KEPT}, {DEAD_LETTERS_KEPT}\n"
         f"local AGENT_KEPT, PODS_KEPT, STUCK = {AGENT_KEPT_SECONDS}, {PODS_KEPT}, {STUCK_SECONDS}\n"
+        f"local PAST_KEPT = {PAST_KEPT}\n"
     )
-    return "\n".join([shebang, header, *(_part(p) for p in SHARED), _part(f"{name}.lua")])
+    return "\n".join([shebang, header, *map(_part, (*SHARED, *ENTRANCE.get(name, ()), f"{name}.lua"))])
 
 
 class Scripts:

@@ -1,12 +1,13 @@
 -- ARGV: job. The facts behind a job's place, as JSON; asks the same functions as admit.
 local job = ARGV[1]
-local r = record(job, 'status', 'lane', 'score', 'attempt', 'max', 'owner', 'entry', 'reason', 'repo', 'pods')
+local r = record(job, 'status', 'lane', 'score', 'attempt', 'max', 'owner', 'entry', 'reason', 'repo', 'pods', 'superseded')
 if not r[1] then return nil end
 local s = survey()
 local facts = {
   id = job, status = r[1], paused = paused(), window = window_size(), stream = s.total,
   attempt = tonumber(r[4]), max_attempts = tonumber(r[5]), owner = r[6] or '', reason = r[8] or '',
 }
+if r[11] and r[11] ~= '' and not TERMINAL[r[1]] then facts.superseded_by = r[11] end
 local last = r[10] and r[10]:match('[^\n]+$')
 if last and not TERMINAL[r[1]] then facts.ending = cjson.decode(last) end
 if r[1] == 'queued' or r[1] == 'waiting' then
@@ -34,6 +35,10 @@ elseif r[1] == 'waiting' then
           holders[#holders + 1] = entry.job
         end
       end
+    end
+    if kind == 'group' then
+      local _, _, group = split(r[2])
+      facts.group, holders = group, { held_by(s, group_of(r[2])) }
     end
     if #holders > 0 then facts.holders = holders end
   end

@@ -1,11 +1,6 @@
 -- The admission window: the stream holds exactly the jobs that an agent may take now (spec/queue.md 2.0).
 -- Counts are read from the stream, never kept, so nothing can leak; the work is bounded by lanes, never by jobs.
 
-local function split(lane)
-  local repo, resource = lane:match('^(.*)|([^|]*)$')
-  return repo or lane, resource or '' -- an entry written by hand may hold anything; it must not stop admit
-end
-
 local limits = dict(redis.call('HGETALL', key.limits))
 
 -- The limit that applies, or nil. A job that needs no counted resource has no resource limit.
@@ -14,8 +9,19 @@ local function limit_of(kind, name)
   return tonumber(limits[kind .. ':' .. name] or limits[kind .. ':*'])
 end
 
+-- The job that a concurrency group is taken by. What the key says holds only as long as that job's record agrees: one
+-- that was withdrawn or is gone holds nothing, so nothing can leak.
+local function holder_of(group)
+  local job = redis.call('HMGET', key.holder .. group, 'job')[1]
+  local r = job and record(job, 'status', 'lane')
+  if r and (r[1] == 'queued' or r[1] == 'running') and group_of(r[2]) == group then return job end
+  return nil
+end
+
+local function take_group(group, job) redis.call('HSET', key.holder .. group, 'job', job) end
+
 local function survey()
-  local s = { total = 0, repo = {}, resource = {}, entries = redis.call('XRANGE', key.stream, '-', '+') }
+  local s = { total = 0, repo = {}, resource = {}, holder = {}, entries = redis.call('XRANGE', key.stream, '-', '+') }
   for _, entry in ipairs(s.entries) do
     local f = dict(entry[2])
     entry.job, entry.lane = f.job, f.lane
@@ -32,6 +38,13 @@ end
 local function forget(s, lane)
   local repo, resource = split(lane)
   s.total, s.repo[repo], s.resource[resource] = s.total - 1, s.repo[repo] - 1, s.resource[resource] - 1
+  s.holder = {}
+end
+
+-- As `holder_of`, asked once per look at the stream: admit asks for every lane and every place.
+local function held_by(s, group)
+  if s.holder[group] == nil then s.holder[group] = holder_of(group) or false end
+  return s.holder[group]
 end
 
 -- Which limit one more job of this lane (`more` = 1), or the jobs it has now (`more` = 0), would exceed.
@@ -40,6 +53,8 @@ local function blocked(s, lane, more)
   local of_repo, of_resource = limit_of('repo', repo), limit_of('resource', resource)
   if of_repo and (s.repo[repo] or 0) + more > of_repo then return 'repo', of_repo end
   if of_resource and (s.resource[resource] or 0) + more > of_resource then return 'resource', of_resource end
+  local group = more > 0 and group_of(lane)
+  if group and held_by(s, group) then return 'group', 1 end
   return nil
 end
 
@@ -117,6 +132,8 @@ local function move(head)
   write(job, 'status', 'queued', 'entry', entry, 'admitted', int(time_us()))
   head.turn = redis.call('HINCRBY', key.settings, 'served', 1)
   redis.call('HSET', key.turn, head.repo, head.turn)
+  local group = group_of(head.lane)
+  if group then take_group(group, job) end
   event(job, 'admit', 'waiting', 'queued', r[2])
   unpark(job, head.lane)
   return true
@@ -140,6 +157,7 @@ local function admit()
       local repo, resource = split(best.lane)
       s.total, s.repo[repo] = s.total + 1, (s.repo[repo] or 0) + 1
       s.resource[resource] = (s.resource[resource] or 0) + 1
+      s.holder = {}
       for _, head in ipairs(list) do -- a repository's lanes share its turn
         if head.repo == repo then head.turn = best.turn end
       end

@@ -24,3 +24,15 @@ class RefusedSourceError(MirrorError):
 
 class GitError(MirrorError):
     """git did not do it; its last line, without credentials."""
+
+
+class NotOursError(MirrorError):
+    """Something was to be deleted that is no mirror of ours, or is still asked for."""
+
+
+class StillCloningError(MirrorError):
+    """Gitea is at it: an earlier request, or one whose answer was lost, has not ended."""
+
+
+class TakenError(MirrorError):
+    """Something else came to be where a mirror should, after the plan was made."""

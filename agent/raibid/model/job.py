@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from raibid.model.pod import PodEnding
+from raibid.model.report import Annotation, Tested
 
 
 class JobStatus(StrEnum):
@@ -114,6 +115,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ""  #: the repository a pull request comes from, if not `repo` itself: code of people who may not push there
     )
     base: str = ""  #: of a pull request: the branch it wants to go into
+    sender: str = ""  #: of a pull request: who brought this commit, its author or another; empty: not known
     group: str = ""  #: a newer job of the same group supersedes this one; empty: none does
     found_by: str = ""  #: reconciler, cron; empty: its webhook or a person brought it
 
@@ -167,6 +169,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[StepReport, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     log_dropped: int = 0  #: bytes of log over the cap or lost to a full ledger
+    tests: Tested | None = None  #: None: no test report was written
+    annotations: tuple[Annotation, ...] = ()  #: errors first, then by place
+    annotations_left_out: int = 0  #: more than a record may hold
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -183,6 +188,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunds: int = 0
     owner: str = ""  #: the agent that has it, or had it last
     cancel_requested: bool = False
+    superseded_by: str = ""  #: the newer job of its group that calls it off; one that ended before it heard keeps its end
     approved_by: str = ""
     reason: str = ""  #: why it ended, or why it went back
     retry_of: str = ""

@@ -78,6 +78,15 @@ class Step(_Model):
     when: When = Field(default=When(), description="Filters; a step they do not fit is skipped, not failed.")
 
 
+class Reports(_Model):
+    """Files in which steps say more than their exit code does."""
+
+    junit: GlobList = Field(default=(), description="Globs of JUnit XML files: tests.")
+    cargo: GlobList = Field(
+        default=(), description="Globs of files with cargo's `--message-format=json`: errors and warnings by line."
+    )
+
+
 class Concurrency(_Model):
     """Builds that must not run beside each other.
 
@@ -105,6 +114,7 @@ class Pipeline(_Model):
         default=(), max_length=MAX_ITEMS, description="Names of secrets that the steps get as variables."
     )
     artifacts: GlobList = Field(default=(), description="Globs of files to keep after the build.")
+    reports: Reports = Field(default=Reports(), description="Report files that steps write into the checkout.")
     timeout: Duration = Field(default=DEFAULT_TIMEOUT, description="Longest time of all steps together.")
     concurrency: (
         Annotated[Concurrency, BeforeValidator(_concurrency, json_schema_input_type=str | Concurrency)] | None

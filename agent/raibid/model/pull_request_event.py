@@ -9,6 +9,11 @@ from __future__ import annotations
 import msgspec
 
 
+def pull_ref(number: int) -> str:
+    """Where the base repository has a pull request's head; both forges name it so."""
+    return f"refs/pull/{number}/head"
+
+
 class PullRequestEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A pull request whose head is new to the forge, or was opened again."""
 
@@ -21,16 +26,34 @@ class PullRequestEvent(msgspec.Struct, frozen=True, kw_only=True):
     head_repo: str  #: owner/name the head comes from; empty: that repository is gone
     delivery: str = ""  #: the delivery's id; an unsigned header, so a hint only
     title: str = ""
-    author: str = ""
+    message: str = ""  #: the head commit's whole message; empty: not known, the webhook does not tell
+    author: str = ""  #: who opened it
+    sender: str = ""  #: who brought this commit; empty: not known
     default_branch: str = ""
+    changed: tuple[str, ...] | None = None  #: files it changes against its base; None: not known
     link: str = ""
+    mirror: bool = False  #: the repository is a copy of one elsewhere
+    reopened: bool = False  #: it was closed before: what was called off then is wanted again
 
     @property
     def ref(self) -> str:
         """Where the base repository has the head."""
-        return f"refs/pull/{self.number}/head"
+        return pull_ref(self.number)
 
     @property
     def fork(self) -> str:
         """The fork it comes from, empty if from the base repository itself: who may push there is known."""
         return "" if self.head_repo == self.repo else self.head_repo or "a repository that is gone"
+
+
+class PullRequestClosed(msgspec.Struct, frozen=True, kw_only=True):
+    """A pull request that is over, merged or not: nobody waits for its builds."""
+
+    forge: str  #: gitea or github
+    repo: str  #: owner/name it wanted to go into
+    number: int
+
+    @property
+    def ref(self) -> str:
+        """Where the base repository has the head."""
+        return pull_ref(self.number)

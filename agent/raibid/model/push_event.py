@@ -24,8 +24,14 @@ class PushEvent(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""  #: the head commit's whole message
     author: str = ""
     default_branch: str = ""
-    changed: tuple[str, ...] | None = None  #: None: the payload does not list all commits
+    changed: tuple[str, ...] | None = None  #: None: not known, such as when the payload does not list all commits
     link: str = ""
+    mirror: bool = False  #: the repository is a copy of one elsewhere
+
+    @property
+    def starts(self) -> bool:
+        """Whether the push made the ref: there is no commit that it stood at before."""
+        return self.before.strip("0") == ""
 
     @property
     def deletes(self) -> bool:

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from raibid.model.findings import RULES
-from raibid.model.pipeline import Concurrency, Globs, Pipeline, Step, When
+from raibid.model.pipeline import Concurrency, Globs, Pipeline, Reports, Step, When
 from raibid.model.pipeline_types import format_duration
 
 
@@ -49,6 +49,7 @@ def reference_tables() -> str:
         Step: "A step",
         When: "`when`",
         Globs: "A filter: a glob, a list of globs, or",
+        Reports: "`reports`",
         Concurrency: "`concurrency`: a group's name, or",
     }
     parts = []

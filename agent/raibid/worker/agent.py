@@ -95,7 +95,9 @@ def _build(ledger: Ledger, claim: Claim, config: AgentConfig, stop: Stop, get: C
     from raibid.worker.build import build
     from raibid.worker.checkout import checkout
 
-    return build(claim.job, config, ledger.logs.writer(claim.job.id, claim.token), stop, get=get or checkout)
+    job, token = claim.job, claim.token
+    join = partial(ledger.join, job.id, token)
+    return build(job, config, ledger.logs.writer(job.id, token), stop, get=get or checkout, join=join)
 
 
 def _tell(ledger: Ledger, claim: Claim, verdict: Verdict, stop: Stop, clock: Callable[[], float]) -> bool:
@@ -139,4 +141,4 @@ def _say(ledger: Ledger, claim: Claim, verdict: Verdict) -> None:
             ledger.release(job.id, token, reason, refund=True)
             _log.info("job %s: back to the queue: %s", job.id, reason)
         case Ending.SILENCE:
-            _log.warning("job %s: lease lost, nothing is said", job.id)
+            _log.info("job %s: nothing is said of it: %s", job.id, reason)

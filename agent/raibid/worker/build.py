@@ -7,7 +7,7 @@ Leaves to others: the lease and the ledger's words (`agent.py`), each thing itse
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,13 @@ from raibid.model.job import Job, JobStatus, Report
 from raibid.worker.checkout import Checkout, checkout
 from raibid.worker.config import AgentConfig
 from raibid.worker.environment import agent_variables, job_variables
-from raibid.worker.errors import AgentError, InfrastructureError, InterruptedBuildError, JobFaultError
+from raibid.worker.errors import (
+    AgentError,
+    InfrastructureError,
+    InterruptedBuildError,
+    JobFaultError,
+    NoLongerOursError,
+)
 from raibid.worker.job_log import Append, JobLog
 from raibid.worker.output import Output
 from raibid.worker.stop import Stop, StopReason
@@ -25,7 +31,8 @@ from raibid.worker.workspace import Workspace, workspace
 
 if TYPE_CHECKING:  # pydantic comes with it: 20 MB and 100 ms that an agent without a job does not need
     from raibid.worker.artifacts import Put
-    from raibid.worker.pipeline_run import Result
+    from raibid.worker.concurrency import Join
+    from raibid.worker.pipeline_run import Place, Result
 
 _log = logging.getLogger(__name__)
 _LOG_PATIENCE: Final = 20.0
@@ -40,7 +47,7 @@ class Ending(StrEnum):
     FINISH = "finish"
     RETRY = "retry"  #: infrastructure: back into the queue, the attempt counts
     HAND_BACK = "hand back"  #: SIGTERM: back into the queue, the attempt does not count
-    SILENCE = "silence"  #: the lease is lost: nothing
+    SILENCE = "silence"  #: the job is another agent's, or the ledger has it back already: nothing
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,8 @@ def decide(stop: StopReason | None, done: Result | None, error: AgentError | Non
         done: the pipeline's result, if it came to one; outcome cancelled: it was interrupted.
         error: what kept it from one.
     """
-    if stop is StopReason.STALE:
-        return Verdict(Ending.SILENCE)
+    if stop is StopReason.STALE or isinstance(error, NoLongerOursError):
+        return Verdict(Ending.SILENCE, report=Report(reason=str(error or stop or "")))
     if done is not None and done.outcome is not JobStatus.CANCELLED:
         return Verdict(Ending.FINISH, done.outcome, done.report)
     report = done.report if done else Report(reason=str(error or ""))
@@ -84,8 +91,13 @@ def retry_delay(attempt: int, lease: float) -> float:
     return min(lease, _FIRST_DELAY * 2.0 ** max(0, attempt - 1))
 
 
-def build(job: Job, config: AgentConfig, append: Append, stop: Stop, *, get: Checkout = checkout) -> Verdict:
-    """Build a job. Never raises for what can happen to a build; its workspace is gone afterwards."""
+def build(
+    job: Job, config: AgentConfig, append: Append, stop: Stop, *, get: Checkout = checkout, join: Join | None = None
+) -> Verdict:
+    """Build a job. Never raises for what can happen to a build; its workspace is gone afterwards.
+
+    `join` asks the ledger for the pipeline's concurrency group; without it the pipeline runs without asking.
+    """
     done: Result | None = None
     error: AgentError | None = None
     dropped = 0
@@ -93,7 +105,7 @@ def build(job: Job, config: AgentConfig, append: Append, stop: Stop, *, get: Che
         with workspace(config.workspace, job.id) as room:
             log = JobLog(room.spool, append, earlier=job.log_bytes)
             try:
-                done = _attempt(job, config, room, log, stop, get)
+                done = _attempt(job, config, room, log, stop, get, join)
             except AgentError as problem:
                 error = problem
                 _explain(problem, log)
@@ -104,18 +116,18 @@ def build(job: Job, config: AgentConfig, append: Append, stop: Stop, *, get: Che
     return Verdict(verdict.ending, verdict.status, msgspec.structs.replace(verdict.report, log_dropped=dropped))
 
 
-def _attempt(job: Job, config: AgentConfig, room: Workspace, log: JobLog, stop: Stop, get: Checkout) -> Result:
+def _attempt(
+    job: Job, config: AgentConfig, room: Workspace, log: JobLog, stop: Stop, get: Checkout, join: Join | None
+) -> Result:
     output = Output(log)
     output.begin("checkout")
     output.say(f"{job.spec.repo} {job.spec.ref} {job.spec.sha[:12]} on {config.name}, attempt {job.attempt}")
     sha = get(job.spec, room.checkout, config, stop)
     stop.check()
-    from raibid.worker.pipeline_run import Place, run_checkout
+    place = _place(job, sha, config, room, output, stop)
+    from raibid.worker.pipeline_run import run_checkout
 
-    base = agent_variables(config.environment, home=room.home, tmp=room.tmp, passed=config.pass_env)
-    env = {**base, **job_variables(job, sha, config.name)}
-    place = Place(checkout=room.checkout, env=env, spec=job.spec, config=config)
-    pipeline, result = run_checkout(place, log, stop)
+    pipeline, result = run_checkout(replace(place, join=join), log, stop)
     if pipeline is None or not pipeline.artifacts or stop.reason:
         return result
     from raibid.worker.artifacts import keep
@@ -125,6 +137,21 @@ def _attempt(job: Job, config: AgentConfig, room: Workspace, log: JobLog, stop: 
     output.say(*(f"{a.path} {a.size} bytes sha256:{a.sha256}" for a in kept.artifacts), *kept.notes)
     report = msgspec.structs.replace(result.report, artifacts=kept.artifacts)
     return type(result)(result.outcome, report)
+
+
+def _place(job: Job, sha: str, config: AgentConfig, room: Workspace, output: Output, stop: Stop) -> Place:
+    from raibid.worker.pipeline_run import Place
+
+    passed = config.fork_pass_env if job.spec.fork else config.pass_env
+    base = agent_variables(config.environment, home=room.home, tmp=room.tmp, passed=passed)
+    env = {**base, **job_variables(job, sha, config.name)}
+    place = Place(checkout=room.checkout, env=env, spec=job.spec, config=config)
+    if not job.spec.fork:
+        return place
+    from raibid.worker.fork import take_in
+
+    stranger = take_in(job.spec, room, config, env, output, stop)
+    return replace(place, env=stranger.env, base=stranger.base, fence=stranger.fence)
 
 
 def _store(url: str, output: Output) -> Put | None:
@@ -141,7 +168,7 @@ def _store(url: str, output: Output) -> Put | None:
 
 def _explain(problem: AgentError, log: JobLog) -> None:
     """The reason as the log's last line, if the disk still takes it."""
-    if isinstance(problem, InterruptedBuildError):
+    if isinstance(problem, InterruptedBuildError | NoLongerOursError):
         return
     try:
         Output(log).say(str(problem), "^^^ +++")

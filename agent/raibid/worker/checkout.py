@@ -9,10 +9,11 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from raibid.contract import Env
+from raibid.contract import PIPELINE_FILE, Env
 from raibid.model.job import JobSpec
 from raibid.worker import steps
 from raibid.worker.clone_url import checked_ref, checked_sha, checked_url
@@ -44,6 +45,8 @@ _PROXY: Final = tuple(
 )
 _PASSED: Final = ("PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK", *_PROXY)
 _SAID_BYTES: Final = 64 * 1024
+_LINK: Final = "120000"  # git's mode of a symbolic link
+_FILE_BYTES: Final = 256 * 1024 + 1  # one more than a pipeline file may have: lint then says so
 
 
 def checkout(spec: JobSpec, directory: Path, config: AgentConfig, stop: Stop) -> str:
@@ -71,6 +74,41 @@ def checkout(spec: JobSpec, directory: Path, config: AgentConfig, stop: Stop) ->
             raise JobFaultError(f"{GitFault.COMMIT_GONE}: {sha[:12]} is not in {ref} any more (force-pushed?)")
     git("checkout", "--quiet", "--force", "--detach", sha)
     return git.output("rev-parse", "HEAD")
+
+
+@dataclass(frozen=True)
+class BaseFile:
+    """The pipeline file of the branch that a pull request wants to go into."""
+
+    branch: str
+    commit: str  #: the branch's tip
+    text: bytes | None  #: None: that commit has no such file
+
+
+def base_file(spec: JobSpec, directory: Path, config: AgentConfig, stop: Stop) -> BaseFile:
+    """Read it at the tip of `spec.base` in the base repository, into whose checkout one commit more is fetched.
+
+    Raises:
+        JobFaultError: that branch is not named, or gone; the file is a link. InfrastructureError and
+        InterruptedBuildError as of `checkout`.
+    """
+    if not spec.base:
+        raise JobFaultError(f"{spec.brought_by}: this job's record does not name the branch it wants to go into; push again")
+    git = _Git(directory, config, stop)
+    ref = checked_ref(f"refs/heads/{spec.base}")
+    url = checked_url(spec.clone_url, allow_files=config.allow_file_repos)
+    if failure := git.attempt("fetch", "--quiet", "--no-tags", "--depth=1", "--", url, ref):
+        if failure.fault is GitFault.REF_GONE:
+            raise JobFaultError(f"base branch {spec.base} is gone: the pipeline of {spec.brought_by} is read there")
+        raise _error(failure)
+    commit = git.output("rev-parse", "FETCH_HEAD^{commit}")
+    entry = git.output("ls-tree", commit, "--", PIPELINE_FILE)
+    if not entry:
+        return BaseFile(spec.base, commit, None)
+    mode, _, blob = entry.partition("\t")[0].split(" ")
+    if mode == _LINK:
+        raise JobFaultError(f"{PIPELINE_FILE} of {spec.base} is a link: it is not followed for {spec.brought_by}")
+    return BaseFile(spec.base, commit, git.content("cat-file", "blob", blob))
 
 
 class _Git:
@@ -101,21 +139,25 @@ class _Git:
     def attempt(self, *args: str) -> GitFailure | None:
         """Run git; None when it succeeds."""
         exit_code, said = self._run(args)
-        return classify(said) if exit_code else None
+        return classify(_text(said)) if exit_code else None
 
     def output(self, *args: str) -> str:
         """What git says, without the line end."""
-        exit_code, said = self._run(args)
-        if exit_code:
-            raise _error(classify(said))
-        return said.strip()
+        return _text(self.content(*args)).strip()
 
-    def _run(self, args: tuple[str, ...]) -> tuple[int, str]:
+    def content(self, *args: str) -> bytes:
+        """What git says, byte for byte; of more than a file may have the end."""
+        exit_code, said = self._run(args, most=_FILE_BYTES)
+        if exit_code:
+            raise _error(classify(_text(said)))
+        return said
+
+    def _run(self, args: tuple[str, ...], *, most: int = _SAID_BYTES) -> tuple[int, bytes]:
         said = bytearray()
 
         def keep(data: bytes) -> None:
             said.extend(data)
-            del said[:-_SAID_BYTES]
+            del said[:-most]
 
         command = steps.Command(
             argv=["git", *self._options, *args],
@@ -128,7 +170,11 @@ class _Git:
         self._stop.check()
         if ended.cause:
             raise InfrastructureError(f"git {args[0]} took longer than {self._config.checkout_timeout:g} s")
-        return ended.exit_code, said.decode("utf-8", "replace")
+        return ended.exit_code, bytes(said)
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", "replace")
 
 
 def _error(failure: GitFailure) -> AgentError:

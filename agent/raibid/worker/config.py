@@ -23,6 +23,17 @@ from raibid.contract import LEASE_SECONDS, Env
 _UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_DOORS: Final = (
+    "/run/buildkit/buildkitd.sock", "/run/containerd/containerd.sock", "/run/docker.sock", "/run/k3s/containerd/containerd.sock",
+    "/run/podman/podman.sock", "/run/systemd/private",
+)  # fmt: skip
+_DOORS_OF_USER: Final = ("bus", "docker.sock", "podman/podman.sock", "systemd/private")
+
+
+def doors() -> tuple[Path, ...]:
+    """Sockets at which a user has programs started that are nobody's children."""
+    own = Path("/run/user", str(os.getuid()))
+    return (*map(Path, _DOORS), *(own / name for name in _DOORS_OF_USER))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,10 @@ class AgentConfig:
     memory_limit: int = 0  #: bytes; 0: none
     deadline: float = math.inf  #: a build ends by then (`time.monotonic`)
     pass_env: tuple[str, ...] = ()
+    fork_pass_env: tuple[str, ...] = ()  #: instead, for a fork's steps
+    fork_read: tuple[Path, ...] = ()  #: what a fork's steps may read besides the system and the toolchain
+    forks_without_landlock: bool = False
+    doors: tuple[Path, ...] = field(default_factory=doors)  #: sockets that no fork's step may find open
     store: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -62,7 +77,10 @@ class AgentConfig:
             allow_file_repos=env.get(Env.ALLOW_FILE_REPOS, "").lower() in _TRUE,
             memory_limit=parse_size(env.get(Env.MEMORY_LIMIT, "")),
             deadline=time.monotonic() + float(env.get(Env.AGENT_SECONDS) or math.inf),
-            pass_env=tuple(name.strip() for name in env.get(Env.PASS_ENV, "").split(",") if name.strip()),
+            pass_env=_names(env, Env.PASS_ENV),
+            fork_pass_env=_names(env, Env.FORK_PASS_ENV),
+            fork_read=tuple(Path(part) for part in env.get(Env.FORK_READ, "").split(os.pathsep) if part),
+            forks_without_landlock=env.get(Env.FORKS_WITHOUT_LANDLOCK, "").lower() in _TRUE,
             store=env.get(Env.STORE, ""),
             environment=dict(env),
         )
@@ -80,6 +98,10 @@ def parse_size(text: str) -> int:
     if not match:
         raise ValueError(f"{Env.MEMORY_LIMIT}={text!r} is not a size: write 4G, 512M or a number of bytes")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

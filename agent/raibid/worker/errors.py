@@ -25,3 +25,11 @@ class JobFaultError(AgentError):
 
 class InterruptedBuildError(AgentError):
     """Somebody wants the build to end; `Stop.reason` says who."""
+
+
+class NoLongerOursError(AgentError):
+    """The ledger has the job back already, and has said why: this agent says nothing more of it."""
+
+
+class ReportError(AgentError):
+    """A report file that cannot be read. Never fails a build: the log says so."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,15 @@ from raibid.model.job import JobSpec, JobStatus, Report, StepReport
 from raibid.model.lint import load
 from raibid.model.pipeline import Pipeline, Step
 from raibid.worker import steps
+from raibid.worker.checkout import BaseFile
+from raibid.worker.concurrency import Join, join_group
 from raibid.worker.config import AgentConfig
 from raibid.worker.environment import agent_variables, read_secrets, spec_variables
 from raibid.worker.errors import JobFaultError, WorkspaceFullError
-from raibid.worker.memory import ceiling, writable_cgroup
+from raibid.worker.fence import Fence, launcher_env
+from raibid.worker.memory import Ceiling, ceiling, writable_cgroup
 from raibid.worker.output import Output, Sink
+from raibid.worker.reports_gather import gathering
 from raibid.worker.stop import Stop
 from raibid.worker.workspace import Room, is_full, room_left, workspace
 
@@ -52,17 +56,25 @@ class Place:
     env: Mapping[str, str]  #: what every step sees, whatever the pipeline says
     spec: JobSpec  #: branch, event and changed files, for the steps' filters
     config: AgentConfig
+    base: BaseFile | None = None  #: of a fork's build: the pipeline is this one, whatever the checkout holds
+    fence: Fence | None = None  #: around every step
     room_left: Callable[[Path], Room] = field(default=room_left)
+    join: Join | None = None  #: asks for the pipeline's concurrency group; None: nobody else builds
 
 
-def read_pipeline(checkout: Path, env: Mapping[str, str], file: Path | None = None) -> Pipeline:
-    """The pipeline of a checkout: its file, else the default for its kind of project.
+def read_pipeline(
+    checkout: Path, env: Mapping[str, str], file: Path | None = None, base: BaseFile | None = None
+) -> Pipeline:
+    """The pipeline of a checkout: its file, or that of the base; else the default for its kind of project.
 
     Raises:
         PipelineError: the file is wrong. JobFaultError: there is no file and no default.
     """
     path = file or checkout / PIPELINE_FILE
-    if path.is_file() and (file or path.resolve().is_relative_to(checkout.resolve())):
+    if base is not None:
+        if base.text is not None:
+            return load(base.text)
+    elif path.is_file() and (file or path.resolve().is_relative_to(checkout.resolve())):
         with path.open("rb") as source:
             return load(source.read(_MOST_BYTES))
     tools = [tool for tool in _TOOLS if shutil.which(tool, path=env.get("PATH"))]
@@ -77,10 +89,11 @@ def run_checkout(place: Place, sink: Sink, stop: Stop, file: Path | None = None)
 
     Raises:
         InfrastructureError: something failed that is not the commit's fault.
+        NoLongerOursError: its concurrency group is taken: the job is back in the queue.
     """
     output = Output(sink)
     try:
-        pipeline = read_pipeline(place.checkout, place.env, file)
+        pipeline = read_pipeline(place.checkout, place.env, file, place.base)
         secrets = read_secrets(place.config.secrets_dir, () if place.spec.fork else pipeline.secrets)
     except PipelineError as error:
         output.begin(PIPELINE_FILE)
@@ -94,7 +107,18 @@ def run_checkout(place: Place, sink: Sink, stop: Stop, file: Path | None = None)
         # Approval is a look at the code, not a key: the next commit's author would have it in the log.
         output.begin(PIPELINE_FILE)
         output.say(f"{place.spec.brought_by} gets no secrets: {', '.join(pipeline.secrets)} are not set")
-    return pipeline, _Run(pipeline, secrets, place, Output(sink, secrets.values()), stop).run()
+    output = Output(sink, secrets.values())
+    if pipeline.concurrency and place.join:
+        join_group(pipeline.concurrency, place.join, output, stop)
+    with gathering(place.checkout, place.env) as reports:
+        place = replace(place, env={**place.env, **reports.variables})
+        result = _Run(pipeline, secrets, place, output, stop).run()
+        if stop.reason:
+            return pipeline, result
+        succeeded = result.outcome is JobStatus.SUCCESS
+        return pipeline, Result(
+            result.outcome, reports.added(result.report, pipeline.reports, output, succeeded=succeeded)
+        )
 
 
 def run_local(
@@ -167,21 +191,13 @@ class _Run:
         timeout, too_long = left, used_up
         if step.timeout is not None and step.timeout < left:
             timeout, too_long = step.timeout, f"timed out after {step.timeout:g} s"
+        argv, env = self._started_by(step, limit)
         command = steps.Command(
-            argv=steps.shell(limit.prelude + step.run),
-            cwd=self._place.checkout,
-            env={
-                **self._place.env,
-                **self._pipeline.env,
-                **step.env,
-                **self._secrets,
-                "RAIBID_STEP": step.name,
-            },
-            timeout=timeout,
-            grace=self._place.config.grace,
-            ceiling=limit,
+            argv=argv, cwd=self._place.checkout, env=env, timeout=timeout, grace=self._place.config.grace, ceiling=limit
         )
         ended = steps.run(command, self._output.write, self._stop, silence=self._output.silence)
+        if self._place.fence and not ended.cause:
+            self._place.fence.check(f"step {step.name}")
         report = step_report(step.name, ended, too_long)
         self._output.say(
             f"{report.outcome} in {report.seconds:.1f} s" + (f": {report.reason}" if report.reason else "")
@@ -192,6 +208,16 @@ class _Run:
         if report.outcome == "failed" and is_full(room, ended.last_words):
             raise WorkspaceFullError(f"workspace full: step {step.name} failed with {room.free >> 10} KiB of disk left")
         return report
+
+    def _started_by(self, step: Step, limit: Ceiling) -> tuple[list[str], dict[str, str]]:
+        """Command line and environment of a step."""
+        place = self._place
+        env = {**place.env, **self._pipeline.env, **step.env, **self._secrets, "RAIBID_STEP": step.name}
+        if place.fence is None:
+            return steps.shell(limit.prelude + step.run), env
+        # The ceiling is put up outside: behind the fence a step could write to its own cgroup, and lift it.
+        launcher = place.fence.behind(steps.shell(step.run), env)
+        return [*steps.shell(f'{limit.prelude}exec "$@"'), "fence", *launcher], launcher_env(place.config)
 
     def _result(self, reports: list[StepReport], failed: StepReport | None, seconds: float) -> Result:
         outcome, reason = JobStatus.SUCCESS, ""

@@ -68,3 +68,18 @@ class TextCleaner:
             first = "\n" + first.rpartition("\r")[2]
         settled = [first.rpartition("\r")[2], *(line.rpartition("\r")[2] for line in others)]
         return "\n".join(settled) + ("\r" if len(body) < len(text) else "")
+
+
+_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])?")
+
+
+def plain(text: str, limit: int, *, lines: bool = False) -> str:
+    """A text for a record: no colours, nothing that cannot be seen, at most `limit` characters.
+
+    Invisible characters include those that turn the direction of writing: a name must not look like another one.
+    Without `lines` it is one line.
+    """
+    seen = _ESCAPE.sub("", text).expandtabs(4)
+    seen = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in seen)
+    seen = seen if lines else " ".join(seen.split())
+    return seen if len(seen) <= limit else seen[: limit - 1].rstrip() + "…"

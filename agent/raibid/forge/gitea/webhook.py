@@ -14,7 +14,7 @@ import msgspec
 from raibid.forge import pull_request_payload
 from raibid.forge.pull_request_payload import PullRequest
 from raibid.forge.push_payload import Push, decode, event_of
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 EVENT_HEADER: Final = "x-gitea-event"
@@ -24,7 +24,7 @@ _DECODER: Final = msgspec.json.Decoder(Push)
 _PULL_REQUEST: Final = msgspec.json.Decoder(PullRequest)
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | None:
+def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | PullRequestClosed | None:
     """The push or pull request; None for an event the pool does not act on, which the header nearly always tells.
 
     Raises:

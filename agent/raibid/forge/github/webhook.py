@@ -14,7 +14,7 @@ import msgspec
 from raibid.forge import pull_request_payload
 from raibid.forge.pull_request_payload import PullRequest
 from raibid.forge.push_payload import Push, decode, event_of
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 EVENT_HEADER: Final = "x-github-event"
@@ -26,7 +26,7 @@ _MOST_COMMITS: Final = 2048
 """GitHub lists no more commits than this (its documentation of the push event) and does not say how many there were."""
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | None:
+def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | PullRequestClosed | None:
     """The push or pull request; None for an event the pool does not act on, `ping` among them.
 
     Raises:

@@ -1,0 +1,79 @@
+"""One comment at a pull request: what its newest build found, once it has ended.
+
+Owns: which of a pull request's jobs speaks, and what becomes of an older comment when there is nothing to say any more.
+Leaves to others: the text (`raibid.forge.comment`), finding our comment (the forges' clients), when it is written and
+again (`telling.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from raibid.forge.comment import comment_of
+from raibid.forge.forge import Forge
+from raibid.ledger import Ledger
+from raibid.model.job import Job
+
+MARKER: Final = "<!-- raibid:pr -->"
+"""In our comment's text, and unseen on the page: how it is found again."""
+_PULL_REQUEST: Final = re.compile(r"refs/pull/(\d+)/head")
+_PAGE: Final = 20
+"""Jobs of one ref read at once: nearly always the first is of the same forge."""
+
+
+class Comments:
+    """A topic of `telling.py`."""
+
+    name: Final = "comment"
+
+    def __init__(self, ledger: Ledger, public_url: str) -> None:
+        """`public_url`: where people reach the API; empty: comments have no link."""
+        self._ledger = ledger
+        self._public_url = public_url
+
+    def place(self, job: Job) -> str:
+        """The pull request; empty: the job is of none, or has not ended."""
+        return job.spec.ref if job.status.terminal and _number(job) else ""
+
+    def say(self, forge: Forge, job: Job) -> None:
+        """Write what the job found, unless a newer job of the pull request has the word.
+
+        Asked before, for an older job's word must not replace a newer one's; and after, for a newer job may have come
+        and even have spoken while this word was on its way. Then the newer one speaks once more.
+        """
+        if not self._superseded(job):
+            text = comment_of(job, self._public_url)
+            forge.upsert_comment(
+                job.spec.repo, _number(job), MARKER, text or _nothing(job), rewrite_only=not text
+            )  # fmt: skip
+            self._superseded(job)
+
+    def _superseded(self, job: Job) -> bool:
+        newest = self._newest(job)
+        if newest.id != job.id and newest.status.terminal:
+            self._ledger.records.tell_again(newest.id)
+        return newest.id != job.id
+
+    def _newest(self, job: Job) -> Job:
+        """The newest job of the same pull request, as far as Redis knows it."""
+        spec, cursor = job.spec, ""
+        while True:
+            page = self._ledger.records.page(repo=spec.repo, branch=spec.branch, cursor=cursor, limit=_PAGE)
+            for other in page.jobs:
+                if other.spec.forge == spec.forge:
+                    return other
+            if not page.cursor or page.cursor <= job.id:
+                return job
+            cursor = page.cursor
+
+
+def _number(job: Job) -> int:
+    """Of the pull request; 0: the job is of none."""
+    match = _PULL_REQUEST.fullmatch(job.spec.ref)
+    return int(match[1]) if match and job.spec.event == "pull_request" else 0
+
+
+def _nothing(job: Job) -> str:
+    """In the place of an older comment, which would otherwise still tell of findings that are gone."""
+    return f"The build of {job.spec.sha[:10]} ended with {job.status} and has nothing more to report."

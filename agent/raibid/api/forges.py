@@ -1,0 +1,37 @@
+"""The forges that the settings name, and how to speak to each.
+
+Owns: name, as a job's spec has it → client.
+Leaves to others: what they are asked and told, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+
+from raibid.api.settings import Settings
+from raibid.forge.answers import AnswerMemory
+from raibid.forge.forge import Forge
+from raibid.forge.gitea import GiteaClient
+from raibid.forge.github import GithubClient
+from raibid.forge.rate import RateGate
+
+Connect = Callable[[], AbstractContextManager[Forge]]
+"""Opens no connection before the first call. Raises ForgeLoginError: no credentials for it."""
+
+
+def forges_of(settings: Settings) -> dict[str, Connect]:
+    """The forges that have an address; without the file of credentials, none."""
+    credentials = settings.forge_credentials_file
+    if credentials is None:
+        return {}
+    forges: dict[str, Connect] = {}
+    if settings.gitea_url:
+        forges["gitea"] = partial(GiteaClient.connect, settings.gitea_url, credentials)
+    if settings.github_url:
+        # One count of calls and one memory of answers for all its clients: GitHub counts per user, and a 304 is free.
+        forges["github"] = partial(
+            GithubClient.connect, settings.github_url, credentials, gate=RateGate(), memory=AnswerMemory()
+        )
+    return forges

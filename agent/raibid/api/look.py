@@ -1,0 +1,193 @@
+"""One look at one repository: every head that is not in order is put in order, then remembered.
+
+Owns: the order of the steps, which is what makes a crash between any two of them harmless.
+Leaves to others: which repositories are looked at and when (`reconciler.py`), what is compared with what
+(`raibid.forge.reconcile`), what an event becomes (`raibid.forge.intake`).
+
+    ask the forge → enqueue → remember the heads → remember the repository → forget what is gone
+
+A crash before "remember" repeats the rest in the next round, where the ledger answers with the job it already has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+import structlog
+
+from raibid.forge import Enrolment, Event, Skip, decide, real_changes
+from raibid.forge.errors import CallError, ForgeFaultError, ForgeRefusedError, ForgeSilentError
+from raibid.forge.forge import Forge, RepositoryInfo
+from raibid.forge.reconcile import FOUND_BY, Comparison, Standing, compare, key_of, sha_of
+from raibid.ledger import Enqueued, Ledger, NewJob
+from raibid.ledger.heads import Watched
+from raibid.model.job import JobStatus
+from raibid.model.push_event import ZERO_SHA, PushEvent
+
+_log: Final = structlog.get_logger("raibid.api")
+_BATCH: Final = 100
+"""Jobs enqueued in one atomic step; Redis serves nobody else meanwhile."""
+
+
+class Outcome(StrEnum):
+    """What became of a head that had moved."""
+
+    CREATED = "created"  #: no webhook had come: healed
+    REVIVED = "revived"  #: its job had been called off for an older commit, whose webhook came late: healed
+    KNOWN = "known"  #: its webhook was in time
+    OVERTAKEN = "overtaken"  #: a newer commit's webhook came while we looked
+    SKIPPED = "skipped"  #: the enrolment file, or the commit, says that nothing is built
+    BASELINE = "baseline"  #: it was there before anybody asked for it to be built
+
+    @property
+    def heals(self) -> bool:
+        """Whether a head would have stayed unbuilt."""
+        return self in (Outcome.CREATED, Outcome.REVIVED)
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A head that had moved, and is in order now."""
+
+    ref: str
+    sha: str
+    outcome: Outcome
+    job: str = ""  #: its job's id
+    reason: str = ""  #: why nothing is built
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one look found."""
+
+    forge: str
+    repo: str
+    at: float = 0.0
+    heads: int = 0
+    settled: tuple[Settled, ...] = ()
+    gone: tuple[str, ...] = ()  #: refs that are no more
+    unusable: tuple[str, ...] = ()  #: heads that no job can be made of, and why
+    skipped: str = ""  #: why nothing was looked at
+
+    @property
+    def healed(self) -> tuple[Settled, ...]:
+        """Those that would have stayed unbuilt."""
+        return tuple(one for one in self.settled if one.outcome.heals)
+
+
+@dataclass
+class Questions:
+    """How much a forge may still be asked in this round. Counts questions; a long answer takes several calls."""
+
+    left: int
+    asked: int = field(default=0)
+
+    def ask(self, count: int = 1) -> None:
+        """Note that it is asked."""
+        self.left -= count
+        self.asked += count
+
+
+class Looker:
+    """Looks at repositories of one forge."""
+
+    def __init__(self, ledger: Ledger, enrolment: Enrolment, name: str, forge: Forge, questions: Questions) -> None:
+        self._ledger = ledger
+        self._enrolment = enrolment
+        self._name = name
+        self._forge = forge
+        self._questions = questions
+
+    def look(self, info: RepositoryInfo, standing: Standing, now: float) -> Look:
+        """Put a repository's heads in order.
+
+        Raises:
+            CallError: the forge did not answer; what was settled until then will be found settled.
+            LedgerError: Redis failed; likewise.
+        """
+        name, memory = info.full_name, self._ledger.heads
+        seen = memory.clock()  # before the forge is asked: a webhook may overtake its answer
+        found = self._compare(info)
+        if standing is Standing.FIRST:
+            settled = [_settled(event, Outcome.BASELINE) for event in found.events]
+        else:
+            settled = self._settle(found, seen)
+        memory.remember(self._name, name, {one.ref: one.sha for one in settled})
+        memory.watch(self._name, {name: Watched(Standing.IN, looked=now, tried=now)})
+        memory.forget(self._name, name, found.gone)
+        return Look(
+            forge=self._name, repo=name, at=now, heads=len(found.events), settled=tuple(settled),
+            gone=found.gone, unusable=found.unusable,
+        )  # fmt: skip
+
+    def _compare(self, info: RepositoryInfo) -> Comparison:
+        remembered = self._ledger.heads.seen(self._name, info.full_name)
+        if info.empty:
+            return compare(self._name, info, (), (), remembered)
+        self._questions.ask(2)
+        heads, pulls = self._forge.heads(info.full_name), self._forge.pulls(info.full_name)
+        return compare(self._name, info, heads, pulls, remembered)
+
+    def _settle(self, found: Comparison, seen: float) -> list[Settled]:
+        """Every head that moved, or whose job was called off wrongly: its job enqueued if it is to have one."""
+        settled: list[Settled] = []
+        new: list[tuple[Event, NewJob]] = []
+        known = self._ledger.heads.jobs([key_of(event) for event in found.events])
+        for event, job in zip(found.events, known, strict=True):
+            if job and not job.outdated:
+                settled += [_settled(event, Outcome.KNOWN, job=job.id)] if event.ref in found.moved else []
+            elif job or event.ref in found.moved:
+                verdict = decide(self._informed(event), self._enrolment)
+                if isinstance(verdict, Skip):
+                    settled.append(_settled(event, Outcome.SKIPPED, reason=verdict.reason))
+                else:
+                    spec = msgspec.structs.replace(verdict.spec, found_by=FOUND_BY)
+                    new.append((event, NewJob(spec=spec, dedupe=verdict.dedupe, hold=verdict.hold, seen=seen)))
+        revived = {event.ref for event, job in zip(found.events, known, strict=True) if job}
+        for start in range(0, len(new), _BATCH):
+            settled += self._enqueue(new[start : start + _BATCH], revived)
+        return settled
+
+    def _enqueue(self, batch: Sequence[tuple[Event, NewJob]], revived: Set[str]) -> list[Settled]:
+        made = self._ledger.enqueue([job for _, job in batch])
+        return [
+            _settled(event, _outcome(one, event.ref in revived), job=one.id)
+            for (event, _), one in zip(batch, made, strict=True)
+        ]
+
+    def _informed(self, event: Event) -> Event:
+        """The event with the commits' files and message; as it is, where the forge cannot tell them.
+
+        Not knowing is no reason to leave a head unbuilt; a forge that is away, or wants a pause, is asked again in
+        a later round.
+        """
+        self._questions.ask(2)
+        try:
+            event = real_changes.informed(event, real_changes.ask(self._forge, event))
+            if event.message or not isinstance(event, PushEvent):
+                return event
+            # Of a repository's first push there is nothing to compare with; its message may still say to skip CI.
+            message = self._forge.changes(event.repo, ZERO_SHA, event.after).message
+            return msgspec.structs.replace(event, message=message)
+        except (ForgeRefusedError, ForgeFaultError, ForgeSilentError) as error:
+            _log.info("built without knowing what changed", repo=event.repo, ref=event.ref, error=str(error))
+            return event
+
+
+def _outcome(made: Enqueued, revived: bool) -> Outcome:
+    if not made.created:
+        return Outcome.KNOWN  # its webhook, or another API's reconciler, came in between
+    if made.status is JobStatus.CANCELLED:
+        return Outcome.OVERTAKEN
+    return Outcome.REVIVED if revived else Outcome.CREATED
+
+
+def _settled(event: Event, outcome: Outcome, *, job: str = "", reason: str = "") -> Settled:
+    return Settled(ref=event.ref, sha=sha_of(event), outcome=outcome, job=job, reason=reason)
+
+
+def tell(error: CallError) -> str:
+    """An error as a line of a report."""
+    return f"{type(error).__name__.removesuffix('Error')}: {error}"

@@ -1,0 +1,24 @@
+"""The list of files that a push or a pull request changes, as far as it is kept: the job's record lives in Redis.
+
+Owns: how long the list may be.
+Leaves to others: where it comes from (payloads, the forges' APIs), what it decides (`intake.py`, the steps' filters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+_MOST: Final = 1_000
+_MOST_CHARACTERS: Final = 100_000
+"""Ten times what a thousand paths of this project have; a path may have 4,096."""
+
+
+def bounded(files: Iterable[str]) -> tuple[str, ...] | None:
+    """The files, sorted and each once; None for more than is kept: such a push counts as touching anything."""
+    found: set[str] = set()
+    for file in files:
+        found.add(file)
+        if len(found) > _MOST:
+            return None
+    return tuple(sorted(found)) if sum(map(len, found)) <= _MOST_CHARACTERS else None

@@ -1,0 +1,116 @@
+"""What Gitea answers: only the fields the pool needs are decoded, unknown ones are skipped unread.
+
+Owns: the shapes.
+Leaves to others: asking (`client.py` and its neighbours), webhooks' payloads (`push_payload.py`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from raibid.forge.forge import RepositoryInfo
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user."""
+
+    login: str
+
+
+class Organisation(msgspec.Struct, frozen=True):
+    """An organisation, which Gitea's user list has as well."""
+
+    id: int
+
+
+class ShownStatus(msgspec.Struct, frozen=True):
+    """A commit status as Gitea has it."""
+
+    id: int
+    state: str = msgspec.field(name="status")  # `state` is only in what is sent
+    context: str
+    description: str
+    target_url: str
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A repository."""
+
+    full_name: str
+    clone_url: str
+    default_branch: str = ""
+    description: str = ""
+    private: bool = False
+    archived: bool = False
+    fork: bool = False
+    mirror: bool = False
+    empty: bool = False
+    original_url: str = ""
+    mirror_updated: str = ""
+
+    def info(self) -> RepositoryInfo:
+        """As both forges' are told."""
+        seen = "" if self.mirror_updated.startswith("0001-") else self.mirror_updated  # Go's zero time: not a mirror
+        return RepositoryInfo(**{**msgspec.structs.asdict(self), "mirror_updated": seen})
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A page of a search."""
+
+    data: list[Repository]
+
+
+class BranchCommit(msgspec.Struct, frozen=True):
+    """A branch's commit."""
+
+    id: str
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A branch."""
+
+    name: str
+    commit: BranchCommit
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file that a commit changes; of a renaming both names are listed."""
+
+    filename: str
+
+
+class GitCommit(msgspec.Struct, frozen=True):
+    """What git has of a commit."""
+
+    message: str = ""
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit."""
+
+    sha: str
+    commit: GitCommit = GitCommit()
+    files: list[File] | None = None
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What lies between two commits, the newest first."""
+
+    commits: list[Commit] | None = None
+
+
+class ChangedFile(msgspec.Struct, frozen=True):
+    """A file that a pull request changes."""
+
+    filename: str
+    previous_filename: str = ""
+
+    def names(self) -> tuple[str, ...]:
+        """The name, and of a renaming the one before."""
+        return (self.filename, self.previous_filename) if self.previous_filename else (self.filename,)
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """What a user may do in a repository: none, read, write, admin or owner."""
+
+    permission: str

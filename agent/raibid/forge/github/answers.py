@@ -1,0 +1,121 @@
+"""What GitHub answers: only the fields the pool needs are decoded, unknown ones are skipped unread.
+
+Owns: the shapes.
+Leaves to others: asking (`client.py`, `hooks.py`, `app.py`), webhooks' payloads (`push_payload.py`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from raibid.forge.forge import RepositoryInfo
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user."""
+
+    login: str
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A user or an organisation."""
+
+    type: str
+
+
+class ShownStatus(msgspec.Struct, frozen=True):
+    """A commit status as GitHub has it."""
+
+    id: int
+    state: str
+    context: str
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A repository."""
+
+    full_name: str
+    clone_url: str
+    default_branch: str = ""
+    description: str | None = ""
+    private: bool = False
+    archived: bool = False
+    fork: bool = False
+    mirror_url: str | None = None
+    size: int = 1
+
+    def info(self) -> RepositoryInfo:
+        """As both forges' are told. GitHub does not say whether it is empty; `size` is in kilobytes and lags behind."""
+        return RepositoryInfo(
+            full_name=self.full_name,
+            clone_url=self.clone_url,
+            default_branch=self.default_branch,
+            description=self.description or "",
+            private=self.private,
+            archived=self.archived,
+            fork=self.fork,
+            mirror=bool(self.mirror_url),
+            original_url=self.mirror_url or "",
+        )
+
+
+class OfInstallation(msgspec.Struct, frozen=True):
+    """A page of the repositories that an App's installation reaches."""
+
+    repositories: list[Repository]
+
+
+class BranchCommit(msgspec.Struct, frozen=True):
+    """A branch's commit."""
+
+    sha: str
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A branch."""
+
+    name: str
+    commit: BranchCommit
+
+
+class GitCommit(msgspec.Struct, frozen=True):
+    """What git has of a commit."""
+
+    message: str = ""
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file that was changed."""
+
+    filename: str
+    previous_filename: str = ""
+
+    def names(self) -> tuple[str, ...]:
+        """The name, and of a renaming the one before."""
+        return (self.filename, self.previous_filename) if self.previous_filename else (self.filename,)
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What lies between two commits. `status`: ahead, behind, diverged or identical."""
+
+    status: str
+    files: list[File] | None = None
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """What a user may do in a repository: none, read, write or admin."""
+
+    permission: str
+
+
+class InstallationToken(msgspec.Struct, frozen=True):
+    """What an App acts with, for an hour."""
+
+    token: str
+    expires_at: str
+
+
+class AppInfo(msgspec.Struct, frozen=True):
+    """An App."""
+
+    slug: str

@@ -1,0 +1,41 @@
+"""Which of a pull request's comments is ours to rewrite. Pure.
+
+Owns: finding it, and the text with its marker.
+Leaves to others: what it says (`comment.py`), writing it (the clients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who wrote it."""
+
+    login: str
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """A comment as both forges list it."""
+
+    id: int
+    body: str = ""
+    user: Author | None = None
+
+    @property
+    def text(self) -> str:
+        """As it was sent: a forge may have changed the ends of lines."""
+        return self.body.replace("\r\n", "\n").strip()
+
+
+def text_of(marker: str, body: str) -> str:
+    """What is sent: the marker is not shown, and finds the comment again."""
+    return f"{marker}\n{body}".replace("\r\n", "\n").strip()
+
+
+def find(comments: Iterable[Comment], marker: str, login: str) -> Comment | None:
+    """Our oldest comment with the marker. A stranger who quotes the marker does not get us to write into theirs."""
+    own = (c for c in comments if c.user is not None and c.user.login.lower() == login.lower())
+    return next((comment for comment in own if marker in comment.body), None)

@@ -1,0 +1,181 @@
+"""Held pull requests of people who may push anyway: asked once, let in by name, and never past an operator's rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from raibid.api.approvals import Approvals
+from raibid.api.metrics import Metrics
+from raibid.api.patience import Patience
+from raibid.api.settings import Settings
+from raibid.forge import Enrolment, RepositoryRule
+from raibid.forge.commit_status import status_of
+from raibid.forge.errors import ForgeForbiddenError, ForgeUnavailableError
+from raibid.ledger import Ledger, NewJob
+from raibid.model.job import Job, JobStatus
+
+from tests.api.asked_forge import AskedForge
+from tests.api.conftest import served, spec
+from tests.waiting import until
+
+
+@dataclass
+class Pool:
+    """Held jobs and a forge that knows who may push; the clock is the test's."""
+
+    ledger: Ledger
+    forge: AskedForge = field(default_factory=lambda: AskedForge(writers={"ada"}))
+    enrolment: Enrolment = field(default_factory=Enrolment.everything)
+    now: float = 0.0
+    approvals: Approvals = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new API process: it remembers nothing."""
+        patience: Patience[str] = Patience(1.0, 60.0, clock=lambda: self.now, jitter=lambda: 1.0)
+        self.metrics = Metrics(self.ledger.depth)
+        forges = {"gitea": self.forge.connect}
+        self.approvals = Approvals(self.ledger, forges, self.enrolment, self.metrics, patience=patience)
+
+    def hold(self, author: str = "ada", **changes: str) -> str:
+        """A held job of a fork's pull request; its id."""
+        given = {"author": author, "sender": author, "fork": f"{author}/anvil", "forge": "gitea", **changes}
+        given |= {"ref": "refs/pull/1/head", "event": "pull_request"}
+        [made] = self.ledger.enqueue([NewJob(spec=spec(**given), dedupe=repr(given), hold=True)])
+        return made.id
+
+    def job(self, job_id: str) -> Job:
+        job = self.ledger.records.get(job_id)
+        assert job is not None
+        return job
+
+    def status(self, job_id: str) -> JobStatus:
+        return self.job(job_id).status
+
+    def count(self, outcome: str) -> float:
+        labels = {"forge": "gitea", "outcome": outcome}
+        return self.metrics.registry.get_sample_value("raibid_approvals_total", labels) or 0.0
+
+
+@pytest.fixture
+def pool(ledger: Ledger) -> Pool:
+    return Pool(ledger)
+
+
+def test_the_pull_request_of_somebody_who_may_push_goes_on_in_that_name(pool: Pool) -> None:
+    job_id = pool.hold()
+    assert pool.approvals.round() == 1
+    job = pool.job(job_id)
+    assert (job.status, job.approved_by) == (JobStatus.QUEUED, "ada, who may push")
+    assert status_of(job, "").description == "waits for an agent, approved by ada, who may push"
+    assert pool.forge.asked == [("acme/anvil", "ada")]
+
+
+def test_a_strangers_waits_for_a_person_and_the_forge_is_asked_once(pool: Pool) -> None:
+    job_id = pool.hold("eve")
+    assert [pool.approvals.round() for _ in range(3)] == [0, 0, 0]
+    assert pool.status(job_id) is JobStatus.HELD
+    assert pool.forge.asked == [("acme/anvil", "eve")]
+    assert pool.ledger.approve(job_id, "token-12345678") is JobStatus.QUEUED
+
+
+def test_the_next_commit_is_asked_about_again(pool: Pool) -> None:
+    first = pool.hold(sha="1" * 40)
+    pool.approvals.round()
+    second = pool.hold(sha="2" * 40)
+    assert pool.status(second) is JobStatus.HELD
+    pool.approvals.round()
+    assert (pool.status(first), pool.status(second)) == (JobStatus.QUEUED, JobStatus.QUEUED)
+    assert len(pool.forge.asked) == 2
+
+
+def test_a_strangers_commit_in_a_writers_pull_request_waits(pool: Pool) -> None:
+    job_id = pool.hold("ada", sender="eve")
+    pool.approvals.round()
+    assert pool.status(job_id) is JobStatus.HELD
+
+
+def test_a_writers_pull_request_from_a_strangers_fork_waits_and_nobody_is_asked(pool: Pool) -> None:
+    job_id = pool.hold("ada", fork="eve/anvil")
+    pool.approvals.round()
+    assert pool.status(job_id) is JobStatus.HELD
+    assert pool.forge.asked == []
+
+
+def test_an_operators_rule_wants_a_person_whoever_the_author_is(ledger: Ledger) -> None:
+    pool = Pool(ledger, enrolment=Enrolment(repositories={"acme/anvil": RepositoryRule(approval=True)}))
+    job_id = pool.hold()
+    pool.approvals.round()
+    assert (pool.status(job_id), pool.forge.asked) == (JobStatus.HELD, [])
+
+
+@pytest.mark.parametrize("change", [{"forge": ""}, {"forge": "github"}])
+def test_a_job_of_no_forge_that_can_be_asked_waits(pool: Pool, change: dict[str, str]) -> None:
+    job_id = pool.hold(**change)
+    pool.approvals.round()
+    assert pool.status(job_id) is JobStatus.HELD
+
+
+def test_a_forge_that_may_not_tell_is_not_asked_again(pool: Pool) -> None:
+    def forbidden() -> None:
+        raise ForgeForbiddenError("only administrators may ask")
+
+    job_id = pool.hold()
+    pool.forge.trouble = forbidden
+    pool.approvals.round()
+    pool.approvals.round()
+    assert (len(pool.forge.asked), pool.count("refused")) == (1, 1)
+    assert pool.status(job_id) is JobStatus.HELD
+
+
+def test_a_forge_that_is_away_is_asked_again_later_and_nothing_is_lost(pool: Pool) -> None:
+    def away() -> None:
+        raise ForgeUnavailableError("away", retry_after=30)
+
+    job_ids = [pool.hold(sha=str(n) * 40) for n in range(3)]
+    pool.forge.trouble = away
+    pool.approvals.round()
+    assert len(pool.forge.asked) == 1, "not once per job"
+    pool.forge.trouble = lambda: None
+    pool.now = 29.0
+    assert pool.approvals.round() == 0
+    pool.now = 31.0
+    assert pool.approvals.round() == 3
+    assert {pool.status(job_id) for job_id in job_ids} == {JobStatus.QUEUED}
+
+
+def test_a_new_process_asks_about_what_still_waits(pool: Pool) -> None:
+    job_id = pool.hold("eve")
+    pool.approvals.round()
+    pool.forge.writers.add("eve")
+    pool.restart()
+    assert pool.approvals.round() == 1
+    assert pool.status(job_id) is JobStatus.QUEUED
+
+
+def test_an_unreadable_record_holds_up_no_other(pool: Pool) -> None:
+    broken, whole = pool.hold(sha="1" * 40), pool.hold(sha="2" * 40)
+    pool.ledger.client.hset(pool.ledger.keys.job + broken, "spec", b"{")
+    assert pool.approvals.round() == 1
+    assert pool.status(whole) is JobStatus.QUEUED
+
+
+def test_closing_ends_a_round_between_two_jobs(pool: Pool) -> None:
+    pool.hold()
+    assert pool.approvals.round(lambda: True) == 0
+    assert pool.forge.asked == []
+
+
+def test_the_running_api_does_it_by_itself(
+    make_settings: Callable[..., Settings], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge = AskedForge(writers={"ada"})
+    monkeypatch.setattr("raibid.api.app.forges_of", lambda _: {"gitea": forge.connect})
+    job_id = Pool(ledger).hold()
+    with served(make_settings(status_seconds=0.01), ledger) as api:
+        until(lambda: api.reader.get(f"/jobs/{job_id}").json()["status"] == "queued")
