@@ -32,8 +32,8 @@ TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
 """Team of the organisation → what it may do in every repository, those to come too, and nothing else."""
 
 PUSHES: Final = ("push",)
-BUILDS: Final = ("push", "pull_request_only", "pull_request_sync")
-"""Opened, reopened and pushed to: `pull_request` alone would also tell of labels, reviews and comments."""
+BUILDS: Final = ("push", "pull_request_only", "pull_request_sync", "pull_request_review")
+"""Opened, closed, pushed to, reviewed: `pull_request` alone would also tell of labels and comments."""
 _ANSWERED: Final = {"pull_request_only": "pull_request"}
 """Asked for by one name, answered by another (Gitea 1.26, routers/api/v1/utils/hook.go)."""
 

@@ -109,6 +109,14 @@ QUEUE: Final = (
         todo="Nothing is lost; `kubectl -n ci logs deploy/raibid-api` says why (docs/api.md, Commit statuses).",
     ),
     Alert(
+        name="ForgeNotReconciled",
+        expr="max by (forge) (raibid_reconcile_age_seconds) > 3600",
+        lasts="10m",
+        severity="warning",
+        summary="A push to {{ $labels.forge }} whose webhook was lost would not be noticed for an hour",
+        todo="`raibid reconcile --last` says what the forge answers (docs/api.md, The reconciler).",
+    ),
+    Alert(
         name="JobsWaitLong",
         expr="histogram_quantile(0.95, sum by (le) (rate(raibid_job_wait_seconds_bucket[15m]))) > 300",
         lasts="15m",

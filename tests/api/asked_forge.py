@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from raibid.api.forges import Connect
 from raibid.api.patience import Patience
 from raibid.api.real_changes import RealChanges
+from raibid.forge.errors import ForgeForbiddenError
 from raibid.forge.forge import Changes, Forge
 
 from tests.api.conftest import Api
@@ -23,8 +24,12 @@ class AskedForge:
     files: tuple[str, ...] | None = ()
     message: str = ""
     writers: set[str] = field(default_factory=set)
+    reviews: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Commit → who approved it."""
     trouble: Callable[[], None] = lambda: None
     silent: bool = False
+    discreet: bool = False
+    """It tells only its administrators who may push, as Gitea does."""
     asked: list[tuple[str, ...]] = field(default_factory=list)
     speaks: threading.Event = field(default_factory=threading.Event)
 
@@ -36,7 +41,13 @@ class AskedForge:
 
     def may_write(self, repository: str, user: str) -> bool:
         self._ask(repository, user)
+        if self.discreet:
+            raise ForgeForbiddenError("only administrators may ask")
         return user in self.writers
+
+    def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
+        self._ask(repository, str(number), sha)
+        return [reviewer for reviewer in self.reviews.get(sha, ()) if reviewer in self.writers]
 
     def _changes(self, *question: str) -> Changes:
         self._ask(*question)
@@ -54,7 +65,7 @@ class AskedForge:
 
         @contextmanager
         def connected() -> Iterator[Forge]:
-            yield self  # type: ignore[misc]  # the three calls that it is asked
+            yield self  # type: ignore[misc]  # the calls that it is asked
 
         return connected
 

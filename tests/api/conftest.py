@@ -28,6 +28,7 @@ from tests.forge.fake_forge import FakeForge
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from tests.api.reconciled import Pool
     from tests.api.status_line import Line
 
 SECRET = b"webhook-secret-of-the-tests"
@@ -220,3 +221,15 @@ def line(ledger: Ledger, forge: FakeForge, tmp_path: Path) -> Line:
     from tests.api.status_line import Line  # it stands on this module
 
     return Line(ledger, forge, forge.credentials(tmp_path / "forge-credentials"))
+
+
+@pytest.fixture
+def pool(ledger: Ledger) -> Pool:
+    """A forge with one repository, which the reconciler has seen."""
+    from tests.api.reconciled import ANVIL, Pool  # as above
+
+    pool = Pool(ledger)
+    pool.forge.push(ANVIL, "main", "first")
+    pool.round()
+    assert not pool.built()
+    return pool

@@ -10,14 +10,15 @@ from raibid.api.approvals import Approvals
 from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
 from raibid.api.settings import Settings
-from raibid.forge import Enrolment, RepositoryRule
+from raibid.forge import Enrolment, RepositoryRule, dedupe_key
 from raibid.forge.commit_status import status_of
 from raibid.forge.errors import ForgeForbiddenError, ForgeUnavailableError
 from raibid.ledger import Ledger, NewJob
 from raibid.model.job import Job, JobStatus
+from raibid.model.pull_request_event import PullRequestReviewed
 
 from tests.api.asked_forge import AskedForge
-from tests.api.conftest import served, spec
+from tests.api.conftest import SHA, served, spec
 from tests.waiting import until
 
 
@@ -46,7 +47,9 @@ class Pool:
         """A held job of a fork's pull request; its id."""
         given = {"author": author, "sender": author, "fork": f"{author}/anvil", "forge": "gitea", **changes}
         given |= {"ref": "refs/pull/1/head", "event": "pull_request"}
-        [made] = self.ledger.enqueue([NewJob(spec=spec(**given), dedupe=repr(given), hold=True)])
+        wanted = spec(**given)
+        dedupe = dedupe_key(wanted.repo, wanted.ref, wanted.sha)
+        [made] = self.ledger.enqueue([NewJob(spec=wanted, dedupe=dedupe, hold=True)])
         return made.id
 
     def job(self, job_id: str) -> Job:
@@ -80,7 +83,7 @@ def test_a_strangers_waits_for_a_person_and_the_forge_is_asked_once(pool: Pool) 
     job_id = pool.hold("eve")
     assert [pool.approvals.round() for _ in range(3)] == [0, 0, 0]
     assert pool.status(job_id) is JobStatus.HELD
-    assert pool.forge.asked == [("acme/anvil", "eve")]
+    assert pool.forge.asked == [("acme/anvil", "eve"), ("acme/anvil", "1", SHA)]
     assert pool.ledger.approve(job_id, "token-12345678") is JobStatus.QUEUED
 
 
@@ -94,17 +97,81 @@ def test_the_next_commit_is_asked_about_again(pool: Pool) -> None:
     assert len(pool.forge.asked) == 2
 
 
+# --- reviews on the forge -----------------------------------------------------------------------------------
+
+
+def reviewed(sha: str = SHA, number: int = 1) -> PullRequestReviewed:
+    return PullRequestReviewed(repo="acme/anvil", number=number, sha=sha)
+
+
+def test_a_review_of_somebody_who_may_push_lets_exactly_that_commit_in(pool: Pool) -> None:
+    job_id = pool.hold("eve")
+    pool.approvals.round()
+    pool.forge.reviews[SHA] = ("mallory", "ada")
+    assert pool.approvals.round() == 0, "nobody said that there is a review"
+    assert pool.approvals.look_again(reviewed()) == [job_id]
+    assert pool.approvals.round() == 1
+    assert (pool.status(job_id), pool.job(job_id).approved_by) == (JobStatus.QUEUED, "ada's review")
+
+
+def test_a_review_counts_though_the_forge_does_not_tell_us_who_else_may_push(pool: Pool) -> None:
+    pool.forge.reviews[SHA], pool.forge.discreet = ("ada",), True
+    job_id = pool.hold()
+    assert pool.approvals.round() == 1
+    assert (pool.status(job_id), pool.job(job_id).approved_by) == (JobStatus.QUEUED, "ada's review")
+
+
+def test_a_review_of_an_older_commit_lets_nothing_in(pool: Pool) -> None:
+    pool.forge.reviews["1" * 40] = ("ada",)
+    job_id = pool.hold("eve", sha="2" * 40)
+    pool.approvals.look_again(reviewed("2" * 40))
+    assert pool.approvals.round() == 0
+    assert pool.status(job_id) is JobStatus.HELD
+
+
+def test_a_review_of_somebody_who_may_not_push_lets_nothing_in(pool: Pool) -> None:
+    pool.forge.reviews[SHA] = ("mallory", "eve")
+    job_id = pool.hold("eve")
+    assert pool.approvals.round() == 0
+    assert pool.status(job_id) is JobStatus.HELD
+
+
+def test_a_review_that_came_while_no_api_ran_is_found(pool: Pool) -> None:
+    pool.forge.reviews[SHA] = ("ada",)
+    job_id = pool.hold("eve", fork="mallory/anvil")
+    assert pool.approvals.round() == 1
+    assert pool.status(job_id) is JobStatus.QUEUED
+
+
+def test_a_review_is_not_enough_for_an_operators_rule(ledger: Ledger) -> None:
+    pool = Pool(ledger, enrolment=Enrolment(repositories={"acme/anvil": RepositoryRule(approval=True)}))
+    pool.forge.reviews[SHA] = ("ada",)
+    job_id = pool.hold("eve")
+    pool.approvals.look_again(reviewed())
+    assert (pool.approvals.round(), pool.status(job_id)) == (0, JobStatus.HELD)
+
+
+def test_a_review_of_nothing_that_is_held_asks_nobody(pool: Pool) -> None:
+    assert pool.approvals.look_again(reviewed()) == []
+    pool.ledger.approve(pool.hold("eve"), "token-1")
+    assert pool.approvals.look_again(reviewed()) == []
+    assert pool.approvals.look_again(reviewed(number=2)) == []
+
+
+# --- who is not let in --------------------------------------------------------------------------------------
+
+
 def test_a_strangers_commit_in_a_writers_pull_request_waits(pool: Pool) -> None:
     job_id = pool.hold("ada", sender="eve")
     pool.approvals.round()
     assert pool.status(job_id) is JobStatus.HELD
 
 
-def test_a_writers_pull_request_from_a_strangers_fork_waits_and_nobody_is_asked(pool: Pool) -> None:
+def test_a_writers_pull_request_from_a_strangers_fork_waits(pool: Pool) -> None:
     job_id = pool.hold("ada", fork="eve/anvil")
     pool.approvals.round()
     assert pool.status(job_id) is JobStatus.HELD
-    assert pool.forge.asked == []
+    assert pool.forge.asked == [("acme/anvil", "1", SHA)], "only whether somebody reviewed it"
 
 
 def test_an_operators_rule_wants_a_person_whoever_the_author_is(ledger: Ledger) -> None:
@@ -121,16 +188,31 @@ def test_a_job_of_no_forge_that_can_be_asked_waits(pool: Pool, change: dict[str,
     assert pool.status(job_id) is JobStatus.HELD
 
 
-def test_a_forge_that_may_not_tell_is_not_asked_again(pool: Pool) -> None:
-    def forbidden() -> None:
+# --- trouble ------------------------------------------------------------------------------------------------
+
+
+class DiscreetForge(AskedForge):
+    """Gitea, of somebody who administers nothing there."""
+
+    def may_write(self, repository: str, user: str) -> bool:
+        super().may_write(repository, user)
         raise ForgeForbiddenError("only administrators may ask")
 
+
+def test_a_forge_that_may_not_tell_is_not_asked_again(ledger: Ledger) -> None:
+    pool = Pool(ledger, forge=DiscreetForge())
     job_id = pool.hold()
-    pool.forge.trouble = forbidden
     pool.approvals.round()
     pool.approvals.round()
-    assert (len(pool.forge.asked), pool.count("refused")) == (1, 1)
-    assert pool.status(job_id) is JobStatus.HELD
+    assert pool.forge.asked == [("acme/anvil", "ada"), ("acme/anvil", "1", SHA)]
+    assert (pool.status(job_id), pool.count("refused")) == (JobStatus.HELD, 1)
+
+
+def test_a_review_counts_where_the_forge_does_not_say_whether_the_author_may_push(ledger: Ledger) -> None:
+    pool = Pool(ledger, forge=DiscreetForge(writers={"ada"}, reviews={SHA: ("ada",)}))
+    job_id = pool.hold("eve")
+    assert pool.approvals.round() == 1
+    assert pool.job(job_id).approved_by == "ada's review"
 
 
 def test_a_forge_that_is_away_is_asked_again_later_and_nothing_is_lost(pool: Pool) -> None:

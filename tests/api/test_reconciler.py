@@ -2,95 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from raibid.forge import dedupe_key
+from raibid.forge.errors import (
+    ForgeSilentError,
+)
+from raibid.model.job import JobStatus
 
-import pytest
-from raibid.api.metrics import Metrics
-from raibid.api.patience import Patience
-from raibid.api.reconciler import Reconciler
-from raibid.forge import Build, Enrolment, decide, dedupe_key
-from raibid.ledger import Ledger, NewJob
-from raibid.model.job import Job, JobStatus
-from raibid.model.push_event import ZERO_SHA, PushEvent
-
-from tests.api.forge_of_heads import MAIN, ForgeOfHeads, sha_of
-
-ANVIL = "acme/anvil"
-
-
-@dataclass
-class Pool:
-    """A ledger, a forge whose webhooks the test delivers or drops, and one API process after another."""
-
-    ledger: Ledger
-    forge: ForgeOfHeads = field(default_factory=ForgeOfHeads)
-    enrolment: Enrolment = field(default_factory=Enrolment.everything)
-    now: float = 1_000_000.0
-    reconciler: Reconciler = field(init=False)
-    metrics: Metrics = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self, questions: int = 500, fresh: float = 0.0) -> None:
-        """A new API process: it remembers nothing."""
-        self.metrics = Metrics(self.ledger.depth)
-        self.reconciler = self.another(questions, fresh)
-
-    def another(self, questions: int = 500, fresh: float = 0.0) -> Reconciler:
-        """One more API process."""
-        return Reconciler(
-            self.ledger, {self.forge.name: self.forge.connect}, self.enrolment, self.metrics,
-            questions=questions, fresh=fresh, clock=lambda: self.now,
-            patience=Patience(1.0, 60.0, clock=lambda: self.now, jitter=lambda: 1.0),
-        )  # fmt: skip
-
-    def round(self) -> int:
-        """The next period's round."""
-        self.now += 180.0
-        return self.reconciler.round()
-
-    def webhook(self, repository: str, branch: str, *, message: str = "") -> None:
-        """The delivery of a push, in time or late."""
-        home = self.forge.there[repository]
-        event = PushEvent(
-            forge=self.forge.name, repo=repository, clone_url=home.info.clone_url, ref=f"refs/heads/{branch}",
-            before=ZERO_SHA, after=home.branches[branch], message=message, default_branch="main",
-        )  # fmt: skip
-        verdict = decide(event, self.enrolment)
-        if isinstance(verdict, Build):
-            self.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold)])
-
-    def jobs(self) -> list[Job]:
-        return self.ledger.records.page(limit=500).jobs
-
-    def built(self) -> list[tuple[str, str, str]]:
-        """Repository, ref and commit of every job there ever was."""
-        return sorted((job.spec.repo, job.spec.ref, job.spec.sha) for job in self.jobs())
-
-    def a_day_later(self) -> None:
-        """All jobs have ended and their dedupe keys have expired."""
-        while claim := self.ledger.claim("agent"):
-            self.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
-        for key in self.ledger.client.scan_iter(f"{self.ledger.keys.dedupe}*"):
-            self.ledger.client.delete(key)
-
-    def count(self, outcome: str) -> float:
-        labels = {"forge": self.forge.name, "outcome": outcome}
-        return self.metrics.registry.get_sample_value("raibid_reconciled_total", labels) or 0.0
-
-    def age(self) -> float | None:
-        return self.metrics.registry.get_sample_value("raibid_reconcile_age_seconds", {"forge": self.forge.name})
-
-
-@pytest.fixture
-def pool(ledger: Ledger) -> Pool:
-    """A forge with one repository, which has been seen."""
-    pool = Pool(ledger)
-    pool.forge.push(ANVIL, "main", "first")
-    pool.round()
-    assert not pool.built()
-    return pool
+from tests.api.forge_of_heads import MAIN, sha_of
+from tests.api.reconciled import ANVIL, Pool
 
 
 def test_what_was_there_when_the_forge_was_first_seen_is_never_built(pool: Pool) -> None:
@@ -150,6 +69,43 @@ def test_a_pull_request_from_a_fork_is_held_just_the_same(pool: Pool) -> None:
     assert (job.status, job.spec.fork) == (JobStatus.HELD, "mallory/anvil")
 
 
+def test_a_head_whose_job_an_older_pushs_late_webhook_called_off_is_built_after_all(pool: Pool) -> None:
+    shas = [pool.forge.push(ANVIL, "side", text) for text in ("one", "two", "three")]
+    pool.webhook(ANVIL, "side", sha=shas[2], before=shas[1])
+    pool.round()
+    pool.webhook(ANVIL, "side", sha=shas[0])
+    assert pool.round() == 1
+    assert pool.round() == 0
+    wanted = [job.spec.sha for job in pool.jobs() if not job.superseded_by]
+    assert wanted == [shas[2]]
+    assert pool.count("revived") == 1
+
+
+def test_a_webhook_that_overtakes_the_look_is_not_called_off_by_it(pool: Pool) -> None:
+    older = pool.forge.push(ANVIL, "side", "one")
+    newer: list[str] = []
+
+    def meanwhile(question: str) -> None:
+        if question == f"changes {ANVIL}" and not newer:
+            newer.append(pool.forge.push(ANVIL, "side", "two"))
+            pool.webhook(ANVIL, "side", sha=newer[0], before=sha_of("of a push that was lost, too"))
+
+    pool.forge.trouble = meanwhile
+    pool.round()
+    by_sha = {job.spec.sha: job for job in pool.jobs()}
+    assert by_sha[older].status is JobStatus.CANCELLED
+    assert by_sha[newer[0]].status is JobStatus.QUEUED
+    assert pool.count("overtaken") == 1
+
+
+def test_a_push_back_by_force_to_a_commit_of_long_ago_is_built_once_more(pool: Pool) -> None:
+    for text in ("second", "third", "second"):
+        pool.forge.push(ANVIL, "main", text)
+        pool.round()
+        pool.a_day_later()
+    assert [sha for _, _, sha in pool.built()].count(sha_of("second")) == 2
+
+
 def test_dedupe_is_the_webhooks(pool: Pool) -> None:
     sha = pool.forge.push(ANVIL, "main", "second")
     pool.round()
@@ -157,3 +113,46 @@ def test_dedupe_is_the_webhooks(pool: Pool) -> None:
     [known] = pool.ledger.heads.jobs([dedupe_key(ANVIL, MAIN, sha)])
     assert known is not None
     assert known.id == job.id
+
+
+def test_two_apis_build_a_head_once_and_the_second_asks_nothing_again_so_soon(pool: Pool) -> None:
+    pool.forge.push(ANVIL, "main", "second")
+    other = pool.another(fresh=90.0)
+    pool.round()
+    pool.forge.asked.clear()
+    assert other.round() == 0
+    assert not [question for question in pool.forge.asked if question.startswith("heads")]
+    pool.now += 180.0
+    other.round()
+    assert len(pool.built()) == 1
+
+
+def test_what_was_healed_is_shown_newest_first(pool: Pool) -> None:
+    for text in ("second", "third"):
+        pool.forge.push(ANVIL, "main", text)
+        pool.round()
+    report = pool.reconciler.report()
+    assert [one.sha for one in report.healed] == [sha_of("third"), sha_of("second")]
+    [last] = report.forges
+    assert (last.repositories, last.looked, last.heads, last.outcomes) == (1, 1, 1, {"created": 1})
+    assert report.healed[0].job == pool.jobs()[0].id
+
+
+def test_the_age_grows_until_every_repository_has_been_looked_at_again(pool: Pool) -> None:
+    assert pool.age() == 0.0
+    pool.forge.trouble = lambda question: ForgeSilentError("…") if question == f"heads {ANVIL}" else None
+    pool.round()
+    assert pool.age() == 180.0
+    pool.forge.trouble = lambda _: None
+    pool.round()
+    assert pool.age() == 0.0
+
+
+def test_a_single_look_heals_what_it_is_asked_about_and_says_why_it_looks_at_nothing(pool: Pool) -> None:
+    sha = pool.forge.push(ANVIL, "main", "second")
+    pool.forge.create("acme/old", archived=True)
+    [look] = pool.reconciler.look_at(ANVIL)
+    assert [(one.sha, one.outcome) for one in look.healed] == [(sha, "created")]
+    assert pool.reconciler.look_at("acme/old")[0].skipped == "acme/old is archived"
+    assert pool.reconciler.look_at("acme/none")[0].skipped == "gitea has no acme/none"
+    assert not pool.reconciler.look_at(ANVIL, "github")

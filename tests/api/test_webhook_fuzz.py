@@ -28,6 +28,8 @@ EVENTS: Final = {
     "gitea-fork-pull-request-opened": "pull_request",
     "gitea-pull-request-closed": "pull_request",
     "gitea-pull-request-reopened": "pull_request",
+    "gitea-fork-pull-request-approved": "pull_request_approved",
+    "github-pull-request-approved": "pull_request_review",
     "github-push": "push",
     "github-force-push": "push",
     "github-pull-request-synchronize": "pull_request",

@@ -91,7 +91,7 @@ def test_another_content_type_is_415(api: Api) -> None:
     assert api.deliver(Content_Type="application/x-www-form-urlencoded").status_code == 415
 
 
-@pytest.mark.parametrize("event", ["ping", "issues", "pull_request_review", "anything"])
+@pytest.mark.parametrize("event", ["ping", "issues", "pull_request_comment", "anything"])
 def test_an_unknown_event_is_204(api: Api, event: str) -> None:
     answer = api.deliver(b"{}", X_Gitea_Event=event)
     assert (answer.status_code, answer.content) == (204, b"")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from tests.bench.figure import Figure, machine, table
 
-BENCHES = ("ledger_steps", "webhook", "log_stream", "latency", "recovery", "overhead", "stack")
+BENCHES = ("ledger_steps", "webhook", "log_stream", "latency", "recovery", "overhead", "stack", "reconcile")
 
 
 def main() -> int:

@@ -56,7 +56,7 @@ def test_a_second_set_up_changes_nothing_however_gitea_orders_its_answers(gitea:
 
 def test_the_hook_of_builds_tells_of_pushes_and_pull_requests_and_of_nothing_else(gitea: Gitea) -> None:
     (hook,) = gitea.admin.call("GET", f"/orgs/{SETTINGS.gitea.organisation}/hooks")
-    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync"}
+    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync", "pull_request_review"}
 
 
 def test_the_reporter_writes_a_commits_status_and_a_pull_requests_comment(

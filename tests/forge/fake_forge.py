@@ -46,6 +46,8 @@ class FakeForge:
     holds_back: bool = False
     """It says nothing, and takes the status only when `take_held_back` is called."""
     held_back: list[dict[str, Any]] = field(default_factory=list)
+    page_link: str = ""
+    """The `Link` header of every answer."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Earlier name of a repository → the one it has."""
     port: int = 0
@@ -95,6 +97,7 @@ class FakeForge:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: the second one waited 40 ms for an ACK
     forge: ClassVar[FakeForge]
 
     def log_message(self, *_: Any) -> None:
@@ -112,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in self.forge.headers.items() if status >= 300 else ():
             self.send_header(name, value)
+        if self.forge.page_link:
+            self.send_header("Link", self.forge.page_link)
         if self._location:
             self.send_header("Location", self._location)
         self.send_header("Content-Length", str(len(data)))

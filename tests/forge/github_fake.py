@@ -8,9 +8,10 @@
         client = GithubClient.connect(github.url, github.credentials(tmp_path / "credentials"))
 
 State (change it at will): `github.repositories[full_name]` → Repository: `branches` (name → sha, also real ones),
-`commits`, `pulls`, `statuses` (as sent, with `sha`), `comments` (number → list), `collaborators` (login → permission),
-`hooks`; `github.hooks[organisation]`. `github.rename(old, new)`, `github.drop(full_name)`, `anvil.push_back(sha)`.
-`github.clone_base`: where clone URLs point to, e.g. a real git server.
+`commits`, `pulls`, `statuses` (as sent, with `sha`), `comments` and `reviews` (number → list), `collaborators` (login →
+permission), `hooks`; `github.hooks[organisation]`. `github.rename(old, new)`, `github.drop(full_name)`,
+`anvil.push_back(sha)`, `anvil.review(number, "grace")`. `github.clone_base`: where clone URLs point to, e.g. a real git
+server.
 
 What was asked: `github.asked` (list of "METHOD /path?query"), `github.writes()` (those that are no GET),
 `github.answered` (Asked: with status and whether it was conditional).

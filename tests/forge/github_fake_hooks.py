@@ -86,14 +86,19 @@ for home in ("/repos/{repo}", "/orgs/{org}"):
 # --- Apps ------------------------------------------------------------------------------------------------------
 
 
+_OPTIONS: Any = {"require": ["iat", "exp"], "verify_exp": False, "verify_iat": False}
+"""The times are compared below, with the fake's clock."""
+
+
 def _app(call: Call) -> Any:
     app = call.github.app
     try:
         if app is None or not call.who.startswith("jwt:"):
             raise jwt.InvalidTokenError
         # GitHub asks for `iat`, `exp` at most ten minutes ahead, and the App's id as `iss`.
-        claims = jwt.decode(call.who[4:], app.public_key, algorithms=["RS256"], options={"require": ["iat", "exp"]})
-        if claims["iss"] != app.id or claims["exp"] > call.github.clock() + 600:
+        claims = jwt.decode(call.who[4:], app.public_key, algorithms=["RS256"], options=_OPTIONS)
+        now = call.github.clock()
+        if claims["iss"] != app.id or not claims["iat"] <= now < claims["exp"] <= now + 600:
             raise jwt.InvalidTokenError
     except jwt.PyJWTError:
         raise Refused(401, "A JSON web token could not be decoded") from None

@@ -34,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer's body waits 40 ms for the acknowledgement of its headers
     github: ClassVar[FakeGithub]
 
     def log_message(self, *_: Any) -> None:

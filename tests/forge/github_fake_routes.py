@@ -146,6 +146,11 @@ def pull_files(call: Call) -> Answer:
     return 200, Page(repository.files(repository.branches[pull.base], repository.branches[pull.head])[:3_000])
 
 
+@at("GET", "/repos/{repo}/pulls/{number}/reviews")
+def reviews(call: Call) -> Answer:
+    return 200, Page(call.repository.reviews.get(int(call.names["number"]), []))
+
+
 def _comments(call: Call) -> list[dict[str, Any]]:
     repository, number = call.repository, int(call.names["number"])
     if number not in repository.pulls:

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from tests.forge.github_fake_state import Repository
 
 if TYPE_CHECKING:
     from tests.forge.github_fake import FakeGithub
 
+_SHAPES = {"repo": "[^/]+/[^/]+", "sides": ".+"}
 _LEVELS = ("none", "read", "write", "admin")
 
 
@@ -89,8 +91,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[[Call], Answer]]] = []
 
 
 def at(method: str, path: str) -> Callable[[Callable[[Call], Answer]], Callable[[Call], Answer]]:
-    """Register an endpoint; `{repo}` is owner/name, every other name one segment."""
-    pattern = re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{'[^/]+/[^/]+' if m[1] == 'repo' else '[^/]+'})", path)
+    """Register an endpoint; `{repo}` is owner/name, `{sides}` the rest, every other name one segment."""
+    pattern = re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{_SHAPES.get(m[1], '[^/]+')})", path)
 
     def register(answer: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         _ROUTES.append((method, re.compile(pattern), answer))
@@ -105,5 +107,6 @@ def route(
     """The endpoint's answer. Raises Refused."""
     for registered, pattern, answer in _ROUTES:
         if registered == method and (match := pattern.fullmatch(path)):
-            return answer(Call(github, who, query, body, match.groupdict()))
+            names = {name: unquote(value) for name, value in match.groupdict().items()}
+            return answer(Call(github, who, query, body, names))
     raise Refused(404, "Not Found")

@@ -107,6 +107,7 @@ class Repository:
     pulls: dict[int, Pull] = field(default_factory=dict)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    reviews: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     collaborators: dict[str, str] = field(default_factory=dict)
     hooks: list[Hook] = field(default_factory=list)
 
@@ -134,6 +135,13 @@ class Repository:
         head_repo = f"{author}/{self.full_name.partition('/')[2]}" if fork else self.full_name
         self.pulls[number] = Pull(number, title, author, branch, self.default_branch, head_repo)
         return number
+
+    def review(self, number: int, reviewer: str, state: str = "APPROVED", sha: str = "") -> None:
+        """Somebody looked at a pull request: APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED."""
+        looked_at = sha or self.branches[self.pulls[number].head]
+        self.reviews.setdefault(number, []).append(
+            {"id": next(self.github.ids), "state": state, "commit_id": looked_at, "user": self.person(reviewer)}
+        )
 
     # --- history -----------------------------------------------------------------------------------------------
 

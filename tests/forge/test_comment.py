@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
-import markdown
+import markdown  # type: ignore[import-untyped]
 import msgspec
 import pytest
 from hypothesis import example, given, settings
@@ -19,8 +20,8 @@ URL = "https://ci.example.org/"
 SPEC = JobSpec(repo="acme/anvil", clone_url="", ref="refs/pull/7/head", sha="a1b2c3d4e5f6", event="pull_request")
 
 
-def job(*, status: JobStatus = JobStatus.FAILED, reason: str = "test: exit code 100", **report: object) -> Job:
-    values = Report(**report)  # type: ignore[arg-type]
+def job(*, status: JobStatus = JobStatus.FAILED, reason: str = "test: exit code 100", **report: Any) -> Job:
+    values = Report(**report)
     return Job(id="0r4d0k3n5q1zj8wb", spec=SPEC, status=status, reason=reason, started=10, finished=73, report=values)
 
 
@@ -173,7 +174,7 @@ PROSE = re.compile(
 @given(report=REPORTS, reason=TEXT.filter(bool))
 @example(report={"tests": TESTED, "annotations": (REMARK,)}, reason="`")
 def test_nothing_of_strangers_is_a_link_an_image_a_mention_or_html(
-    renderer: str, report: dict[str, object], reason: str
+    renderer: str, report: dict[str, Any], reason: str
 ) -> None:
     page = Page(RENDERERS[renderer](comment_of(job(reason=reason, **report), URL)))
     assert page.tags <= OURS

@@ -26,6 +26,9 @@ SAYS = {
     "schedule-with-a-wrong-minute": ".yaml:5: repositories.acme/anvil.cron.0.schedule: '61 3 * * *' is no schedule",
     "schedule-with-seconds": ".yaml:4: repositories.acme/anvil.cron.0.schedule: '0 17 3 * * *' is no schedule",
     "schedule-in-no-time-zone": "cron.0.timezone: 'Mars/Olympus' is no time zone",
+    "notify-nobody": ".yaml:5: repositories.acme/anvil.notify.0.to: the list is empty",
+    "notify-of-no-ending": ".yaml:4: repositories.acme/anvil.notify.0.on.1: Input should be 'failed', 'fixed', 'dead'",
+    "notify-at-a-url": "default.notify.0.to.0: String should match pattern",
     "schedule-of-no-branch": "cron.0.branch: 'a..b' is no branch",
 }
 
@@ -75,3 +78,12 @@ def test_globs_of_a_rule_are_those_of_the_pipeline_file() -> None:
     assert rule is not None
     assert rule.paths is not None
     assert rule.paths.exclude == ("**/*.md",)
+
+
+def test_who_is_notified_is_the_repositorys_own_word_else_the_defaults() -> None:
+    enrolment = load_enrolment(FIXTURES / "valid" / "notified.yaml")
+    assert [rule.to for rule in enrolment.notify("any/repository")] == [("team",), ("ops", "team")]
+    assert list(enrolment.notify("acme/anvil")) == []
+    assert [rule.to for rule in enrolment.notify("acme/rocket")] == [("rocket",)]
+    assert enrolment.targets == {"team", "ops", "rocket"}
+    assert list(Enrolment().notify("any/repository")) == []

@@ -109,6 +109,13 @@ def test_a_403_is_a_refusal_unless_it_is_about_our_login(
     assert type(raised.value) is kind
 
 
+def test_a_status_follows_a_renamed_repository(forge: FakeForge, client: GiteaClient) -> None:
+    forge.renamed = {"acme/anvil": "acme/hammer"}
+    tell(client)
+    assert [one["repo"] for one in forge.statuses] == ["acme/hammer"]
+    assert len([asked for asked in forge.asked if asked.startswith("POST")]) == 2
+
+
 def test_a_commit_that_is_gone_is_not_taken_for_a_forge_in_trouble(forge: FakeForge, client: GiteaClient) -> None:
     forge.gone = {SHA}
     with pytest.raises(ForgeNotFoundError):

@@ -192,6 +192,13 @@ def test_more_files_than_github_compares_are_not_known(client: GithubClient, anv
     assert client.changes("acme/anvil", before, after).files is None
 
 
+def test_a_branch_is_compared_whatever_it_is_called(client: GithubClient, anvil: Repository) -> None:
+    after = anvil.commit({"one": "1"}, "One", branch="feature/a#b c")
+    assert client.changes("acme/anvil", "main", after).files == ("one",)
+    after = anvil.commit({"two": "1"}, "Two")
+    assert client.changes("acme/anvil", "feature/a#b c", after).files == ("one", "two")
+
+
 def test_a_new_branch_has_a_message_and_no_files_of_its_own(client: GithubClient, anvil: Repository) -> None:
     assert client.changes("acme/anvil", "0" * 40, anvil.branches["main"]) == Changes(message="The first one")
 
@@ -244,6 +251,28 @@ def test_a_comment_that_is_only_to_be_rewritten_is_not_begun(client: GithubClien
     number = anvil.pull("main")
     client.upsert_comment("acme/anvil", number, MARKER, "green", rewrite_only=True)
     assert anvil.comments[number] == []
+
+
+# --- reviews -----------------------------------------------------------------------------------------------
+
+
+def test_the_last_review_of_this_very_commit_by_who_may_push_counts(
+    client: GithubClient, github: FakeGithub, anvil: Repository
+) -> None:
+    early = anvil.commit({"offer": "1"}, branch="offer")
+    number = anvil.pull("offer")
+    anvil.review(number, "early")
+    head = anvil.commit({"offer": "2"}, branch="offer")
+    for reviewer, states in {
+        "grace": ["CHANGES_REQUESTED", "APPROVED", "COMMENTED"],
+        "back": ["APPROVED", "DISMISSED"],
+    }.items():
+        for state in states:
+            anvil.review(number, reviewer, state)
+    anvil.collaborators |= {github.user(name): "write" for name in ("early", "grace", "back")}
+    anvil.review(number, github.user("mallory"))
+    assert client.approvers("acme/anvil", number, head) == ["grace"]
+    assert client.approvers("acme/anvil", number, early) == ["early"]
 
 
 # --- who may -----------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_the_second_time_nothing_is_written(world: World, place: str) -> None:
     assert world.hooks.ensure_hook(place, WANTED) is Ensured.UNCHANGED
     assert world.github.writes() == writes
     [hook] = world.hooks.list(place)
-    assert (hook.url, hook.events, hook.active) == (WANTED.url, {"push"}, True)
+    assert (hook.url, hook.events, hook.active) == (WANTED.url, WANTED.events, True)
 
 
 def test_a_hook_that_was_changed_by_hand_is_corrected_and_keeps_its_secret(world: World) -> None:

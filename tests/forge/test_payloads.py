@@ -44,7 +44,7 @@ def test_an_incomplete_list_of_commits_means_not_knowing_what_changed(event: Eve
 
 
 @pytest.mark.parametrize("forge", ["gitea", "github"])
-@pytest.mark.parametrize("kind", ["ping", "issues", "pull_request_review", "PUSH", ""])
+@pytest.mark.parametrize("kind", ["ping", "issues", "pull_request_comment", "PUSH", ""])
 def test_other_events_are_none_and_their_body_stays_unread(forge: str, kind: str) -> None:
     assert PARSE[forge]({f"x-{forge}-event": kind}, b"not even JSON") is None
     assert PARSE[forge]({}, b"not even JSON") is None

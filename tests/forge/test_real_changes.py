@@ -48,17 +48,15 @@ def push(event: Callable[[str], PushEvent]) -> Push:
     return lambda **changes: msgspec.structs.replace(event("gitea-push"), **{**quiet, **changes})
 
 
-def test_a_forced_push_changes_what_the_undone_commits_changed_too(push: Push) -> None:
-    forge = Answers(
-        {(BEFORE, AFTER): Changes(files=("new",), message="m"), (AFTER, BEFORE): Changes(files=("undone",))}
-    )
+def test_a_push_is_asked_about_from_where_the_ref_stood(push: Push) -> None:
+    forge = Answers({(BEFORE, AFTER): Changes(files=("new", "a"), message="m")})
     found = told(forge, push())
-    assert (found.changed, found.message) == (("new", "undone"), "m")
+    assert (found.changed, found.message) == (("a", "new"), "m")
+    assert forge.asked == [("acme/anvil", BEFORE, AFTER)]
 
 
-@pytest.mark.parametrize("unknown", [(BEFORE, AFTER), (AFTER, BEFORE)])
-def test_more_than_the_forge_lists_in_either_direction_is_not_known(push: Push, unknown: tuple[str, str]) -> None:
-    assert told(Answers({unknown: Changes(files=None)}), push()).changed is None
+def test_more_than_the_forge_lists_is_not_known(push: Push) -> None:
+    assert told(Answers({(BEFORE, AFTER): Changes(files=None)}), push()).changed is None
 
 
 def test_a_new_branch_is_compared_with_the_default_one(push: Push) -> None:

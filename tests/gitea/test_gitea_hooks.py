@@ -24,7 +24,7 @@ def test_a_push_or_a_pull_request_of_any_repository_of_the_organisation_is_told_
     apply(gitea)
     (hook,) = gitea.organisation_hooks
     assert hook["config"] == {"url": BUILDS, "content_type": "json", "secret": "webhook-sentinel"}
-    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync"}
+    assert set(hook["events"]) == {"push", "pull_request", "pull_request_sync", "pull_request_review"}
     assert (hook["branch_filter"], hook["active"]) == ("*", True)
 
 

@@ -9,9 +9,11 @@ import redis
 from raibid.contract import AclUser, Keys
 from raibid.contract.redis_acl import RULES, acl_file
 from raibid.ledger import Beat, Ledger, LedgerError, LedgerFullError, LedgerUnavailableError
+from raibid.ledger.crons import SeenTo
 from raibid.ledger.scripts import FLAGS, source
 from raibid.local.redis_server import RedisServer
-from raibid.model.job import JobStatus
+from raibid.model.job import PENDING, JobStatus
+from raibid.model.job_id import new_job_id
 from raibid.model.pod import PodEnding, PodVerdict
 
 from tests.ledger.conftest import new, put, take
@@ -47,8 +49,8 @@ def test_every_script_but_those_that_take_something_in_runs_when_redis_is_full()
     assert refused == {"enqueue", "retry", "append_log"}
 
 
-def test_why_and_depth_cannot_write() -> None:
-    assert {n for n, f in FLAGS.items() if f == "no-writes"} == {"why", "depth"}
+def test_views_cannot_write() -> None:
+    assert {n for n, f in FLAGS.items() if f == "no-writes"} == {"why", "depth", "head_jobs"}
 
 
 def test_an_acknowledged_job_survives_a_kill_of_redis(tmp_path: Path) -> None:
@@ -98,6 +100,23 @@ def test_each_user_can_do_its_work_and_no_more(guarded: RedisServer) -> None:
         api.resume()
         api.set_limit("repo", "*", 1)
         api.set_limit("repo", "*", None)
+        groups = [new("d/d", group="d/d|main") for _ in range(3)]
+        put(api, *groups)
+        for group, job in (("x", new("e/e")), ("x", new("e/e")), ("y", new("e/e"))):
+            put(api, job)
+            joining = take(agent, new_job_id())
+            agent.logs.append(joining.job.id, joining.token, b"no newline at its end")
+            agent.join(joining.job.id, joining.token, group, supersede=group == "y")
+        for job in api.records.page(status=PENDING | {JobStatus.RUNNING}).jobs:
+            api.cancel(job.id)
+            api.bury(job.id, "over")
+        api.events.move("notify", "team", api.events.newest())
+        api.events.missed("0-1")
+        list(api.events.after("0-0"))
+        api.events.leave("notify", api.events.cursors("notify"))
+        api.records.tell_again(again.job.id)
+        api.crons.remember("a schedule", SeenTo(1.0))
+        api.crons.forget(api.crons.all())
         for look in (api.tick, api.depth, api.records.dead_letters, api.records.unarchived, api.newest):
             look()
         api.why(again.job.id)
@@ -126,9 +145,10 @@ def test_the_controller_can_tell_how_pods_ended_and_no_more(guarded: RedisServer
         )
         api.setup()
         api.set_window(8)
-        put(api, *[new() for _ in range(6)])
+        put(api, *[new(group=f"acme/app|{n}") for n in range(6)])
         for pod, verdict in (("a", PodVerdict.FAIL), ("b", PodVerdict.LOST), ("c", PodVerdict.NONE)):
             agent.logs.append((claim := take(agent, pod)).job.id, claim.token, b"no newline at its end")
+            agent.join(claim.job.id, claim.token, pod)
             controller.pod_ended(PodEnding(pod=pod, reason="Error"), verdict)
         api.cancel(take(agent, "d").job.id)
         assert controller.pod_ended(PodEnding(pod="d", reason="Error"), PodVerdict.LOST) is JobStatus.CANCELLED

@@ -108,6 +108,13 @@ def test_a_push_back_to_a_superseded_commit_builds_it_anew(ledger: Ledger) -> No
     assert job(ledger, wrong.id).superseded_by == again.id
 
 
+def test_a_push_back_to_a_commit_whose_job_a_person_cancelled_builds_it_anew(ledger: Ledger) -> None:
+    ledger.cancel(deliver(ledger, "a").id)
+    assert not deliver(ledger, "a").created, "that is the same push once more"
+    deliver(ledger, "b", "a")
+    assert deliver(ledger, "a", "b").created
+
+
 def test_the_end_of_a_superseded_build_does_not_shorten_its_successors_dedupe_key(ledger: Ledger) -> None:
     deliver(ledger, "a")
     claim = take(ledger)

@@ -93,12 +93,12 @@ class OneBranch(RuleBasedStateMachine):
 
     @precondition(lambda self: self.delivered and not self.overtaken)
     @rule(data=st.data())
-    def the_branch_is_set_back_to_a_superseded_commit(self, data: st.DataObject) -> None:
-        superseded = [job.spec.sha for job in self.jobs() if job.superseded_by and not job.retry_of]
-        ended = (JobStatus.SUCCESS, JobStatus.FAILED)
-        superseded = [sha for sha in superseded if not self.of_commit(sha, *ended) and sha != self.head]
-        if superseded:
-            back = data.draw(st.sampled_from(superseded))
+    def the_branch_is_set_back_to_a_commit_that_was_called_off(self, data: st.DataObject) -> None:
+        called_off = [job for job in self.jobs() if job.superseded_by or job.status is JobStatus.CANCELLED]
+        ended = {job.spec.sha for job in self.jobs() if job.status in (JobStatus.SUCCESS, JobStatus.FAILED)}
+        known = sorted({job.spec.sha for job in called_off if not job.retry_of} - ended - {self.head})
+        if known:
+            back = data.draw(st.sampled_from(known))
             self.newest, self.head = self.deliver((back, self.head)), back
 
     @rule(target=claims)
@@ -150,9 +150,6 @@ class OneBranch(RuleBasedStateMachine):
 
     def jobs(self) -> list[Job]:
         return self.ledger.records.page(limit=1000).jobs
-
-    def of_commit(self, sha: str, *status: JobStatus) -> list[Job]:
-        return [job for job in self.jobs() if job.spec.sha == sha and job.status in status]
 
     def record(self, job_id: str) -> Job:
         found = self.ledger.records.get(job_id)

@@ -23,7 +23,7 @@ from raibid.mirror.tokens import Tokens
 from tests.mirror.gitea_fake import FakeGitea
 
 FILE = b"""
-defaults: {interval: 1h}
+defaults: {interval: 1h, looks: gitea}
 single:
   - {github: misc/tool, target: mirrors/tool, description: A tool}
 org:
@@ -59,14 +59,16 @@ class World:
     steps: list[Step] = field(default_factory=list)
 
     def set_up(self) -> None:
-        """Each kind: an owner and two mirrors to make, one to adopt, to change, to archive; one orphan; one conflict."""
+        """Each kind: an owner and mirrors to make, some to adopt, change and archive, an orphan, a conflict."""
         names = ("new", "adopted", "changed", "taken", "secret")
         self.listed["acme"] = Listing(repositories=[info(f"acme/{name}") for name in names])
         self.gitea.sources |= {f"https://github.com/acme/{name}.git" for name in names}
         self.gitea.sources.add("https://github.com/misc/tool.git")
         ours = {"topics": [MARK], "mirror_interval": "1h0m0s"}
         self.gitea.make("acme/adopted", source="https://github.com/acme/adopted")
-        self.gitea.make("acme/changed", **{**ours, "mirror_interval": "8h0m0s"}, private=False, source=source("changed"))
+        self.gitea.make(
+            "acme/changed", **{**ours, "mirror_interval": "8h0m0s"}, private=False, source=source("changed")
+        )
         self.gitea.make("acme/taken")
         self.gitea.make("acme/secret", **ours, source=source("secret"))
         self.gitea.make("acme/gone", **ours, source=source("gone"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_the_apis_metrics_are_those_that_it_exposes() -> None:
     metrics = Metrics(lambda: depth)
     metrics.webhook("gitea", "queued")
     metrics.system_error("archive")
+    metrics.watch_reconciler("gitea", time.time)
     spec = JobSpec(repo="a/b", clone_url="https://git.example/a/b.git", ref="refs/heads/main")
     metrics.ended(Job(id="j", spec=spec, status=JobStatus.FAILED, created=1, started=2, finished=3))
     samples = {

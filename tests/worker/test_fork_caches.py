@@ -23,7 +23,9 @@ from raibid.worker.stop import Stop, StopReason
 from tests.worker.conftest import Built, Repository, log_of, pipeline
 from tests.worker.crate_registry import CrateRegistry, snapshot
 
-needs_landlock = pytest.mark.skipif(landlock.version() < OLDEST_ABI, reason="this kernel has no Landlock, or an old one")
+needs_landlock = pytest.mark.skipif(
+    landlock.version() < OLDEST_ABI, reason="this kernel has no Landlock, or an old one"
+)
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="no cargo here")
 
 MANIFEST = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
@@ -124,13 +126,19 @@ def test_a_fork_that_poisons_the_shared_cache_fails_and_the_next_trusted_build_s
 # --- the home itself -------------------------------------------------------------------------------------------------
 
 
+WITH_CREDENTIALS = (
+    '[registries.own]\ntoken = "x"',
+    '[http]\nproxy = "u:p@host"',
+    '[source.a]\nregistry = "https://u:p@host"',
+    "unreadable =",
+)
+
+
 def test_credentials_and_settings_that_hold_one_are_not_taken_over(tmp_path: Path, shared: Path, stop: Stop) -> None:
     assert own_cargo_home(shared, tmp_path / "plain", stop) == []
     assert (tmp_path / "plain/config.toml").read_text() == (shared / "config.toml").read_text()
 
-    for number, line in enumerate(
-        ('[registries.own]\ntoken = "x"', '[http]\nproxy = "u:p@host"', '[source.a]\nregistry = "https://u:p@host"', "x =")
-    ):
+    for number, line in enumerate(WITH_CREDENTIALS):
         (shared / "config.toml").write_text(line)
         (note,) = own_cargo_home(shared, tmp_path / str(number), stop)
         assert note == "cargo's shared config.toml is left out: it may hold a credential"

@@ -160,7 +160,12 @@ def test_a_secret_that_colours_cut_in_two_is_found_after_they_are_gone(place: re
 def test_names_show_no_colours_no_line_breaks_and_no_turned_writing(place: reports.Place) -> None:
     (place.folder / "b.json").write_text(remark("a\x1b[31mb\u202ec\td\r\ne", code="x\ny"))
     [annotation] = find(place).annotations
-    assert (annotation.message, annotation.code) == ("ab\ufffdc    d\ufffd\ne", "x y")
+    assert (annotation.message, annotation.code) == ("ab\ufffdc    d\ne", "x y")
+
+
+def test_tabs_and_short_texts_are_not_cut(place: reports.Place) -> None:
+    (place.folder / "b.json").write_text(remark("\ta"))
+    assert [a.message for a in find(place).annotations] == ["    a"]
 
 
 def test_errors_come_first_and_a_warning_that_became_an_error_is_one_remark(place: reports.Place) -> None:

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raibid.worker.text import TextCleaner
+from raibid.worker.text import TextCleaner, excerpt, visible
 
 
 def cleaned(*pieces: bytes) -> str:
@@ -79,3 +79,15 @@ def test_a_progress_bar_is_not_shown_before_its_end() -> None:
 
 def test_in_a_long_line_an_overwrite_starts_a_new_line() -> None:
     assert cleaned(b"x" * 5000, b"\rnew\n") == "x" * 5000 + "\nnew\n"
+
+
+def test_a_text_for_a_record_has_no_colours_and_nothing_unseen() -> None:
+    coloured = "\x1b[1;31mred\x1b[0m \x1b]8;;https://evil.example\x07link\x1b]8;;\x07 \x1b(B\x1b"
+    assert visible(coloured) == "red link (B"
+    assert visible("a\u202eb\x00c\u200bd\x85e") == "a\ufffdb\ufffdc\ufffdd\ufffde"
+
+
+def test_an_excerpt_says_that_it_is_one() -> None:
+    assert excerpt("a b\n c", 10) == "a b c"
+    assert excerpt("a b\n c", 10, lines=True) == "a b\n c"
+    assert excerpt("x" * 11, 10) == "x" * 9 + "…"

@@ -14,7 +14,18 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
 import raibid
-from raibid.api import background, badges, cron_routes, health, jobs, queue, reconcile_routes, webhooks
+from raibid.api import (
+    background,
+    badges,
+    cron_routes,
+    github_sync,
+    health,
+    jobs,
+    mirror_routes,
+    queue,
+    reconcile_routes,
+    webhooks,
+)
 from raibid.api.approvals import Approvals
 from raibid.api.archive import Archive
 from raibid.api.auth import Tokens
@@ -26,6 +37,8 @@ from raibid.api.forges import forges_of
 from raibid.api.log_stream import Streams, streaming_client
 from raibid.api.logs import logs
 from raibid.api.metrics import Metrics
+from raibid.api.mirror_keeper import MirrorKeeper, MirrorPlaces
+from raibid.api.mirror_metrics import MirrorMetrics
 from raibid.api.notifications import Notifications
 from raibid.api.openapi import describe
 from raibid.api.parts import Parts
@@ -35,7 +48,7 @@ from raibid.api.remembered import Remembered
 from raibid.api.settings import Settings
 from raibid.api.statuses import Statuses
 from raibid.api.telling import Telling
-from raibid.forge import load_enrolment
+from raibid.forge import Enrolment, load_enrolment
 from raibid.ledger import Ledger
 from raibid.store import Store
 
@@ -43,6 +56,7 @@ from raibid.store import Store
 # 59 µs per line. First in the list, so that the hot path matches at once.
 _PLAIN: list[BaseRoute] = [
     *(Route(path, endpoint, methods=["POST"]) for path, endpoint in webhooks.ENDPOINTS.items()),
+    Route(github_sync.PATH, github_sync.github_sync, methods=["POST"]),
     Route("/jobs/{job_id}/logs", logs, methods=["GET"]),
 ]
 
@@ -55,6 +69,14 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
     """
     metrics, forges = Metrics(ledger.depth), forges_of(settings)
     enrolment, archive = load_enrolment(settings.enrolment_file), Archive(store)
+    reconciler = Reconciler(
+        ledger,
+        forges,
+        enrolment,
+        metrics,
+        questions=settings.reconcile_questions,
+        fresh=settings.reconcile_seconds / 2,
+    )
     parts = Parts(
         settings=settings,
         ledger=ledger,
@@ -75,15 +97,9 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
         ),
         real_changes=RealChanges(forges, metrics),
         approvals=Approvals(ledger, forges, enrolment, metrics),
-        reconciler=Reconciler(
-            ledger,
-            forges,
-            enrolment,
-            metrics,
-            questions=settings.reconcile_questions,
-            fresh=settings.reconcile_seconds / 2,
-        ),
+        reconciler=reconciler,
         cron=Cron(ledger, forges, enrolment, metrics),
+        mirrors=_mirrors(settings, ledger, store, enrolment, metrics, reconciler),
         badges=Remembered(settings.badge_seconds),
         closing=asyncio.Event(),
     )
@@ -97,11 +113,34 @@ def create_app(settings: Settings, ledger: Ledger, store: Store) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for router in (jobs.router, queue.router, badges.router, reconcile_routes.router, cron_routes.router, health.router):
-        app.include_router(router)
+    for routes in (jobs, queue, badges, reconcile_routes, cron_routes, mirror_routes, health):
+        app.include_router(routes.router)
     add_error_handlers(app)
     describe(app, public_url=settings.public_url)
     return app
+
+
+def _mirrors(
+    settings: Settings, ledger: Ledger, store: Store, enrolment: Enrolment, metrics: Metrics, reconciler: Reconciler
+) -> MirrorKeeper | None:
+    if settings.mirrors_file is None or settings.forge_credentials_file is None:
+        return None
+    places = MirrorPlaces(
+        file=settings.mirrors_file,
+        gitea_url=settings.gitea_url,
+        credentials=settings.forge_credentials_file,
+        tokens=settings.mirror_tokens_dir,
+    )
+    return MirrorKeeper(
+        ledger,
+        places,
+        store,
+        enrolment,
+        MirrorMetrics(metrics.registry, ledger.mirrors.all),
+        # Gitea need not send hooks for what a mirror brings: whoever builds it hears of it from us.
+        lambda name: reconciler.look_at(name, "gitea"),
+        survey_seconds=settings.mirror_survey_seconds,
+    )
 
 
 @asynccontextmanager
@@ -116,5 +155,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await work
         parts.real_changes.close()
+        if parts.mirrors:
+            await asyncio.to_thread(parts.mirrors.close)
         await asyncio.to_thread(parts.batcher.close)
         await parts.streams.client.aclose()

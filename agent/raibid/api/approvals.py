@@ -1,17 +1,19 @@
-"""Held jobs of people who may push anyway: the forge is asked once whether they may, then the job goes on.
+"""Held jobs of people who may push anyway, or whose commit such a person approved on the forge: they go on.
 
 Owns: which held jobs, when the forge is asked again, in whose name it goes on.
-Leaves to others: whose right counts (`raibid.forge.approval`), approval by a person (`jobs.py`), the step itself
-(`raibid.ledger`).
+Leaves to others: whose right counts (`raibid.forge.approval`, `raibid.forge.reviews`), approval with a token
+(`jobs.py`), the step itself (`raibid.ledger`).
 
-A commit that came later is another job, and asked about again. Nothing is remembered that matters: an API that was
-restarted asks once more.
+The forge is asked once per job, and once more for each review it tells of. A commit that came later is another job.
+Nothing is remembered that matters: an API that was restarted asks anew. The webhook of a review is only a hint; who
+approved which commit is asked, for Gitea tells the newest commit of a review of an older one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from queue import SimpleQueue
 from typing import Final
 
 import structlog
@@ -19,12 +21,13 @@ import structlog
 from raibid.api.forges import Connect
 from raibid.api.metrics import Metrics
 from raibid.api.patience import Patience
-from raibid.forge import Enrolment
+from raibid.forge import Enrolment, dedupe_key
 from raibid.forge.approval import vouchers
-from raibid.forge.errors import CallError, ForgeRefusedError, ForgeUnavailableError
+from raibid.forge.errors import CallError, ForgeForbiddenError, ForgeRefusedError, ForgeUnavailableError
 from raibid.forge.forge import Forge
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError
-from raibid.model.job import Job
+from raibid.model.job import Job, JobStatus
+from raibid.model.pull_request_event import PullRequestReviewed, pull_number
 
 _log: Final = structlog.get_logger("raibid.api")
 _MOST: Final = 1_000
@@ -50,7 +53,21 @@ class Approvals:
         self._patience = patience or Patience(first=1.0, longest=60.0)
         """Of forges."""
         self._settled: set[str] = set()
-        """Held jobs that wait for a person, whatever else happens."""
+        """Held jobs that wait for a person: an operator, or a review."""
+        self._reviewed: SimpleQueue[str] = SimpleQueue()
+        """Held jobs to ask about again; from other threads."""
+
+    def look_again(self, review: PullRequestReviewed) -> list[str]:
+        """Ask about a pull request's held job in the next round; its id, if it has one.
+
+        Raises:
+            LedgerError: Redis failed.
+        """
+        found = self._ledger.heads.jobs([dedupe_key(review.repo, review.ref, review.sha)])
+        held = [job.id for job in found if job and job.status is JobStatus.HELD]
+        for job_id in held:
+            self._reviewed.put(job_id)
+        return held
 
     def round(self, closing: Callable[[], bool] = lambda: False) -> int:
         """Ask about the held jobs that nobody was asked about; how many went on.
@@ -60,6 +77,8 @@ class Approvals:
         """
         if not self._forges:
             return 0
+        while not self._reviewed.empty():
+            self._settled.discard(self._reviewed.get())
         held = self._ledger.held(_MOST)
         self._settled &= set(held)
         done = 0
@@ -83,36 +102,49 @@ class Approvals:
             return None
 
     def _look(self, job: Job, connections: ExitStack, open_forges: dict[str, Forge]) -> int:
-        forge, people = job.spec.forge, vouchers(job.spec)
-        rule = self._enrolment.rule(job.spec.repo)
-        if not people or forge not in self._forges or (rule and rule.approval):
-            self._settled.add(job.id)  # an operator's rule wants a person, whoever the author is
+        forge, rule = job.spec.forge, self._enrolment.rule(job.spec.repo)
+        if not job.spec.fork or forge not in self._forges or (rule and rule.approval):
+            self._settled.add(job.id)  # an operator's rule wants an operator, whoever the author is
             return 0
         if self._patience.waits(forge):
             return 0
         try:
             if forge not in open_forges:
                 open_forges[forge] = connections.enter_context(self._forges[forge]())
-            may = all(open_forges[forge].may_write(job.spec.repo, person) for person in people)
+            by = self._approved_by(open_forges[forge], job)
         except CallError as error:
             self._failed(job, error)
             return 0
         self._patience.succeeded(forge)
         self._settled.add(job.id)
-        self._metrics.approval(forge, "approved" if may else "left")
-        if may:
-            self._ledger.approve(job.id, f"{job.spec.author}, who may push")
-            _log.info("approved: its author may push", job=job.id, repo=job.spec.repo, author=job.spec.author)
-        return int(may)
+        self._metrics.approval(forge, "approved" if by else "left")
+        if by:
+            self._ledger.approve(job.id, by)
+            _log.info("approved", job=job.id, repo=job.spec.repo, by=by)
+        return int(bool(by))
+
+    def _approved_by(self, forge: Forge, job: Job) -> str:
+        """Whose word lets the commit in; empty: nobody's yet. Raises CallError: the forge does not say."""
+        spec = job.spec
+        if self._may_all_write(forge, job, vouchers(spec)):
+            return f"{spec.author}, who may push"
+        return next((f"{user}'s review" for user in forge.approvers(spec.repo, pull_number(spec.ref), spec.sha)), "")
+
+    def _may_all_write(self, forge: Forge, job: Job, people: Sequence[str]) -> bool:
+        try:
+            return bool(people) and all(forge.may_write(job.spec.repo, person) for person in people)
+        except ForgeForbiddenError as error:
+            # Gitea tells it to the repository's administrators alone. A review is no less than that.
+            self._metrics.approval(job.spec.forge, "refused")
+            _log.warning("the forge does not say who may push", job=job.id, repo=job.spec.repo, error=str(error))
+            return False
 
     def _failed(self, job: Job, error: CallError) -> None:
         forge = job.spec.forge
         if isinstance(error, ForgeRefusedError):
             self._settled.add(job.id)
             self._metrics.approval(forge, "refused")
-            _log.warning(
-                "the forge does not say who may push; a person must", job=job.id, error=str(error)
-            )
+            _log.warning("the forge does not say who may push; a person must", job=job.id, error=str(error))
             return
         self._metrics.approval(forge, "away")
         if self._patience.failed(forge, error.retry_after if isinstance(error, ForgeUnavailableError) else 0.0):

@@ -66,6 +66,15 @@ def require(request: Request, scope: Scope) -> str:
     return tokens.check(request.headers.get("authorization"), scope)
 
 
+def is_known(request: Request) -> bool:
+    """Whether the caller has a token to read with; where records are public, it need not have one."""
+    try:
+        require(request, Scope.READ)
+    except ApiError:
+        return False
+    return True
+
+
 def _reader(request: Request) -> None:
     if not request.app.state.parts.tokens.public_read:
         require(request, Scope.READ)

@@ -34,6 +34,7 @@ async def run(parts: Parts) -> None:
         _repeat(parts, "notifications", notify),
         _repeat(parts, "reconciler", reconcile, every=parts.settings.reconcile_seconds),
         _repeat(parts, "cron", lambda parts: parts.cron.round()),
+        _repeat(parts, "mirrors", keep_mirrors, every=1.0),
         _repeat(parts, "approvals", approve_held, every=parts.settings.status_seconds),
     )
 
@@ -73,6 +74,11 @@ def tell_forges(parts: Parts) -> int:
 def notify(parts: Parts) -> int:
     """Tell people how jobs ended; how many messages that were."""
     return parts.notifications.round(parts.closing.is_set)
+
+
+def keep_mirrors(parts: Parts) -> int:
+    """Look at the mirrors whose time has come; how many that are."""
+    return parts.mirrors.round() if parts.mirrors else 0
 
 
 def approve_held(parts: Parts) -> int:

@@ -1,6 +1,6 @@
 """One comment at a pull request: what its newest build found, once it has ended.
 
-Owns: which of a pull request's jobs speaks, and what becomes of an older comment when there is nothing to say any more.
+Owns: which of a pull request's jobs speaks, and whether it begins.
 Leaves to others: the text (`raibid.forge.comment`), finding our comment (the forges' clients), when it is written and
 again (`telling.py`).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from raibid.forge.comment import comment_of
+from raibid.forge.comment import comment_of, nothing_left
 from raibid.forge.forge import Forge
 from raibid.ledger import Ledger
 from raibid.model.job import Job
@@ -43,10 +43,10 @@ class Comments:
         and even have spoken while this word was on its way. Then the newer one speaks once more.
         """
         if not self._superseded(job):
-            text = comment_of(job, self._public_url)
-            forge.upsert_comment(
-                job.spec.repo, _number(job), MARKER, text or _nothing(job), rewrite_only=not text
-            )  # fmt: skip
+            found = comment_of(job, self._public_url)
+            # Even with nothing found: an older comment would go on telling of what is mended.
+            text = found or nothing_left(job, self._public_url)
+            forge.upsert_comment(job.spec.repo, _number(job), MARKER, text, rewrite_only=not found)
             self._superseded(job)
 
     def _superseded(self, job: Job) -> bool:
@@ -72,8 +72,3 @@ def _number(job: Job) -> int:
     """Of the pull request; 0: the job is of none."""
     match = _PULL_REQUEST.fullmatch(job.spec.ref)
     return int(match[1]) if match and job.spec.event == "pull_request" else 0
-
-
-def _nothing(job: Job) -> str:
-    """In the place of an older comment, which would otherwise still tell of findings that are gone."""
-    return f"The build of {job.spec.sha[:10]} ended with {job.status} and has nothing more to report."

@@ -8,7 +8,7 @@ Leaves to others: the times and the job (`raibid.forge`), remembering (`raibid.l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -16,15 +16,20 @@ import structlog
 
 from raibid.api.forges import Connect
 from raibid.api.metrics import Metrics
+from raibid.api.patience import Patience
 from raibid.forge import Enrolment, PayloadError, names
 from raibid.forge.cron import Origin, build_of, schedules
 from raibid.forge.errors import CallError, ForgeNotFoundError
 from raibid.forge.schedule import Schedule
 from raibid.ledger import Ledger, NewJob
 from raibid.ledger.crons import SeenTo
+from raibid.model.job import JobSpec
 
 _log: Final = structlog.get_logger("raibid.api")
 _SHOWN: Final = 3
+"""Times of a schedule."""
+_LOOKED_AT: Final = 100
+"""Jobs of a repository."""
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +62,7 @@ class Cron:
         enrolment: Enrolment,
         metrics: Metrics,
         *,
+        patience: Patience[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
@@ -67,7 +73,8 @@ class Cron:
         self._schedules: Final = schedules(enrolment)
         self._begun = False
         self._troubles: dict[str, str] = {}
-        """Schedule → why its time is not a job yet; said once in the log."""
+        """Schedule → why its time is not a job yet."""
+        self._patience = patience or Patience(first=5.0, longest=600.0)
 
     def round(self) -> int:
         """Enqueue what is due; how many jobs that made.
@@ -100,21 +107,24 @@ class Cron:
         due = schedule.due(seen.until, now)
         if due is None:
             return 0
+        if self._patience.waits(schedule.key):
+            return 0
         origin = self._origin(schedule)
         if isinstance(origin, str):
-            self._trouble(schedule, origin)
+            self._failed(schedule, origin)
             return 0
         build = build_of(schedule, due, origin, self._enrolment)
         [made] = self._ledger.enqueue([NewJob(spec=build.spec, dedupe=build.dedupe, hold=build.hold)])
         self._ledger.crons.remember(schedule.key, SeenTo(due, made.id))
         self._troubles.pop(schedule.key, None)
+        self._patience.succeeded(schedule.key)
         if made.created:
             _log.info("scheduled", repo=schedule.repo, branch=schedule.rule.branch, job=made.id, late=round(now - due))
         return int(made.created)
 
-    def _trouble(self, schedule: Schedule, why: str) -> None:
-        if self._troubles.get(schedule.key) != why:
-            self._troubles[schedule.key] = why
+    def _failed(self, schedule: Schedule, why: str) -> None:
+        self._troubles[schedule.key] = why
+        if self._patience.failed(schedule.key):
             self._metrics.system_error("cron")
             _log.error("a scheduled time is not built", repo=schedule.repo, branch=schedule.rule.branch, error=why)
 
@@ -122,30 +132,34 @@ class Cron:
 
     def _origin(self, schedule: Schedule) -> Origin | str:
         """Where to clone from, or why nobody knows."""
-        rule, away = schedule.rule, ""
+        rule, away, without = schedule.rule, "", set[str]()
         for name, connect in self._forges.items():
             if rule.forge not in ("", name):
                 continue
             try:
                 return self._asked(name, connect, schedule)
             except ForgeNotFoundError:
-                continue
+                without.add(name)
             except (CallError, PayloadError) as error:
-                # A build of whatever the branch has at checkout is worth more than a status at a known commit.
-                away = away or f"{name}: {error}"
-                _log.warning(
-                    "schedule built without asking the forge", repo=schedule.repo, forge=name, error=str(error)
-                )
-        page = self._ledger.records.page(repo=schedule.repo, limit=1)
-        latest = page.jobs[0].spec if page.jobs else None
-        clone_url = rule.clone_url or (latest.clone_url if latest else "")
-        if not clone_url:
-            return away or "no forge has it and it had no job yet: name its `clone_url` in the enrolment file"
+                away = f"{name}: {error}"
+        # Of a forge that is away: whatever the branch has at checkout is worth more than a status at a known commit.
+        latest = self._latest(schedule, without)
+        if not rule.clone_url and latest is None:
+            return away or "no forge has it, and no forge's job tells: name its `clone_url` in the enrolment file"
         return Origin(
-            clone_url=clone_url,
+            clone_url=rule.clone_url or (latest.clone_url if latest else ""),
             forge=rule.forge or (latest.forge if latest else ""),
             default_branch=latest.default_branch if latest else "",
         )
+
+    def _latest(self, schedule: Schedule, without: Collection[str]) -> JobSpec | None:
+        """The repository's latest job that a forge brought which may still have it. Of one that a person started the
+        URL may be anybody's."""
+        jobs = self._ledger.records.page(repo=schedule.repo, limit=_LOOKED_AT).jobs
+        forges = {job.spec.forge for job in jobs} - {"", *without}
+        if schedule.rule.forge:
+            forges &= {schedule.rule.forge}
+        return next((job.spec for job in jobs if job.spec.forge in forges), None)
 
     def _asked(self, name: str, connect: Connect, schedule: Schedule) -> Origin | str:
         rule = schedule.rule

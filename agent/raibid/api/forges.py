@@ -14,7 +14,7 @@ from raibid.api.settings import Settings
 from raibid.forge.answers import AnswerMemory
 from raibid.forge.forge import Forge
 from raibid.forge.gitea import GiteaClient
-from raibid.forge.github import GithubClient
+from raibid.forge.github import App, GithubClient
 from raibid.forge.rate import RateGate
 
 Connect = Callable[[], AbstractContextManager[Forge]]
@@ -22,16 +22,14 @@ Connect = Callable[[], AbstractContextManager[Forge]]
 
 
 def forges_of(settings: Settings) -> dict[str, Connect]:
-    """The forges that have an address; without the file of credentials, none."""
-    credentials = settings.forge_credentials_file
-    if credentials is None:
-        return {}
+    """The forges that have an address and somebody to speak as."""
+    credentials, app = settings.forge_credentials_file, settings.github_app_file
     forges: dict[str, Connect] = {}
-    if settings.gitea_url:
+    if settings.gitea_url and credentials:
         forges["gitea"] = partial(GiteaClient.connect, settings.gitea_url, credentials)
-    if settings.github_url:
+    if settings.github_url and (who := App(settings.github_url, app) if app else credentials):
         # One count of calls and one memory of answers for all its clients: GitHub counts per user, and a 304 is free.
         forges["github"] = partial(
-            GithubClient.connect, settings.github_url, credentials, gate=RateGate(), memory=AnswerMemory()
+            GithubClient.connect, settings.github_url, who, gate=RateGate(), memory=AnswerMemory()
         )
     return forges

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from raibid.api.auth import READ, Caller
+from raibid.api.auth import READ, Caller, is_known
 from raibid.api.body import body_of, described
 from raibid.api.errors import ApiError, json_response
 from raibid.api.listing import Filters, list_jobs
@@ -25,7 +25,7 @@ from raibid.api.lookup import existing
 from raibid.api.openapi import READING_A_BODY, answers
 from raibid.api.parts import parts_of
 from raibid.forge import must_be_approved, names
-from raibid.ledger import NewJob, Why
+from raibid.ledger import NewJob, Page, Why
 from raibid.model.job import JobSpec, JobStatus, Priority
 from raibid.model.job_id import is_job_id
 from raibid.model.pipeline_types import EnvName
@@ -87,17 +87,18 @@ def list_(
     cursor: Annotated[str, AfterValidator(_cursor)] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """Jobs newest first, archived ones included. The answer's `cursor` gives the next page, empty at the end."""
+    """Jobs newest first, archived ones included; tests and annotations as numbers. `cursor` gives the next page."""
     parts = parts_of(request)
     filters = Filters(frozenset(status or ()), repo, branch)
     page = list_jobs(parts.ledger, parts.archive, filters, cursor=cursor, limit=limit, now=datetime.now(UTC))
-    return json_response(page)
+    return json_response(Page([job.brief for job in page.jobs], page.cursor))
 
 
 @router.get("/jobs/{job_id}", dependencies=[READ], responses=answers("Job", 404))
 def show(request: Request, job_id: str) -> Response:
-    """One job's record."""
-    return json_response(existing(parts_of(request), job_id).job)
+    """One job's record. A caller without a token gets tests and annotations as numbers: their words are the log's."""
+    job = existing(parts_of(request), job_id).job
+    return json_response(job if is_known(request) else job.brief)
 
 
 @router.get("/jobs/{job_id}/why", dependencies=[READ], responses=answers("Why", 404))

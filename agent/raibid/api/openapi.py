@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 
 from raibid.api.cron import Crontab
 from raibid.api.look import Look
+from raibid.api.mirror_keeper import MirrorView
 from raibid.api.reconciler import Reconciliation
 from raibid.ledger import Depth, Enqueued, Page, Why
 from raibid.model.job import Job, JobStatus
@@ -44,6 +45,18 @@ class Looks(msgspec.Struct, frozen=True):
 
     round: int  #: 202: the round to wait for, as `GET /reconcile` counts them
     looks: list[Look]
+
+
+class Mirrors(msgspec.Struct, frozen=True):
+    """Every mirror, by name."""
+
+    mirrors: list[MirrorView]
+
+
+class Syncing(msgspec.Struct, frozen=True):
+    """Mirrors that are looked at soon."""
+
+    mirrors: list[str]
 
 
 class DeadLetters(msgspec.Struct, frozen=True):
@@ -112,7 +125,10 @@ _OPEN: Final = ("/webhook/", "/badges/", "/healthz", "/readyz", "/metrics")
 
 
 def _schemas() -> dict[str, Any]:
-    types = [Crontab, Depth, Enqueued, Error, DeadLetters, Job, Looks, Page, Reconciliation, Skipped, Status, Why]
+    types = [
+        Crontab, Depth, Enqueued, Error, DeadLetters, Job, Looks, Mirrors, Page, Reconciliation, Skipped, Status,
+        Syncing, Why,
+    ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Why"]["properties"]["sentence"] = {"type": "string", "description": "one line for people"}
     return dict(schemas)
@@ -146,6 +162,18 @@ def _parameter(where: str, name: str, description: str, *, required: bool = Fals
 _PLAIN_PATHS: Final[dict[str, Any]] = {
     "/webhook/gitea": _webhook("Gitea", "X-Gitea-Signature"),
     "/webhook/github": _webhook("GitHub", "X-Hub-Signature-256"),
+    "/webhook/github-sync": {
+        "post": {
+            **_webhook("GitHub-Sync", "X-Hub-Signature-256")["post"],
+            "summary": "GitHub tells that a mirror's source was pushed to",
+            "description": "202 once the wish to sync is in Redis; 204: no mirror of ours, or no push.",
+            "responses": {
+                "202": {"description": "OK", "content": {"application/json": {"schema": _ref("Syncing")}}},
+                "204": {"description": "nothing to sync"},
+                **{str(code): _error(code) for code in (400, 401, 408, 413, 415, 503)},
+            },
+        }
+    },
     "/jobs/{job_id}/logs": {
         "get": {
             "tags": ["jobs"],

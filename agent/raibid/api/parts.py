@@ -14,6 +14,7 @@ from raibid.api.batcher import Batcher
 from raibid.api.cron import Cron
 from raibid.api.log_stream import Streams
 from raibid.api.metrics import Metrics
+from raibid.api.mirror_keeper import MirrorKeeper
 from raibid.api.notifications import Notifications
 from raibid.api.real_changes import RealChanges
 from raibid.api.reconciler import Reconciler
@@ -42,6 +43,8 @@ class Parts:
     approvals: Approvals
     reconciler: Reconciler
     cron: Cron
+    mirrors: MirrorKeeper | None
+    """None: the settings name no file of mirrors."""
     badges: Remembered[tuple[str, str], str]
     """Repository and branch → SVG."""
     closing: asyncio.Event

@@ -71,12 +71,19 @@ class Settings(BaseSettings):
     """The Gitea that is told commit statuses; empty: none is."""
     github_url: str = Field(default="", pattern=_ADDRESS, validation_alias=Env.GITHUB_URL)
     """GitHub's API, likewise: `https://api.github.com`, or `https://HOST/api/v3` of an enterprise's own."""
+    github_app_file: Path | None = Field(default=None, validation_alias=Env.GITHUB_APP_FILE)
+    """Speaks for the pool at GitHub, in place of a line of the credentials file (`raibid.forge.github.app`)."""
     forge_credentials_file: Path | None = Field(default=None, validation_alias=Env.FORGE_CREDENTIALS_FILE)
     """`https://user:token@host` per line. Read when there is something to tell, so that a token can be rotated."""
     notify_file: Path | None = Field(default=None, validation_alias=Env.NOTIFY_FILE)
     """Targets of notifications: a name and its URL per line. Read anew when there is something to send."""
     status_seconds: float = Field(default=1.0, gt=0, validation_alias=Env.STATUS_SECONDS)
     """Between two looks for jobs whose forge does not know where they stand; one costs a read of an empty set."""
+    mirrors_file: Path | None = Field(default=None, validation_alias=Env.MIRRORS_FILE)
+    """How mirrors are kept. Read anew at each survey."""
+    mirror_tokens_dir: Path | None = Field(default=None, validation_alias=Env.MIRROR_TOKENS_DIR)
+    mirror_survey_seconds: float = Field(default=300.0, gt=0, validation_alias=Env.MIRROR_SURVEY_SECONDS)
+    """Between two looks which mirrors there are."""
     reconcile_seconds: float = Field(default=180.0, gt=0, validation_alias=Env.RECONCILE_SECONDS)
     """Between two comparisons of the forges' heads with what is remembered of them."""
     reconcile_questions: int = Field(default=500, ge=10, validation_alias=Env.RECONCILE_QUESTIONS)
@@ -100,9 +107,12 @@ class Settings(BaseSettings):
     def _files_are_usable(self) -> Self:
         """Read every secret file once now: a missing one must stop the start, not a request."""
         _ = self.webhook_secrets, self.read_tokens, self.write_tokens
-        named = [name for name, url in ((Env.GITEA_URL, self.gitea_url), (Env.GITHUB_URL, self.github_url)) if url]
+        with_token = "" if self.github_app_file else self.github_url
+        named = [name for name, url in ((Env.GITEA_URL, self.gitea_url), (Env.GITHUB_URL, with_token)) if url]
         if named and not self.forge_credentials_file:
             raise ValueError(f"{Env.FORGE_CREDENTIALS_FILE}: needed with {named[0]}: no forge takes a status unasked")
+        if self.mirrors_file and not self.gitea_url:
+            raise ValueError(f"{Env.MIRRORS_FILE}: needs {Env.GITEA_URL}: mirrors are kept in Gitea")
         return self
 
     @cached_property

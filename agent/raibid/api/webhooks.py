@@ -27,7 +27,8 @@ from raibid.api.settings import Settings
 from raibid.forge import Build, Event, PayloadError, Skip, decide, gitea, github, verify
 from raibid.ledger import LedgerError, NewJob
 from raibid.model.job import JobStatus
-from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
+from raibid.model.news import News
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent, PullRequestReviewed
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Webhook:
     """One forge's webhook: an ASGI endpoint, which Starlette calls without a wrapper."""
 
     forge: str
-    parse: Callable[[Mapping[str, str], bytes], Event | PullRequestClosed | None]
+    parse: Callable[[Mapping[str, str], bytes], News | None]
     limit: Callable[[Settings], int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +90,9 @@ async def _answer(request: Request, forge: Webhook, parts: Parts) -> tuple[Respo
         if isinstance(event, PullRequestClosed):
             called_off = await asyncio.to_thread(closed_pulls.call_off, parts.ledger, event)
             return json_response({"cancelled": called_off}), "closed"
+        if isinstance(event, PullRequestReviewed):
+            asked = await asyncio.to_thread(parts.approvals.look_again, event)
+            return json_response({"asked": asked}), "reviewed"
         return await _take_in(parts, event)
     except LedgerError as error:
         raise from_ledger(error) from error

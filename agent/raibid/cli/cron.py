@@ -42,25 +42,16 @@ def cron(*, output: Output = PLAIN) -> None:
     if not found:
         line("nothing is scheduled: the enrolment file has no `cron`")
         return
-    rows = (
-        (
-            one.repo,
-            one.branch,
-            one.schedule,
-            _when(one.next[:1], one.timezone),
-            _when((one.last,), one.timezone),
-            one.job,
-        )
+    rows = [
+        (one.repo, one.branch, one.schedule, _when(next(iter(one.next), 0.0), one), _when(one.last, one), one.job)
         for one in found
-    )
+    ]
     table(("repository", "branch", "schedule", "next", "last", "job"), rows)
     for one in found:
         if one.trouble:
             line(f"{one.repo} {one.branch}: {one.trouble}", "yellow")
 
 
-def _when(moment: tuple[float, ...], timezone: str) -> str:
-    """In the schedule's own time zone: that is how it was written down."""
-    if not any(moment):
-        return ""
-    return datetime.fromtimestamp(moment[0], ZoneInfo(timezone)).strftime("%a %Y-%m-%d %H:%M %Z")
+def _when(moment: float, of: _Scheduled) -> str:
+    """In the schedule's own time zone: that is how it was written down. Empty for never."""
+    return datetime.fromtimestamp(moment, ZoneInfo(of.timezone)).strftime("%a %Y-%m-%d %H:%M %Z") if moment else ""

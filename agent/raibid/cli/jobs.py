@@ -12,6 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from raibid.cli.client import Client
+from raibid.cli.findings import describe_findings
 from raibid.cli.output import PLAIN, Output, ago, duration, facts, line, table
 from raibid.model.job import Job, JobStatus
 
@@ -68,7 +69,7 @@ def jobs(
 
 
 def show(job: str, /, *, output: Output = PLAIN) -> None:
-    """One job: where it stands, its steps, its times; how agents of its attempts ended, if one ended badly.
+    """One job: where it stands, its steps, their tests and remarks; how its agents ended, if one ended badly.
 
     For example:
       raibid show 0r4d0k3n5q1zj8wb
@@ -104,7 +105,7 @@ def why(job: str, /, *, output: Output = PLAIN) -> None:
 
 
 def describe(job: Job) -> None:
-    """A job for people: facts, then its steps, then its attempts that ended with their pod."""
+    """A job for people: facts, its steps, what they reported, then its attempts that ended with their pod."""
     spec, report = job.spec, job.report
     facts(
         [
@@ -132,6 +133,8 @@ def describe(job: Job) -> None:
         line("")
         rows = ((s.name, s.outcome, duration(s.seconds), _mebibytes(s.peak_rss), s.reason) for s in report.steps)
         table(("step", "outcome", "took", "memory", ""), rows, status_column=1)
+    if report:
+        describe_findings(report)
     if job.pods:
         line("")
         ends = ((str(p.attempt), p.pod, p.node, ago(p.finished), p.cause) for p in job.pods)

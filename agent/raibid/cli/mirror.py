@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from cyclopts import App, Parameter
 
 from raibid.cli.errors import CliError
 from raibid.cli.output import PLAIN, Output, line
-from raibid.contract import ExitCode
+from raibid.contract import Env, ExitCode
 
 if TYPE_CHECKING:
     from raibid.cli.mirror_access import Access
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 app: Final = App(name="mirror", help="Mirrors as code: lint, plan, apply, verify.", help_format="plaintext")
 
-_FILE: Final = Path("mirrors.yaml")
+# By import path, so that they cost `lint` nothing.
+for _name in ("status", "sync", "verify", "hooks", "rotate-token"):
+    app.command(f"raibid.cli.mirror_sync:{_name.replace('-', '_')}", name=_name)
+
+_FILE: Final = Path(os.environ.get(Env.MIRRORS_FILE) or "mirrors.yaml")
 _STYLES: Final = {
     "owner": "green", "create": "green", "adopt": "cyan", "update": "yellow", "archive": "magenta", "delete": "red",
     "orphan": "dim", "conflict": "bold red",
@@ -44,7 +49,7 @@ def lint(file: Path = _FILE, /, *, output: Output = PLAIN) -> int:
     Parameters
     ----------
     file
-        The file.
+        The file; else RAIBID_MIRRORS_FILE, else mirrors.yaml.
     """
     from raibid.mirror.lint import lint as check
 
@@ -77,7 +82,7 @@ def plan(
     Parameters
     ----------
     file
-        The file.
+        The file; else RAIBID_MIRRORS_FILE, else mirrors.yaml.
     prune
         A mirror (owner/name in Gitea) that apply may delete; may be given several times.
     exit_code
@@ -93,7 +98,7 @@ def plan(
 
 
 @app.command
-def apply(*, file: Path = _FILE, prune: Prune = (), output: Output = PLAIN) -> int:
+def apply(*, file: Path = _FILE, prune: Prune = (), wait: float = 600.0, output: Output = PLAIN) -> int:
     """Do what plan shows, one repository after the other. Again is harmless: it goes on where it stopped.
 
     Ctrl-C lets the call under way end. With --json one document per line. Exit code 1 if something was not done.
@@ -105,9 +110,11 @@ def apply(*, file: Path = _FILE, prune: Prune = (), output: Output = PLAIN) -> i
     Parameters
     ----------
     file
-        The file.
+        The file; else RAIBID_MIRRORS_FILE, else mirrors.yaml.
     prune
         A mirror (owner/name in Gitea) that is deleted; may be given several times.
+    wait
+        Seconds to wait for a clone that Gitea is still at, for an earlier run or after a lost answer.
     """
     from raibid.cli.mirror_access import Access, read, told
     from raibid.cli.mirror_progress import end, shown
@@ -119,7 +126,9 @@ def apply(*, file: Path = _FILE, prune: Prune = (), output: Output = PLAIN) -> i
         if not output.json:
             _show(made, output)
         with shown(output, len(made.to_do)) as tell:
-            applier = Applier(gitea=gitea, tokens=access.tokens, guard=mirrors.guard(), tell=tell, stop=stop)
+            applier = Applier(
+                gitea=gitea, tokens=access.tokens, guard=mirrors.guard(), tell=tell, stop=stop, patience=wait
+            )
             summary = applier.apply(made)
     if made.to_do or output.json:
         end(output, summary)
@@ -133,7 +142,7 @@ def _plan(access: Access, file: MirrorsFile, gitea: GiteaMirrors, prune: tuple[s
     from raibid.mirror.plan import plan as decide
     from raibid.mirror.survey import actual, listings
 
-    desired = desire(file, listings(file, access.github))
+    desired = desire(file, listings(file, access.github), access.github_site)
     return decide(desired, actual(desired, gitea, also=prune), prune)
 
 

@@ -11,20 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from raibid.cli.errors import CliError
 from raibid.contract import Env, ExitCode
-from raibid.forge.credentials import Token
+from raibid.forge.credentials import Token, login_for
 from raibid.forge.errors import CallError, ForgeForbiddenError, ForgeLoginError, ForgeUnavailableError
+from raibid.forge.gitea.mirror_form import MirrorForm
 from raibid.forge.gitea.mirrors import GiteaMirrors
-from raibid.forge.github.client import HEADERS, GithubClient
+from raibid.forge.github.client import HEADERS, GithubClient, site_of
 from raibid.forge.session import Session
 from raibid.mirror.config import MirrorsFile
 from raibid.mirror.errors import MirrorError, MirrorFileError
 from raibid.mirror.lint import load
 from raibid.mirror.tokens import Tokens
 
-GITHUB: str = "https://api.github.com"
+GITHUB: Final = "https://api.github.com"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,18 @@ class Access:
             tokens=Tokens(Path(directory) if directory else None),
         )
 
+    @property
+    def github_site(self) -> str:
+        """Where GitHub's clone URLs begin."""
+        return site_of(self.github_url)
+
     def gitea(self) -> GiteaMirrors:
         """Gitea as its line of the credentials file."""
         return GiteaMirrors.connect(self.gitea_url, self.credentials)
+
+    def form(self) -> MirrorForm:
+        """Gitea's pages as the same user: its line then has a password, not a token."""
+        return MirrorForm(self.gitea_url, login_for(self.gitea_url, self.credentials))
 
     def github(self, token: str = "") -> GithubClient:
         """GitHub as the named token, else as its line of the credentials file."""

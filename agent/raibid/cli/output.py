@@ -34,6 +34,8 @@ STATUS_STYLES: Final = {
     "dead": "bold red",
     "timeout": "red",
     "skipped": "dim",
+    "error": "red",
+    "warning": "yellow",
 }
 
 

@@ -1,146 +1,18 @@
 """Every name that two programs must spell alike.
 
-Owns: Redis keys, the consumer group, environment variables, event names, defaults that both sides assume.
+Owns: environment variables, event names, defaults that both sides assume; Redis' keys and the consumer group are in
+`keys.py`.
 Leaves to others: what the keys hold (`raibid.ledger`), what the numbers cost (`components.budget`).
-Imports nothing, so that both halves of the project may import it.
+Imports nothing but its own files, so that both halves of the project may import it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-STREAM: Final = "ci-jobs"
-"""The work stream: one entry per job that an agent may take now; KEDA reads its length."""
-
-GROUP: Final = "ci-workers"
-"""The consumer group, created at 0 so that nothing queued before it is skipped."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The ledger's Redis keys; all share the stream's hash tag (`ci-jobs` and `{ci-jobs}:…` hash alike)."""
-
-    stream: str = STREAM
-
-    def _named(self, suffix: str) -> str:
-        return f"{{{self.stream}}}:{suffix}"
-
-    @property
-    def job(self) -> str:
-        """Prefix of a job's record (hash): `{ci-jobs}:job:<id>`."""
-        return self._named("job:")
-
-    @property
-    def lane(self) -> str:
-        """Prefix of a lane (sorted set job → score): `{ci-jobs}:lane:<repository>|<resource>`."""
-        return self._named("lane:")
-
-    @property
-    def lanes(self) -> str:
-        """Each non-empty lane → its head's score (sorted set)."""
-        return self._named("lanes")
-
-    @property
-    def held(self) -> str:
-        """Jobs that wait for approval → when they came (sorted set)."""
-        return self._named("held")
-
-    @property
-    def turn(self) -> str:
-        """Repository → number of its latest admission (hash): who was served least recently."""
-        return self._named("turn")
-
-    @property
-    def limits(self) -> str:
-        """`repo:<name>` or `resource:<name>` (`*` for all) → jobs at once (hash)."""
-        return self._named("limits")
-
-    @property
-    def settings(self) -> str:
-        """Window, pause, last score, counters of the ledger itself (hash)."""
-        return self._named("settings")
-
-    @property
-    def dedupe(self) -> str:
-        """Prefix of a dedupe key (string → job id)."""
-        return self._named("dedupe:")
-
-    @property
-    def log(self) -> str:
-        """Prefix of a job's log (stream of chunks)."""
-        return self._named("log:")
-
-    @property
-    def dead(self) -> str:
-        """Dead letters (stream, about the newest 1,000)."""
-        return self._named("dead")
-
-    @property
-    def events(self) -> str:
-        """One entry per transition, written in the same atomic step (stream, capped)."""
-        return self._named("events")
-
-    @property
-    def index(self) -> str:
-        """All known job ids in order of time (sorted set, score 0, read by BYLEX)."""
-        return self._named("index")
-
-    @property
-    def unarchived(self) -> str:
-        """Finished jobs that the archive does not hold yet (set)."""
-        return self._named("unarchived")
-
-    @property
-    def untold(self) -> str:
-        """Jobs whose status changed since their forge was told (set)."""
-        return self._named("untold")
-
-    @property
-    def heads(self) -> str:
-        """Prefix of what was last seen of a repository: `<forge>|<repository>` (hash ref → commit)."""
-        return self._named("heads:")
-
-    @property
-    def watched(self) -> str:
-        """`<forge>|<repository>` → standing, last look; `<forge>` → when all of it was first listed (hash)."""
-        return self._named("watched")
-
-    @property
-    def agent(self) -> str:
-        """Prefix of what an agent claimed last (hash: job, attempt, token, told): finds the job of a pod that ended."""
-        return self._named("agent:")
-
-    @property
-    def stuck(self) -> str:
-        """Agents that cannot start → why, in one line (hash)."""
-        return self._named("stuck")
-
-    @property
-    def newest(self) -> str:
-        """Prefix of a superseding group's newest job (hash: job, sha, at, past): `{ci-jobs}:newest:<group>`."""
-        return self._named("newest:")
-
-    @property
-    def holder(self) -> str:
-        """Prefix of who has a concurrency group (hash: job): `{ci-jobs}:holder:<repository>|<group>`."""
-        return self._named("holder:")
-
-    @property
-    def cron(self) -> str:
-        """Schedule of the enrolment file → the latest of its times that was seen to (hash, Unix seconds)."""
-        return self._named("cron")
-
-    @property
-    def pace(self) -> str:
-        """Repository → smoothed build time in ms (hash): the estimate in `why`."""
-        return self._named("pace")
-
-    def as_lua(self) -> dict[str, str]:
-        """The names a script may use, as `key.<name>`."""
-        names = [n for n, v in vars(Keys).items() if isinstance(v, property)]
-        return {"stream": self.stream, "group": GROUP, **{n: getattr(self, n) for n in names}}
-
+from raibid.contract.keys import GROUP as GROUP
+from raibid.contract.keys import STREAM as STREAM
+from raibid.contract.keys import Keys as Keys
 
 # --- timing and bounds that agents, API and checker assume alike -------------------------------------------
 LEASE_SECONDS: Final = 30.0
@@ -225,6 +97,9 @@ class Env:
     """A line per forge: `https://user:token@host`, the format of git-credential-store."""
     MIRROR_TOKENS_DIR: Final = "RAIBID_MIRROR_TOKENS_DIR"
     """A file per token that `mirrors.yaml` may name."""
+    MIRRORS_FILE: Final = "RAIBID_MIRRORS_FILE"
+    """`mirrors.yaml`; with it the API keeps the mirrors that are marked as ours in Gitea."""
+    MIRROR_SURVEY_SECONDS: Final = "RAIBID_MIRROR_SURVEY_SECONDS"
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""

@@ -16,9 +16,7 @@ _MOST_CHARACTERS: Final = 100_000
 
 def bounded(files: Iterable[str]) -> tuple[str, ...] | None:
     """The files, sorted and each once; None for more than is kept: such a push counts as touching anything."""
-    found: set[str] = set()
-    for file in files:
-        found.add(file)
-        if len(found) > _MOST:
-            return None
-    return tuple(sorted(found)) if sum(map(len, found)) <= _MOST_CHARACTERS else None
+    found = set(files)
+    if len(found) > _MOST or sum(map(len, found)) > _MOST_CHARACTERS:
+        return None
+    return tuple(sorted(found))

@@ -44,6 +44,11 @@ def comment_of(job: Job, public_url: str) -> str:
     return _within(_blocks(job, report, public_url), MOST_BYTES)
 
 
+def nothing_left(job: Job, public_url: str) -> str:
+    """In the place of an older build's comment, whose findings are gone."""
+    return f"{_verdict(job, public_url)}\n\nThis build reported neither tests nor remarks."
+
+
 def code(text: str, limit: int = _NAME) -> str:
     """Text of strangers as a code span: one line, and no run of backticks in it can end it."""
     shown = one_line(" ".join(text.split()), limit) or "(nothing)"

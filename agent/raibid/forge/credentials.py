@@ -22,6 +22,9 @@ class Credentials(Protocol):
     def authorization(self) -> str:
         """The header's value for the next request; it may cost a request of its own. Raises CallError."""
 
+    def refused(self) -> None:
+        """The forge does not know us by that value (401): the next one has to be another, if there is any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -34,6 +37,9 @@ class Login:
         """HTTP basic, in UTF-8 as both forges read it."""
         return f"Basic {base64.b64encode(f'{self.name}:{self.password}'.encode()).decode()}"
 
+    def refused(self) -> None:
+        """There is no other: the next connection reads the file again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -44,6 +50,9 @@ class Token:
     def authorization(self) -> str:
         """A bearer's."""
         return f"Bearer {self.secret}"
+
+    def refused(self) -> None:
+        """There is no other: the next connection reads the file again."""
 
 
 def login_for(url: str, file: Path) -> Login:

@@ -36,7 +36,7 @@ def schedules(enrolment: Enrolment) -> Sequence[Schedule]:
 
 
 def build_of(schedule: Schedule, moment: float, origin: Origin, enrolment: Enrolment) -> Build:
-    """The job of a scheduled time. Its dedupe key has the minute: whoever enqueues it, and however often, it is one job."""
+    """The job of a scheduled time. Its dedupe key has the minute: however often it is enqueued, it is one job."""
     own, rule = enrolment.rule(schedule.repo) or RepositoryRule(), schedule.rule
     minute = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%MZ")
     spec = JobSpec(

@@ -57,7 +57,6 @@ class RepositoryRule(_Model):
     """Whether a newer commit of a ref cancels the older one's job; None: of pull requests and side branches."""
     notify: Sequence[NotifyRule] | None = None
     """Who hears how its jobs end; None: whoever the default's rules name."""
-
     cron: Sequence[CronRule] = ()
     """Branches that are built at certain times."""
 

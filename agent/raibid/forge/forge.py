@@ -76,10 +76,16 @@ class Forge(Protocol):
         """All open pull requests, as their webhook would have told them (without `delivery`)."""
 
     def changes(self, repository: str, before: str, after: str) -> Changes:
-        """What lies between two commits: files of all commits of `before...after`, the message of `after`."""
+        """What differs between two commits, also what was undone on the way; the message of `after`.
+
+        `before` may be a branch. All zeros: there is nothing to compare with, so only the message is told.
+        """
 
     def pull_changes(self, repository: str, number: int, sha: str) -> Changes:
         """What a pull request changes against its base; the message of `sha`, its head."""
 
     def may_write(self, repository: str, user: str) -> bool:
         """Whether a user may push to a repository. False, too, for an unknown user."""
+
+    def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
+        """Users who may push, and whose last review of a pull request approves exactly this commit."""

@@ -17,12 +17,11 @@ from raibid.model.job import JobSpec
 from raibid.model.pull_request_event import PullRequestEvent
 from raibid.model.push_event import PushEvent
 
-_SKIP_CI: Final = re.compile(
-    r"\[(?:skip[ -]*ci|ci[ -]*skip|no ci|no-ci|skip actions|actions skip)\]|^skip-checks: *true\s*\Z",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""Woodpecker's spellings (`server/pipeline/create.go`: any number of blanks) and GitHub's (its page "Skipping workflow
-runs", with the trailer in the last line), anywhere in the message."""
+_SKIP_CI: Final = re.compile(r"\[(?:skip[ -]*ci|ci[ -]*skip|no[ -]ci|skip actions|actions skip)\]", re.IGNORECASE)
+"""Woodpecker's spellings (`server/pipeline/create.go`: any number of blanks) and GitHub's ("Skipping workflow runs"),
+anywhere in the message."""
+_SKIP_CHECKS: Final = re.compile(r"skip-checks: *true", re.IGNORECASE)
+"""GitHub's trailer, in the last line."""
 _LONGEST_TITLE: Final = 200
 
 
@@ -84,7 +83,7 @@ def _no_branch(push: PushEvent) -> str:
 
 def _left_out(event: Event, rule: RepositoryRule) -> str:
     """Why the event's own words, or the repository's rule, leave it unbuilt; empty: they do not."""
-    if _SKIP_CI.search(event.message):
+    if _says_to_skip(event.message):
         return "the head commit's message says to skip CI"
     if isinstance(event, PullRequestEvent) and _SKIP_CI.search(event.title):
         return "the pull request's title says to skip CI"
@@ -95,6 +94,10 @@ def _left_out(event: Event, rule: RepositoryRule) -> str:
     if rule.paths and event.changed is not None and not any(passes(rule.paths, path) for path in event.changed):
         return f"no changed file is selected for {event.repo}"
     return ""
+
+
+def _says_to_skip(message: str) -> bool:
+    return bool(_SKIP_CI.search(message) or _SKIP_CHECKS.fullmatch(message.rstrip().rpartition("\n")[2]))
 
 
 def _push(event: PushEvent, rule: RepositoryRule) -> JobSpec:

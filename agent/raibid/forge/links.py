@@ -36,13 +36,13 @@ def next_page(asked: str, header: str) -> str:
 
 def redirected(asked: str, location: str) -> str:
     """Where a redirect of `asked` leads, if that is the same place; else empty: it would see our credentials."""
-    there = _parts(urljoin(asked, location)) if location else None
+    there = _parts(location, asked) if location else None
     return there.geturl() if there is not None and place_of(there) == place_of(urlsplit(asked)) else ""
 
 
-def _parts(url: str) -> SplitResult | None:
+def _parts(url: str, base: str = "") -> SplitResult | None:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(urljoin(base, url))
         place_of(parts)
     except ValueError:
         return None

@@ -6,7 +6,7 @@ Leaves to others: what it says (`comment.py`), writing it (the clients).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -35,7 +35,11 @@ def text_of(marker: str, body: str) -> str:
     return f"{marker}\n{body}".replace("\r\n", "\n").strip()
 
 
-def find(comments: Iterable[Comment], marker: str, login: str) -> Comment | None:
-    """Our oldest comment with the marker. A stranger who quotes the marker does not get us to write into theirs."""
-    own = (c for c in comments if c.user is not None and c.user.login.lower() == login.lower())
-    return next((comment for comment in own if marker in comment.body), None)
+def find(comments: Iterable[Comment], marker: str, login: Callable[[], str]) -> Comment | None:
+    """Our oldest comment with the marker. A stranger who quotes the marker does not get us to write into theirs.
+
+    `login`: who we are, which may cost a question.
+    """
+    marked = [comment for comment in comments if marker in comment.body and comment.user is not None]
+    us = login().lower() if marked else ""
+    return next((comment for comment in marked if comment.user and comment.user.login.lower() == us), None)

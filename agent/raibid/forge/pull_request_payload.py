@@ -12,13 +12,15 @@ import msgspec
 
 from raibid.forge import names
 from raibid.forge.push_payload import Person, Repository
-from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
+from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent, PullRequestReviewed
 
 EVENT: Final = "pull_request"
 _BUILT: Final = frozenset({"opened", "reopened", "synchronized", "synchronize"})
 """New code, or code that nobody looked at for a while. Gitea writes `synchronized`, GitHub `synchronize`."""
 _CLOSED: Final = "closed"
 """Also when it was merged."""
+_REVIEWED: Final = frozenset({"reviewed", "submitted"})
+"""Gitea's word and GitHub's."""
 _LONGEST_NAME: Final = 200
 _LONGEST_LINK: Final = 8_192
 
@@ -41,14 +43,47 @@ class Pull(msgspec.Struct, frozen=True):
     user: Person | None = None
 
 
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+
+
 class PullRequest(msgspec.Struct, frozen=True):
     """What both forges send. Missing or mistyped fields fail to decode; unknown ones are skipped unread."""
 
     action: str
-    number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    number: Number
     pull_request: Pull
     repository: Repository
     sender: Person | None = None
+
+
+class ReviewedPull(msgspec.Struct, frozen=True):
+    """The pull request that was reviewed."""
+
+    number: Number
+    head: Side
+
+
+class PullRequestReview(msgspec.Struct, frozen=True):
+    """What both forges send about a review; GitHub has the number only here."""
+
+    action: str
+    pull_request: ReviewedPull
+    repository: Repository
+
+
+def review_of(payload: PullRequestReview) -> PullRequestReviewed | None:
+    """Payload → event; None for an action that approves nothing, such as a review that was edited.
+
+    Raises:
+        PayloadError: a name that the pool does not accept.
+    """
+    if payload.action not in _REVIEWED:
+        return None
+    return PullRequestReviewed(
+        repo=names.repository(payload.repository.full_name),
+        number=payload.pull_request.number,
+        sha=names.sha(payload.pull_request.head.sha),
+    )
 
 
 def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestEvent | PullRequestClosed | None:

@@ -7,7 +7,6 @@ Leaves to others: what each forge calls the pusher, when its list of commits is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -111,12 +110,9 @@ def event_of(push: Push, *, forge: str, delivery: str, author: str, complete: bo
 
 
 def _changed(commits: tuple[Commit, ...]) -> tuple[str, ...] | None:
-    if any(commit.added is None and commit.removed is None and commit.modified is None for commit in commits):
-        return None
-    return bounded(_files(commits))
-
-
-def _files(commits: tuple[Commit, ...]) -> Iterator[str]:
+    files: set[str] = set()
     for commit in commits:
-        for files in (commit.added, commit.removed, commit.modified):
-            yield from files or ()
+        if commit.added is None and commit.removed is None and commit.modified is None:
+            return None
+        files.update(commit.added or (), commit.removed or (), commit.modified or ())
+    return bounded(files)

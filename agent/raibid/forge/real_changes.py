@@ -7,7 +7,6 @@ Leaves to others: the calls (the clients), how long anybody waits for them (`rai
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -29,7 +28,7 @@ def ask(forge: Forge, event: Event) -> Changes:
     """
     if isinstance(event, PullRequestEvent):
         return forge.pull_changes(event.repo, event.number, event.sha)
-    return _of_new_branch(forge, event) if event.starts else _of_push(forge, event)
+    return _of_new_branch(forge, event) if event.starts else forge.changes(event.repo, event.before, event.after)
 
 
 def informed(event: Event, found: Changes) -> Event:
@@ -45,14 +44,10 @@ def informed(event: Event, found: Changes) -> Event:
 
 
 def _of_new_branch(forge: Forge, push: PushEvent) -> Changes:
-    """Against the default branch, into which most branches want to go; of that branch itself everything is new."""
+    """Against the default branch, into which most branches want to go; of that branch itself everything is new.
+
+    What the default branch got since the two parted is among it: `changes` takes either for a forced push of the other.
+    """
     if push.default_branch in ("", push.ref.removeprefix("refs/heads/")):
         return Changes()
     return forge.changes(push.repo, push.default_branch, push.after)
-
-
-def _of_push(forge: Forge, push: PushEvent) -> Changes:
-    """In both directions: a forced push also takes back what only the undone commits changed."""
-    there, back = forge.changes(push.repo, push.before, push.after), forge.changes(push.repo, push.after, push.before)
-    known = there.files is not None and back.files is not None
-    return Changes(files=tuple(chain(there.files or (), back.files or ())) if known else None, message=there.message)

@@ -92,6 +92,7 @@ class Session:
             respect_retry_after_header=False,
         )
         self._session = requests.Session()
+        self._credentials = credentials
         self._session.auth = _Authorization(credentials)
         self._session.headers.update({"Accept": "application/json", **(headers or {})})
         self._session.mount(f"{self.url}/", HTTPAdapter(max_retries=retry))
@@ -181,6 +182,8 @@ class Session:
 
     def _refused(self, asked: str, answer: requests.Response) -> CallError:
         error = refusal(asked, answer.status_code, answer.headers, answer.content)
+        if answer.status_code == 401:
+            self._credentials.refused()
         if isinstance(error, ForgeLimitError):
             self._gate.close(error.retry_after, "the forge asked to be left alone")
         return error

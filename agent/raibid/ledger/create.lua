@@ -15,10 +15,10 @@ local function is_newest(j, n)
   return not n.past:find(j.sha, 1, true)
 end
 
--- Whether the branch has come back to a commit whose job was superseded. Else it is that job's delivery once more.
+-- Whether the branch has come back to a commit whose job was called off. Else it is that job's delivery once more.
 local function wanted_again(j, status, superseded)
-  if j.group == '' or not superseded or superseded == '' then return false end
-  if status ~= 'cancelled' and status ~= 'running' then return false end
+  if j.group == '' then return false end
+  if status ~= 'cancelled' and not (status == 'running' and superseded and superseded ~= '') then return false end
   local n = newest_of(j.group)
   if j.sha == n.sha then return false end
   return (j.before ~= '' and j.before == n.sha) or (j.seen > 0 and j.seen >= n.at)

@@ -20,7 +20,9 @@ from raibid.ledger.crons import Crons
 from raibid.ledger.errors import JobNotFoundError, LedgerError, NotTerminalError, StaleTokenError, translated
 from raibid.ledger.events import Events
 from raibid.ledger.heads import Heads
+from raibid.ledger.levers import Levers
 from raibid.ledger.logs import Logs
+from raibid.ledger.mirrors import Mirrors
 from raibid.ledger.pods import Pods
 from raibid.ledger.records import Records, job_from_hash, text
 from raibid.ledger.results import Beat, Claim, Depth, Enqueued, Joined, NewJob, Why
@@ -33,7 +35,7 @@ from raibid.model.pod import PodEnding, PodVerdict
 _OUTCOMES: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
-class Ledger:
+class Ledger(Levers):
     """The durable job ledger. Thread-safe; one instance per process is enough.
 
     Every method raises LedgerUnavailableError when Redis does not answer, LedgerFullError when it refuses for
@@ -51,6 +53,7 @@ class Ledger:
         self.events: Final = Events(client, self.keys)
         self.heads: Final = Heads(client, self.keys, self._run)
         self.crons: Final = Crons(client, self.keys)
+        self.mirrors: Final = Mirrors(client, self.keys, self._run)
         self._pods = Pods(self._run)
 
     @classmethod
@@ -121,14 +124,6 @@ class Ledger:
         if text(reply[0]) == "not-terminal":
             raise NotTerminalError(f"job {job_id} is {text(reply[1])}: only an ended job can be retried")
         return Enqueued(text(reply[0]), bool(reply[1]), JobStatus(text(reply[2])))
-
-    def approve(self, job_id: str, by: str) -> JobStatus:
-        """Let a held job into its lane; its age counts from now. The status after it (unchanged if not held)."""
-        return self._status_of("approve", job_id, by)
-
-    def held(self, limit: int = 100) -> list[str]:
-        """Ids of held jobs, the ones that have waited longest first."""
-        return self.records.held(limit)
 
     # --- the agent's steps -----------------------------------------------------------------------------
 
@@ -221,6 +216,10 @@ class Ledger:
         """How many agents there should be: XLEN of the work stream, as KEDA reads it."""
         return self._work.length()
 
+    def held(self, limit: int = 100) -> list[str]:
+        """Ids of held jobs, the ones that have waited longest first."""
+        return self.records.held(limit)
+
     # --- telling the forge -----------------------------------------------------------------------------
 
     def untold(self, limit: int = 100) -> list[str]:
@@ -232,38 +231,6 @@ class Ledger:
         shown = (str(job.status), job.attempt, job.owner, job.reason, job.retries) if job else ("", 0, "", "", 0)
         with translated():
             return bool(self._run("told", job_id, *shown))
-
-    # --- people's steps --------------------------------------------------------------------------------
-
-    def cancel(self, job_id: str, by: str = "") -> JobStatus:
-        """Cancel a job. Returns its status: cancelled, or running (told to stop at its next beat), or how it ended."""
-        return self._status_of("cancel", job_id, by)
-
-    def bury(self, job_id: str, reason: str) -> JobStatus:
-        """Make a dead letter of a job in the stream. Returns its status after it."""
-        return self._status_of("bury", job_id, reason)
-
-    def pause(self) -> None:
-        """Start nothing more: unclaimed entries go back to their lanes, running jobs finish."""
-        self._control("pause", "")
-
-    def resume(self) -> None:
-        """Undo `pause`; the time between does not age anybody."""
-        self._control("resume", "")
-
-    def set_window(self, size: int) -> None:
-        """How many jobs may be in the stream: maxReplicaCount."""
-        self._control("window", str(size))
-
-    def set_limit(self, kind: str, name: str, limit: int | None) -> None:
-        """Jobs at once of a repository or a counted resource; `*` for each one not named; None removes the limit."""
-        if kind not in ("repo", "resource"):
-            raise ValueError(f"limit kind {kind!r}: use repo or resource")
-        self._control(f"{kind}:{name}", "" if limit is None else str(limit))
-
-    def set_events_kept(self, count: int) -> None:
-        """About how many transitions the event stream keeps (default 10,000)."""
-        self._control("events_max", str(count))
 
     # --- care and views --------------------------------------------------------------------------------
 
@@ -297,17 +264,6 @@ class Ledger:
         if job is None:
             raise JobNotFoundError(f"no job {job_id} in the ledger")
         return job
-
-    def _control(self, what: str, value: str) -> None:
-        with translated():
-            self._run("control", what, value)
-
-    def _status_of(self, script: str, job_id: str, detail: str) -> JobStatus:
-        with translated():
-            reply = self._run(script, job_id, detail)
-        if reply is None:
-            raise JobNotFoundError(f"no job {job_id} in the ledger")
-        return JobStatus(text(reply))
 
     @staticmethod
     def _fence(reply: Any, job_id: str) -> str:

@@ -33,7 +33,14 @@ _PING_SECONDS: Final = 5
 _API_GRACE: Final = 15.0
 _SCALER_GRACE: Final = 75.0
 """More than the scaler gives its agents (60 s), so that a build can be handed back and not be killed."""
-_FOR_AGENTS: Final = (Env.SECRETS_DIR, Env.GIT_CREDENTIALS_FILE, Env.MEMORY_LIMIT)
+_FOR_AGENTS: Final = (
+    Env.SECRETS_DIR,
+    Env.GIT_CREDENTIALS_FILE,
+    Env.MEMORY_LIMIT,
+    Env.FORK_PASS_ENV,
+    Env.FORK_READ,
+    Env.FORKS_WITHOUT_LANDLOCK,
+)
 """What this process's environment says to the agents; the rest of RAIBID_* may be another pool's."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from raibid.mirror.config import MirrorsFile, manner, refused
+from raibid.mirror.config import Manner, MirrorsFile, manner, refused
 from raibid.model.yaml_source import Path
 
 
@@ -25,8 +25,19 @@ class Clash:
 
 def clashes(file: MirrorsFile) -> Iterator[Clash]:
     """All of them, in no order."""
+    yield from _unguarded(file)
     yield from _single(file)
     yield from _org(file)
+
+
+def _unguarded(file: MirrorsFile) -> Iterator[Clash]:
+    places: list[tuple[Path, Manner]] = [(("defaults",), file.defaults)]
+    places += [(("single", index), entry) for index, entry in enumerate(file.single)]
+    places += [(("org", index), entry) for index, entry in enumerate(file.org)]
+    for path, entry in places:
+        if entry.force_push and manner(entry, file.defaults, "looks", "raibid") == "gitea":
+            message = "Gitea looks here by itself, and keeps to no such policy"
+            yield Clash((*path, "force_push"), "unguarded", message, "remove it, or write `looks: raibid`")
 
 
 def _single(file: MirrorsFile) -> Iterator[Clash]:

@@ -39,7 +39,7 @@ from raibid.mirror.tokens import Tokens
 
 _AWAY_IN_A_ROW: Final = 3
 """Gitea is not asked for the rest after so many actions in a row got no answer."""
-_CLONE_LASTS: Final = 3600.0
+CLONE_LASTS: Final = 3600.0
 """Seconds after which an unfinished creation is dead: six times Gitea's `[git.timeout] MIGRATE`."""
 _BEGINS: Final = 60.0
 """Seconds in which a creation may have no git repository yet."""
@@ -81,7 +81,8 @@ class Applier:
     guard: Guard
     tell: Tell
     stop: threading.Event = field(default_factory=threading.Event)
-    patience: float = 900.0  #: seconds to wait for a clone whose answer was lost
+    patience: float = 600.0  #: seconds to wait for a clone whose answer was lost, or that an earlier run began
+    clone_lasts: float = CLONE_LASTS
     look: float = 2.0  #: seconds between two looks at it
 
     def apply(self, plan: Plan) -> Summary:
@@ -190,7 +191,7 @@ class _Creation:
             repo_owner=wanted.owner,
             repo_name=wanted.name,
             private=wanted.private,
-            mirror_interval=interval_text(wanted.interval),
+            mirror_interval=interval_text(wanted.gitea_interval),
             description=wanted.description or "",
             lfs=wanted.lfs,
             wiki=wanted.wiki,
@@ -233,7 +234,7 @@ class _Creation:
         if not shell.empty:
             return False
         age = (datetime.now(UTC) - datetime.fromisoformat(shell.created_at)).total_seconds()
-        return age > _CLONE_LASTS or (age > _BEGINS and not self.by.gitea.has_git(self.wanted.target))
+        return age > self.by.clone_lasts or (age > _BEGINS and not self.by.gitea.has_git(self.wanted.target))
 
 
 def _wanted(action: Action) -> Wanted:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from raibid.mirror.errors import GitError, SourceGoneError
 from raibid.mirror.git import Git
 from raibid.store import Store
 
@@ -45,7 +46,10 @@ class Scratch:
     def fetch_mirror(self, url: str) -> None:
         """Bring what the mirror has. Raises GitError."""
         refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-        self._mirror.run("fetch", "--quiet", "--no-tags", "--", url, *refs, at=self._at)
+        try:
+            self._mirror.run("fetch", "--quiet", "--no-tags", "--", url, *refs, at=self._at)
+        except SourceGoneError as error:  # Gitea it is that has none, or does not let us in
+            raise GitError(str(error)) from error
 
     def fetch_source(self, url: str) -> None:
         """Bring what the source has beyond it, under names of their own. Raises GitError."""

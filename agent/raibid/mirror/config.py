@@ -135,6 +135,7 @@ Privacy = Annotated[
     bool | Literal["as-source"], BeforeValidator(_privacy, json_schema_input_type=bool | Literal["as-source"])
 ]
 Description = Annotated[str, Field(max_length=1000)]
+Looks = Literal["raibid", "gitea"]
 ForcePush = Literal["always", "on-force-push", "block"]
 
 
@@ -166,7 +167,14 @@ Hosts = Annotated[
 class Manner(_Model):
     """How a mirror is kept; each key may stand in `defaults` and in every entry."""
 
-    interval: Interval | None = Field(default=None, description="How often Gitea looks: 10m to 720h, or `never` (8h).")
+    interval: Interval | None = Field(
+        default=None, description="How often somebody looks at the source: 10m to 720h, or `never` (8h)."
+    )
+    looks: Looks | None = Field(
+        default=None,
+        description="Who looks: `raibid` (the default), which keeps to `force_push`, or `gitea` by itself, which takes "
+        "over whatever is there.",
+    )
     lfs: Flag | None = Field(default=None, description="Whether LFS objects come along; only when it is made (false).")
     wiki: Flag | None = Field(default=None, description="Whether the wiki does; only when it is made (false).")
     token: TokenName | None = Field(

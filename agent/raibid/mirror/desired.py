@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from raibid.forge import names
 from raibid.forge.errors import PayloadError
 from raibid.forge.forge import RepositoryInfo
-from raibid.mirror.config import ForcePush, Manner, MirrorsFile, OrgEntry, SingleEntry, manner, refused
-from raibid.mirror.guard import Guard
+from raibid.mirror.config import ForcePush, Looks, Manner, MirrorsFile, OrgEntry, SingleEntry, manner, refused
 from raibid.mirror.patterns import matches
 
 
@@ -26,12 +25,18 @@ class Wanted:
     source: str  #: clone URL, without credentials
     private: bool = True
     description: str | None = None  #: None: whatever it is
-    interval: int = 8 * 3600  #: seconds; 0: only when asked
+    interval: int = 8 * 3600  #: seconds between two looks at the source; 0: only when asked
+    looks: Looks = "raibid"
     lfs: bool = False
     wiki: bool = False
     token: str = ""  #: the name of one
     force_push: ForcePush = "on-force-push"
     hook: bool = False
+
+    @property
+    def gitea_interval(self) -> int:
+        """How often Gitea looks by itself; 0, never, where raibid does: Gitea keeps no bundle and blocks nothing."""
+        return self.interval if self.looks == "gitea" else 0
 
     @property
     def owner(self) -> str:
@@ -87,15 +92,14 @@ def source_key(url: str) -> str:
     return f"{host}{f':{port}' if port else ''}/{path.lower() if host == 'github.com' else path}"
 
 
-def desire(file: MirrorsFile, listings: Mapping[str, Listing]) -> Desired:
-    """What the file asks for. `listings`: by the organisation's name as the file spells it."""
-    guard = file.guard()
+def desire(file: MirrorsFile, listings: Mapping[str, Listing], site: str = "https://github.com") -> Desired:
+    """What the file asks for. `listings`: by the organisation's name as the file spells it; `site`: GitHub's own."""
     found: list[Wanted] = [_single(entry, file.defaults) for entry in file.single]
     organisations: list[Organisation] = []
     notes: list[str] = []
     for entry in file.org:
         listing = listings.get(entry.github, Listing(error="not listed"))
-        some, organisation, said = _organisation(entry, file, listing, guard)
+        some, organisation, said = _organisation(entry, file, listing, site)
         found += some
         organisations.append(organisation)
         notes += said
@@ -117,6 +121,7 @@ def _single(entry: SingleEntry, defaults: Manner) -> Wanted:
         description=entry.description,
         private=manner(entry, defaults, "private", True),
         interval=manner(entry, defaults, "interval", Wanted.interval),
+        looks=manner(entry, defaults, "looks", Wanted.looks),
         lfs=manner(entry, defaults, "lfs", False),
         wiki=manner(entry, defaults, "wiki", False),
         token=manner(entry, defaults, "token", ""),
@@ -126,10 +131,12 @@ def _single(entry: SingleEntry, defaults: Manner) -> Wanted:
 
 
 def _organisation(
-    entry: OrgEntry, file: MirrorsFile, listing: Listing, guard: Guard
+    entry: OrgEntry, file: MirrorsFile, listing: Listing, site: str
 ) -> tuple[list[Wanted], Organisation, list[str]]:
+    guard = file.guard()
     keys = [source_key(info.clone_url) for info in listing.repositories]
-    homes = {key.rpartition("/")[0] for key in keys} | {f"github.com/{entry.github.lower()}"}
+    # Also the site's, by which the mirrors are known when the listing is empty or failed.
+    homes = {key.rpartition("/")[0] for key in keys} | {source_key(f"{site}/{entry.github}")}
     wanted: list[Wanted] = []
     left_out: dict[str, str] = {}
     notes: list[str] = []

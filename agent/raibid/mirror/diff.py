@@ -106,7 +106,8 @@ def _about(action: Action) -> str:
     words = [one_line(action.why, 300)] if action.why else []
     if action.kind is Kind.CREATE and action.wanted:
         wanted = action.wanted
-        looks = f"every {interval_text(wanted.interval)}" if wanted.interval else "when told"
+        often = f"every {interval_text(wanted.interval)}" if wanted.interval else "when told"
+        looks = f"{wanted.looks} looks {often}"
         words.append(f"{'private' if wanted.private else 'public'}, {looks}")
     source = _source(action)
     return "; ".join([*([f"from {one_line(source, 200)}"] if source else []), *words])

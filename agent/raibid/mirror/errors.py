@@ -36,3 +36,7 @@ class StillCloningError(MirrorError):
 
 class TakenError(MirrorError):
     """Something else came to be where a mirror should, after the plan was made."""
+
+
+class SourceGoneError(GitError):
+    """The source's host answers: no such repository, or not for our token. Forges tell strangers no difference."""

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from raibid.mirror.errors import GitError
+from raibid.mirror.errors import GitError, SourceGoneError
 
 _PASSED: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK")
 _SCRUB: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _SECONDS: Final = 600.0
+_GONE: Final = re.compile(
+    r"not found|does not exist|does not appear to be a git|Authentication failed|could not read Username", re.IGNORECASE
+)
 _QUIET: Final = {
     "core.hooksPath": "/dev/null",
     "credential.helper": "",  # forget the system's helpers
@@ -36,12 +39,14 @@ class Git:
     settings: Mapping[str, str] = field(default_factory=dict)
     credentials: Path | None = None
     """A file as git-credential-store has it; it is only read."""
+    token: Path | None = None
+    """A file that holds a token and nothing else: for whoever is asked, so only with a guard's settings."""
 
     def run(self, *arguments: str, at: Path | None = None, seconds: float = _SECONDS) -> str:
         """What git prints.
 
         Raises:
-            GitError: it failed, is missing, or took longer than `seconds`.
+            GitError: it failed, is missing, or took longer than `seconds`. SourceGoneError: no such repository.
         """
         command = ["git", *(f"--git-dir={at}",) * bool(at), *arguments]
         try:
@@ -61,7 +66,8 @@ class Git:
             raise GitError(f"git {arguments[0]} took longer than {seconds:g} s") from error
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise GitError(f"git {arguments[0]} failed: {_SCRUB.sub('***@', said[-1])[:300]}")
+            kind = SourceGoneError if _GONE.search(said[-1]) else GitError
+            raise kind(f"git {arguments[0]} failed: {_SCRUB.sub('***@', said[-1])[:300]}")
         return done.stdout
 
     def heads(self, url: str) -> dict[str, str]:
@@ -77,6 +83,9 @@ class Git:
             # `get` alone: git-credential-store would also erase the line that a forge refused once.
             store = shlex.join(["git", "credential-store", f"--file={self.credentials}", "get"])
             pairs.append(("credential.helper", f'!f() {{ test "$1" = get && {store}; }}; f'))
+        if self.token:
+            read = f'printf "username=x-access-token\\npassword=%s\\n" "$(cat {shlex.quote(str(self.token))})"'
+            pairs.append(("credential.helper", f'!f() {{ test "$1" = get && {read}; }}; f'))
         # As variables and not as `-c`: what is set is no one else's to read in the process list.
         numbered = {
             f"GIT_CONFIG_{kind}_{number}": text

@@ -101,7 +101,7 @@ def doomed_by(prune: Collection[str], there: Mapping[str, Held], wanted: Collect
     doomed: set[int] = set()
     for name in prune:
         held = there.get(name.lower())
-        if held is None or (MARK not in held.topics and not held.shell):
+        if held is None or not held.mirror or (MARK not in held.topics and not held.shell):
             raise NotOursError(f"{name}: no mirror of ours; --prune takes nothing else")
         if name.lower() in wanted and not held.shell:
             raise NotOursError(f"{name}: mirrors.yaml asks for it; remove its entry first")

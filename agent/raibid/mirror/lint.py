@@ -45,6 +45,7 @@ RULES: Final[dict[str, str]] = {
     "bad-token-name": "a token is named, never written out",
     "duplicate-target": "each target has one entry",
     "duplicate-org": "each organisation has one entry",
+    "unguarded": "a `force_push` policy is kept by raibid; Gitea by itself keeps to none",
     "leaks-private": "private repositories do not become public mirrors",
 }
 """Every rule about the meaning. A rule has a fixture of its name in the tests."""

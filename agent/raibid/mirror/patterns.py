@@ -12,6 +12,7 @@ a compiled dependency for one key of one file.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
@@ -28,8 +29,10 @@ def complaint(pattern: str) -> str:
     if len(pattern) > LONGEST:
         return f"over {LONGEST} characters"
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # `[[a]`: may mean something else one day
+            re.compile(pattern)
+    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
         return str(error)
     bare = _OPAQUE.sub("x", pattern)
     if re.search(r"\\[1-9]", pattern) or re.search(r"\(\?(?!:)", bare):

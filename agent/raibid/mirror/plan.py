@@ -30,7 +30,9 @@ def plan(desired: Desired, actual: Actual, prune: Collection[str] = ()) -> Plan:
     wanted = {one.target.lower() for one in desired.mirrors}
     doomed = doomed_by(prune, there, wanted)
     actions = [Action(kind=Kind.OWNER, target=name) for name in _missing_owners(desired, actual)]
-    archived = {source_key(h.original_url): h for h in actual.marked if is_archived(h) and h.id not in doomed}
+    # A marked repository that is no mirror any more was made somebody's own.
+    ours = [held for held in actual.marked if held.mirror]
+    archived = {source_key(held.original_url): held for held in ours if is_archived(held) and held.id not in doomed}
     taken = set(there)
     unchanged = 0
     for one in desired.mirrors:
@@ -43,7 +45,7 @@ def plan(desired: Desired, actual: Actual, prune: Collection[str] = ()) -> Plan:
         actions.append(Action(kind=Kind.CONFLICT, target=target, why=why, held=there.get(target.lower())))
     restored = {action.held.id for action in actions if action.held and action.kind is Kind.UPDATE}
     contested = {target.lower() for target, _ in desired.clashes}
-    rest = [h for h in actual.marked if h.full_name.lower() not in wanted | contested and h.id not in restored]
+    rest = [h for h in ours if h.full_name.lower() not in wanted | contested and h.id not in restored]
     more, notes = leftovers(rest, desired, doomed, taken)
     actions += [*more, *pruned_shells(there, doomed, {h.id for h in rest})]
     order = list(Kind)
@@ -104,6 +106,6 @@ def _changes(one: Wanted, held: Held) -> tuple[Change, ...]:
     pairs = (
         ("description", held.description, description),
         ("private", held.private, one.private),
-        ("mirror_interval", interval_text(interval_of(held.mirror_interval)), interval_text(one.interval)),
+        ("mirror_interval", interval_text(interval_of(held.mirror_interval)), interval_text(one.gitea_interval)),
     )
     return tuple(Change(*pair) for pair in pairs if pair[1] != pair[2])

@@ -25,15 +25,27 @@ class Tokens:
         Raises:
             MirrorTokenError: there is no directory, or no such file in it, or nothing in the file.
         """
+        return self._read(self._file(name)) if name else ""
+
+    def file(self, name: str) -> Path | None:
+        """The file of a token that is in order, for git to read; None for no name. Raises as `value`."""
         if not name:
-            return ""
+            return None
+        self._read(file := self._file(name))
+        return file
+
+    def _file(self, name: str) -> Path:
         if self.directory is None:
             raise MirrorTokenError(f"token {name}: {Env.MIRROR_TOKENS_DIR} is not set")
+        return self.directory / name
+
+    @staticmethod
+    def _read(file: Path) -> str:
         try:
-            value = (self.directory / name).read_text(encoding="utf-8").strip()
+            value = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise MirrorTokenError(f"token {name}: {self.directory / name}: {why}") from None
+            raise MirrorTokenError(f"token {file.name}: {file}: {why}") from None
         if not value or not value.isprintable():
-            raise MirrorTokenError(f"token {name}: {self.directory / name}: one line is expected")
+            raise MirrorTokenError(f"token {file.name}: {file}: one line is expected")
         return value

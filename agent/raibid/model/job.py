@@ -173,6 +173,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     annotations: tuple[Annotation, ...] = ()  #: errors first, then by place
     annotations_left_out: int = 0  #: more than a record may hold
 
+    @property
+    def counts(self) -> Report:
+        """The same with tests and annotations as numbers: small, and without a word of the code's."""
+        return msgspec.structs.replace(
+            self,
+            tests=self.tests.counts if self.tests else None,
+            annotations=(),
+            annotations_left_out=len(self.annotations) + self.annotations_left_out,
+        )
+
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job's record as everybody but the ledger's scripts sees it. Times are Unix seconds, 0 for not yet.
@@ -188,7 +198,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunds: int = 0
     owner: str = ""  #: the agent that has it, or had it last
     cancel_requested: bool = False
-    superseded_by: str = ""  #: the newer job of its group that calls it off; one that ended before it heard keeps its end
+    superseded_by: str = (
+        ""  #: the newer job of its group that calls it off; one that ended before it heard keeps its end
+    )
     approved_by: str = ""
     reason: str = ""  #: why it ended, or why it went back
     retry_of: str = ""
@@ -200,3 +212,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_bytes: int = 0
     report: Report | None = None
     pods: tuple[PodEnding, ...] = ()  #: how agents of its attempts ended, newest last; those that ended badly
+
+    @property
+    def brief(self) -> Job:
+        """The record with its report in numbers."""
+        return msgspec.structs.replace(self, report=self.report.counts) if self.report else self

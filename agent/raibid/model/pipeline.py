@@ -88,10 +88,7 @@ class Reports(_Model):
 
 
 class Concurrency(_Model):
-    """Builds that must not run beside each other.
-
-    Read and checked so that files can say it; who enforces it is the forge loop, which is not here yet.
-    """
+    """Builds of a repository that must not run beside each other; of a fork's pull request, only its own."""
 
     group: Name = Field(description="The group's name.")
     cancel: Flag = Field(default=False, description="Whether a new build cancels the older ones of its group.")
@@ -118,7 +115,7 @@ class Pipeline(_Model):
     timeout: Duration = Field(default=DEFAULT_TIMEOUT, description="Longest time of all steps together.")
     concurrency: (
         Annotated[Concurrency, BeforeValidator(_concurrency, json_schema_input_type=str | Concurrency)] | None
-    ) = Field(default=None, description="Group of builds that are to run one at a time. Checked, not enforced yet.")
+    ) = Field(default=None, description="Group of the repository's builds that run one at a time.")
 
     @model_validator(mode="after")
     def _agrees(self) -> Pipeline:

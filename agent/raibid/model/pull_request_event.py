@@ -14,6 +14,12 @@ def pull_ref(number: int) -> str:
     return f"refs/pull/{number}/head"
 
 
+def pull_number(ref: str) -> int:
+    """The number of the pull request whose head a ref is; 0: it is none."""
+    number = ref.removeprefix("refs/pull/").removesuffix("/head")
+    return int(number) if ref == f"refs/pull/{number}/head" and number.isascii() and number.isdigit() else 0
+
+
 class PullRequestEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A pull request whose head is new to the forge, or was opened again."""
 
@@ -52,6 +58,22 @@ class PullRequestClosed(msgspec.Struct, frozen=True, kw_only=True):
     forge: str  #: gitea or github
     repo: str  #: owner/name it wanted to go into
     number: int
+
+    @property
+    def ref(self) -> str:
+        """Where the base repository has the head."""
+        return pull_ref(self.number)
+
+
+class PullRequestReviewed(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody reviewed a pull request. Who, and at which commit, is for the forge to say: the webhook is a hint.
+
+    Gitea 1.26 tells the head that the pull request has now, also of a review of an older commit.
+    """
+
+    repo: str  #: owner/name it wants to go into
+    number: int
+    sha: str  #: the head now
 
     @property
     def ref(self) -> str:

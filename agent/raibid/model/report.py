@@ -48,6 +48,11 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.total - self.failed - self.skipped
 
     @property
+    def counts(self) -> Tested:
+        """The same without names."""
+        return msgspec.structs.replace(self, failures=(), slowest=(), flakes=())
+
+    @property
     def sentence(self) -> str:
         """`412 tests: 409 passed, 2 failed, 1 skipped, 1 flaky`."""
         parts = [f"{self.passed} passed"]

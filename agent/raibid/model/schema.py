@@ -1,11 +1,12 @@
 """What editors and readers learn of the pipeline file: the JSON Schema and the reference's tables.
 
-Owns: their generation from the model, so that neither can say anything else.
+Owns: their generation from the model, so that neither can say anything else; `mirrors.yaml` has its own the same way.
 Leaves to others: the model (`pipeline`), the prose around the tables (docs/pipeline.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,8 +39,13 @@ class _FileSchema(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of `.raibid.yaml`."""
-    schema = Pipeline.model_json_schema(by_alias=True, schema_generator=_FileSchema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": ".raibid.yaml"}
+    return schema_of(Pipeline, ".raibid.yaml")
+
+
+def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a file."""
+    schema = model.model_json_schema(by_alias=True, schema_generator=_FileSchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
 
 
 def reference_tables() -> str:
@@ -52,11 +58,17 @@ def reference_tables() -> str:
         Reports: "`reports`",
         Concurrency: "`concurrency`: a group's name, or",
     }
+    return tables(titles, RULES)
+
+
+def tables(titles: Mapping[type[BaseModel], str], demands: Mapping[str, str]) -> str:
+    """A table per model and one of rules."""
     parts = []
     for model, title in titles.items():
-        rows = [_row(name, info) for name, info in model.model_fields.items()]
+        # What a model inherits stands in the table of the model that has it.
+        rows = [_row(name, info) for name, info in model.model_fields.items() if name in model.__annotations__]
         parts.append("\n".join([f"### {title}", "", "| key | default | meaning |", "|---|---|---|", *rows]))
-    rules = [f"| `{rule}` | {demand} |" for rule, demand in RULES.items()]
+    rules = [f"| `{rule}` | {demand} |" for rule, demand in demands.items()]
     parts.append("\n".join(["### Rules", "", "| rule | demands that |", "|---|---|", *rules]))
     return "\n\n".join(parts) + "\n"
 

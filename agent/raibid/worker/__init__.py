@@ -1,6 +1,7 @@
 """The one-shot agent: claims one job, builds it, reports, exits.
 
-Owns: the checkout, the steps' processes and environment, the log's way from a pipe to the ledger, masking, artifacts.
+Owns: the checkout, the steps' processes and environment, the log's way from a pipe to the ledger, masking, reports,
+artifacts.
 Leaves to others: which job is next (`raibid.ledger`), what a pipeline may say (`raibid.model`), how many agents
 there are (`raibid.scaler`, KEDA), archives (`raibid.api`).
 

@@ -3,11 +3,11 @@
 Owns: what of the shared registry is seen, and how.
 Leaves to others: that the shared one cannot be written (`fence.py`).
 
-Crates are links, one by one: cargo reads those that are there and puts new ones beside them. A link to the whole folder
-would not do, since cargo writes into it whatever is missing; a shared CARGO_HOME on a read-only disk would not either,
-for then it fetches nothing (cargo 1.95: "failed to create directory"). The index is copied, because cargo writes to it
-at every look (sparse: 1.5 MB for a hundred crates). Not shared: `git`, where a fetch changes what is there, and
-credentials.
+Crates are links, one by one: cargo reads those that are there and puts new ones beside them. Neither a CARGO_HOME that
+can only be read will do, nor a link to its `registry`: with one crate more than it holds, cargo 1.95 ends with "failed
+to open …/fnv-1.0.7.crate: Permission denied" (2026-11-21). The index is copied, because cargo writes to it at every
+look; that of a sparse registry holds what was asked for, 1.5 MB after three tools with all their dependencies. Not
+shared: `git`, where a fetch changes what is there, and credentials.
 """
 
 from __future__ import annotations

@@ -93,7 +93,9 @@ def base_file(spec: JobSpec, directory: Path, config: AgentConfig, stop: Stop) -
         InterruptedBuildError as of `checkout`.
     """
     if not spec.base:
-        raise JobFaultError(f"{spec.brought_by}: this job's record does not name the branch it wants to go into; push again")
+        raise JobFaultError(
+            f"{spec.brought_by}: this job's record does not name the branch it wants to go into; push again"
+        )
     git = _Git(directory, config, stop)
     ref = checked_ref(f"refs/heads/{spec.base}")
     url = checked_url(spec.clone_url, allow_files=config.allow_file_repos)

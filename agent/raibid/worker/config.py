@@ -24,9 +24,13 @@ _UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _DOORS: Final = (
-    "/run/buildkit/buildkitd.sock", "/run/containerd/containerd.sock", "/run/docker.sock", "/run/k3s/containerd/containerd.sock",
-    "/run/podman/podman.sock", "/run/systemd/private",
-)  # fmt: skip
+    "/run/buildkit/buildkitd.sock",
+    "/run/containerd/containerd.sock",
+    "/run/docker.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/systemd/private",
+)
 _DOORS_OF_USER: Final = ("bus", "docker.sock", "podman/podman.sock", "systemd/private")
 
 

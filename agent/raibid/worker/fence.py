@@ -25,7 +25,7 @@ from raibid.worker import landlock
 from raibid.worker.config import AgentConfig
 from raibid.worker.errors import InfrastructureError, JobFaultError
 from raibid.worker.landlock import READ, RUN, WRITE, Access
-from raibid.worker.workspace import Workspace
+from raibid.worker.workspace import Workspace, disk_error
 
 OLDEST_ABI: Final = 3
 """Linux 6.2. Before it a file that may only be read could be truncated, so a shared cache was not read-only."""
@@ -53,10 +53,11 @@ _READ: Final = (
 )  # fmt: skip
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 _DEVICE: Final = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
+_LAUNCHER: Final = "launcher"  # what went wrong if it never got so far as to say it
 _REGISTRY: Final = ("registry/cache", "registry/index", "registry/src")
 _SCCACHE_PORT: Final = 4226
-"""Where sccache's server listens unless told otherwise: a trusted job's would put into the shared cache what it is given
-to compile, whoever asks."""
+"""Where sccache's server listens unless told otherwise: that of a trusted job would put into the shared cache what it
+is given to compile, whoever asks."""
 _SECRETS_BELOW_HOME: Final = (
     ".aws", ".azure", ".cargo/credentials", ".cargo/credentials.toml", ".config/gcloud", ".config/gh", ".docker",
     ".git-credentials", ".gnupg", ".kube", ".netrc", ".npmrc", ".pypirc", ".ssh",
@@ -71,29 +72,32 @@ class Fence:
     paths: tuple[tuple[str, int], ...]  #: each with its rights (`landlock.Access`), for all below it
     closed_ports: tuple[int, ...]  #: TCP ports no step connects to
     order: Path  #: what the launcher is to do; where no step can write
-    fault: Path  #: what it could not do
+    fault: Path  #: what it could not do; empty once it has become the step
 
     def behind(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
         """The command line that becomes `argv` with `env`, behind the fence. To be started with `launcher_env`."""
         order = {"paths": self.paths, "closed_ports": self.closed_ports, "argv": list(argv), "env": dict(env)}
         # Not by arguments or environment: `LD_LIBRARY_PATH: target/lib` in a pipeline would let the launcher itself,
         # which has no fence yet, load a stranger's library.
-        self.order.write_text(json.dumps(order), encoding="utf-8")
-        self.fault.unlink(missing_ok=True)
+        try:
+            self.order.write_text(json.dumps(order), encoding="utf-8")
+            self.fault.write_text(f"{errno.ECHILD} {_LAUNCHER}", encoding="utf-8")
+        except OSError as error:
+            raise disk_error(error) from error
         return [sys.executable, "-I", "-S", landlock.__file__, str(self.order), str(self.fault)]
 
     def check(self, program: str) -> None:
-        """Whether the program ran at all.
+        """Whether the program ran, and behind the fence.
 
         Raises:
             JobFaultError: no system starts it. InfrastructureError: there was no fence, or it does not start here.
         """
-        said = self.fault.read_text(encoding="utf-8") if self.fault.exists() else ""
+        said = self.fault.read_text(encoding="utf-8")
         if not said:
             return
         code, _, where = said.partition(" ")
         why = os.strerror(int(code))
-        if where == "start" and int(code) == errno.E2BIG:
+        if where == landlock.START and int(code) in (errno.E2BIG, errno.EINVAL):
             raise JobFaultError(f"{program} cannot be given this script or environment: {why}")
         raise InfrastructureError(f"{program} does not start behind its fence ({where}): {why}")
 

@@ -5,8 +5,8 @@ Owns: the kernel's three system calls, and the launcher that gives up its rights
 Leaves to others: what is on the list (`fence.py`).
 
 The agent keeps its own rights, so it is not the agent that calls the kernel but a process between it and the step. That
-one imports the standard library only, and is run by its path: `-m` would look into the working directory first, which is
-a stranger's checkout.
+one imports the standard library only, and is run by its path: `-m` would look into the working directory first, which
+is a stranger's checkout.
 
 No package of the index does it: those that there are have one author and versions below 1, and this is 80 lines.
 Source of all numbers: linux/include/uapi/linux/landlock.h; the calls have the same numbers on x86-64 and aarch64.
@@ -15,14 +15,17 @@ Source of all numbers: linux/include/uapi/linux/landlock.h; the calls have the s
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import stat
 import struct
 import sys
 from enum import IntFlag
+from pathlib import Path
 from typing import Any, Final
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _CREATE_RULESET: Final = 444
 _ADD_RULE: Final = 445
 _RESTRICT_SELF: Final = 446
@@ -67,6 +70,8 @@ _SINCE: Final = ((2, Access.REFER), (3, Access.TRUNCATE), (5, Access.IOCTL_DEV))
 
 _CONNECT_TCP: Final = 1 << 1
 _SCOPES: Final = 0b11  # abstract Unix sockets, signals: both stay within the fence
+FENCE: Final = "fence"
+START: Final = "start"
 PORTS_SINCE: Final = 4
 SCOPES_SINCE: Final = 6
 
@@ -98,7 +103,7 @@ def restrict(paths: list[tuple[str, int]], closed_ports: list[int]) -> None:
         _allow_path(ruleset, path, rights & known)
     if closed_ports and abi >= PORTS_SINCE:
         _allow_ports(ruleset, set(_PORTS) - set(closed_ports))
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     os.close(ruleset)
@@ -109,7 +114,7 @@ def _drop_capabilities() -> None:
     """For an agent that is root: CAP_PERFMON alone opens /proc/PID/environ to whoever may not trace that process
     (mm_access in the kernel's fork.c). With no_new_privs an exec gives none back, root or not."""
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
-    if ctypes.CDLL(None, use_errno=True).capset(header, bytes(_CAPABILITY_BYTES)):
+    if _libc.capset(header, bytes(_CAPABILITY_BYTES)):
         raise OSError(ctypes.get_errno(), "capset")
 
 
@@ -137,14 +142,14 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
 
 
 def _allow_ports(ruleset: int, ports: set[int]) -> None:
-    """The kernel has no rule that closes a port: all others are opened. 65,534 rules take 60 ms (2026-11-21)."""
+    """The kernel has no rule that closes a port: all others are opened. 65,534 rules take 0.1 s (2026-11-21)."""
     for port in ports:
         rule = struct.pack("=QQ", _CONNECT_TCP, port)
         _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_NET_PORT), rule, ctypes.c_uint32(0))
 
 
 def _call(number: int, *args: object) -> int:
-    result = int(ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *args))
+    result = int(_libc.syscall(ctypes.c_long(number), *args))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -152,22 +157,23 @@ def _call(number: int, *args: object) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Become what the order says (`argv`, `env`), behind its fence (`paths`, `closed_ports`); returns only if it cannot.
+    """Become what the order says (`argv`, `env`), behind its fence (`paths`, `closed_ports`). Returns if it cannot.
 
-    What went wrong is then in the file FAULT, as an error number and a word: the program's own exit codes are free.
+    The file FAULT is emptied when nothing is left to be done but that. What then goes wrong is in it, as an error number
+    and a word: the program's own exit codes are free.
     """
-    with open(argv[1], encoding="utf-8") as file:
-        order: dict[str, Any] = json.load(file)
-    with open(argv[2], "w", encoding="utf-8") as fault:  # opened now: behind the fence it cannot be
+    order: dict[str, Any] = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
+    with Path(argv[2]).open("r+", encoding="utf-8") as fault:  # opened now: behind the fence it cannot be
+        fault.truncate()
         try:
             restrict(order["paths"], order["closed_ports"])
         except OSError as error:
-            fault.write(f"{error.errno} landlock")
+            fault.write(f"{error.errno} {FENCE}")
             return 1
         try:
             os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - the whole purpose
-        except OSError as error:
-            fault.write(f"{error.errno} start")
+        except (OSError, ValueError) as error:  # ValueError: a NUL
+            fault.write(f"{getattr(error, 'errno', errno.EINVAL)} {START}")
             return 1
 
 

@@ -31,7 +31,7 @@ from raibid.model.report import (
 from raibid.worker import junit, reports_cargo
 from raibid.worker.artifacts import matching
 from raibid.worker.errors import ReportError
-from raibid.worker.text import plain
+from raibid.worker.text import excerpt, visible
 
 IN_FOLDER: Final = Reports(junit=("*.xml",), cargo=("*.json",))
 """What a step writes into the build's own folder needs no glob in the pipeline file."""
@@ -101,7 +101,7 @@ def find(place: Place, globs: Reports, masked: Masked) -> Findings:
         tests=_tested(cases[:MOST_CASES], masked) if cases else None,
         annotations=annotations,
         left_out=left_out,
-        notes=tuple(plain(masked(note), _LONGEST) for note in files.notes),
+        notes=tuple(_shown(note, masked, _LONGEST) for note in files.notes),
     )
 
 
@@ -205,4 +205,4 @@ def _fitting(items: Iterable[T], room: int) -> tuple[T, ...]:
 def _shown(text: str, masked: Masked, limit: int, *, lines: bool = False) -> str:
     """Text of strangers as the record has it. Masked before it is cut: half a secret would not be found."""
     # Twice: a secret with control characters is found before they go, one that was cut up by them afterwards.
-    return plain(masked(plain(masked(text), len(text), lines=True)), limit, lines=lines)
+    return excerpt(masked(visible(masked(text))), limit, lines=lines)

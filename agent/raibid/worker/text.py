@@ -73,13 +73,16 @@ class TextCleaner:
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])?")
 
 
-def plain(text: str, limit: int, *, lines: bool = False) -> str:
-    """A text for a record: no colours, nothing that cannot be seen, at most `limit` characters.
+def visible(text: str) -> str:
+    """A text without colours and with nothing in it that cannot be seen, but line ends.
 
     Invisible characters include those that turn the direction of writing: a name must not look like another one.
-    Without `lines` it is one line.
     """
-    seen = _ESCAPE.sub("", text).expandtabs(4)
-    seen = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in seen)
-    seen = seen if lines else " ".join(seen.split())
-    return seen if len(seen) <= limit else seen[: limit - 1].rstrip() + "…"
+    seen = _ESCAPE.sub("", text).replace("\r\n", "\n").expandtabs(4)
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in seen)
+
+
+def excerpt(text: str, limit: int, *, lines: bool = False) -> str:
+    """The beginning of a text; without `lines` on one line."""
+    shown = text if lines else " ".join(text.split())
+    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"

@@ -26,7 +26,7 @@ class GitServer:
 
     def __init__(self, root: Path, address: str) -> None:
         self.root: Final = root
-        self._server = ThreadingHTTPServer((address, 0), _handler(root))
+        self._server = ThreadingHTTPServer((address, 0), git_handler(root))
         self._thread = threading.Thread(target=self._server.serve_forever, name="git-http", daemon=True)
         self.url: Final = f"http://{address}:{self._server.server_port}"
 
@@ -63,7 +63,9 @@ class GitServer:
         self._thread.join()
 
 
-def _handler(root: Path) -> type[BaseHTTPRequestHandler]:
+def git_handler(root: Path) -> type[BaseHTTPRequestHandler]:
+    """Answers git about the repositories in `root`."""
+
     class Handler(BaseHTTPRequestHandler):
         """git http-backend as a CGI program."""
 

@@ -167,7 +167,7 @@ class GiteaAdmin:
 
 
 def _same(there: object, wanted: object) -> bool:
-    if isinstance(wanted, list):
+    if isinstance(wanted, list | tuple):
         return sorted(there if isinstance(there, list) else ()) == sorted(wanted)
     return there == wanted
 

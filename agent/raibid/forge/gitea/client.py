@@ -23,10 +23,11 @@ from raibid.forge.gitea import answers
 from raibid.forge.open_pulls import OpenPull, events_of
 from raibid.forge.our_comment import Comment, find, text_of
 from raibid.forge.renamed import under_its_name
+from raibid.forge.reviews import Review, approvers
 from raibid.forge.session import Session
 from raibid.model.pull_request_event import PullRequestEvent
 
-_PAGE: Final = 50
+PAGE: Final = 50
 """Gitea's `[api] MAX_RESPONSE_ITEMS` unless it is set otherwise; more is cut to it."""
 _WRITERS: Final = frozenset({"write", "admin", "owner"})
 
@@ -34,12 +35,14 @@ _WRITERS: Final = frozenset({"write", "admin", "owner"})
 class GiteaClient:
     """A Gitea as one user. A context manager, because it holds connections."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, page: int = PAGE) -> None:
+        """`page`: how much of a list is asked for at once."""
+        self._page: Final = page
         self.session: Final = session
         """For what only Gitea is asked: `GiteaHooks(client.session)`."""
 
     @classmethod
-    def connect(cls, url: str, credentials: Path, *, tries: int = 2) -> Self:
+    def connect(cls, url: str, credentials: Path, *, tries: int = 2, page: int = PAGE) -> Self:
         """The Gitea at `url`, with the credentials the file has for it; opens no connection yet.
 
         `tries`: how often a call that may be repeated is, within about a second.
@@ -47,7 +50,7 @@ class GiteaClient:
         Raises:
             ForgeLoginError: the file has none.
         """
-        return cls(Session(f"{url.rstrip('/')}/api/v1", login_for(url, credentials), tries=tries))
+        return cls(Session(f"{url.rstrip('/')}/api/v1", login_for(url, credentials), tries=tries), page=page)
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +92,7 @@ class GiteaClient:
 
     def _our_comment(self, repository: str, number: int, marker: str) -> Comment | None:
         comments = self.session.get(f"{_home(repository)}/issues/{number}/comments", list[Comment])
-        return find(comments, marker, self.login)
+        return find(comments, marker, lambda: self.login)
 
     @cached_property
     def login(self) -> str:
@@ -104,7 +107,7 @@ class GiteaClient:
         """All repositories of an owner, or all that our user may read."""
         if not owner:
             # `/user/repos` leaves out what a user reads without being a collaborator or a team's member.
-            path = f"/repos/search?limit={_PAGE}&sort=id"
+            path = f"/repos/search?limit={self._page}&sort=id"
             for found in self.session.pages(path, answers.Found):
                 yield from (repository.info() for repository in found.data)
             return
@@ -115,17 +118,17 @@ class GiteaClient:
         try:
             self.session.get(f"/orgs/{quote(owner, safe='')}", answers.Organisation)
         except ForgeNotFoundError:
-            return f"/users/{quote(owner, safe='')}/repos?limit={_PAGE}"
-        return f"/orgs/{quote(owner, safe='')}/repos?limit={_PAGE}"
+            return f"/users/{quote(owner, safe='')}/repos?limit={self._page}"
+        return f"/orgs/{quote(owner, safe='')}/repos?limit={self._page}"
 
     def heads(self, repository: str) -> Sequence[Head]:
         """All branches with their commits."""
-        pages = self.session.pages(f"{_home(repository)}/branches?limit={_PAGE}", list[answers.Branch])
+        pages = self.session.pages(f"{_home(repository)}/branches?limit={self._page}", list[answers.Branch])
         return [Head(branch.name, branch.commit.id) for page in pages for branch in page]
 
     def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
         """All open pull requests."""
-        pages = self.session.pages(f"{_home(repository)}/pulls?state=open&limit={_PAGE}", list[OpenPull])
+        pages = self.session.pages(f"{_home(repository)}/pulls?state=open&limit={self._page}", list[OpenPull])
         return events_of((pull for page in pages for pull in page), forge="gitea")
 
     def changes(self, repository: str, before: str, after: str) -> Changes:
@@ -137,7 +140,7 @@ class GiteaClient:
         return Changes(files=tuple(sorted(came | went)), message=message)
 
     def _compared(self, repository: str, one: str, other: str) -> set[str]:
-        path = f"{_home(repository)}/compare/{one}...{other}?verification=false&stat=false"
+        path = f"{_home(repository)}/compare/{quote(one)}...{quote(other)}?verification=false"
         compared = self.session.get(path, answers.Compared)
         # Gitea lists the commits between the merge base and `other`, all of them, each with all of its files.
         return {file.filename for commit in compared.commits or () for file in commit.files or ()}
@@ -145,7 +148,9 @@ class GiteaClient:
     def pull_changes(self, repository: str, number: int, sha: str) -> Changes:
         """What the pull request's newest head changes against its base; the message of `sha`."""
         message = self._commit(repository, sha).commit.message
-        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/files?limit={_PAGE}", list[answers.ChangedFile])
+        pages = self.session.pages(
+            f"{_home(repository)}/pulls/{number}/files?limit={self._page}", list[answers.ChangedFile]
+        )
         names = {name for page in pages for file in page for name in file.names()}
         return Changes(files=tuple(sorted(names)), message=message)
 
@@ -170,6 +175,14 @@ class GiteaClient:
         except ForgeNotFoundError:
             self.repository(repository)  # it is the user that is not there
             return False
+
+    def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
+        """Users who may push, and whose last review approves exactly this commit.
+
+        Unlike `may_write` this is told to every reader: Gitea marks the reviews of those who may write code.
+        """
+        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/reviews?limit={self._page}", list[Review])
+        return approvers((review for page in pages for review in page), sha)
 
     def _name_now(self, repository: str) -> str:
         return self.repository(repository).full_name

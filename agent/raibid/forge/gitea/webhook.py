@@ -1,4 +1,4 @@
-"""Gitea's webhooks → `PushEvent`, `PullRequestEvent`.
+"""Gitea's webhooks → `News`.
 
 Owns: Gitea's header names and the ways its payload differs.
 Leaves to others: the signature (`webhook.py`), which comes first; what is built of it (`intake.py`).
@@ -12,20 +12,22 @@ from typing import Final
 import msgspec
 
 from raibid.forge import pull_request_payload
-from raibid.forge.pull_request_payload import PullRequest
+from raibid.forge.pull_request_payload import PullRequest, PullRequestReview
 from raibid.forge.push_payload import Push, decode, event_of
-from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
-from raibid.model.push_event import PushEvent
+from raibid.model.news import News
 
 EVENT_HEADER: Final = "x-gitea-event"
 DELIVERY_HEADER: Final = "x-gitea-delivery"
 
 _DECODER: Final = msgspec.json.Decoder(Push)
+_REVIEW: Final = "pull_request_approved"
+"""Of the hook's event `pull_request_review`; comments and rejections have names of their own."""
+_REVIEW_DECODER: Final = msgspec.json.Decoder(PullRequestReview)
 _PULL_REQUEST: Final = msgspec.json.Decoder(PullRequest)
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | PullRequestClosed | None:
-    """The push or pull request; None for an event the pool does not act on, which the header nearly always tells.
+def parse(headers: Mapping[str, str], body: bytes) -> News | None:
+    """What it is about; None for an event the pool does not act on, which the header nearly always tells.
 
     Raises:
         PayloadError: one of them that cannot be read.
@@ -35,6 +37,8 @@ def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEve
         return pull_request_payload.event_of(
             decode(body, _PULL_REQUEST), forge="gitea", delivery=headers.get(DELIVERY_HEADER, "")
         )
+    if event == _REVIEW:
+        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER))
     if event != "push":
         return None
     push = decode(body, _DECODER)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from typing import Final
 import jwt
 import msgspec
 
-from raibid.forge.errors import ForgeAnswerError, ForgeLoginError
+from raibid.forge.errors import ForgeAnswerError, ForgeLoginError, ForgeRefusedError
 from raibid.forge.github import answers
 from raibid.forge.session import Session
 
@@ -63,18 +64,23 @@ class App:
                 self._mint()
             return f"Bearer {self._token}"
 
+    def refused(self) -> None:
+        """The token was revoked, or the clocks differ: mint another one for the next request."""
+        with self._lock:
+            self._good_until = 0.0
+
     @property
     def login(self) -> str:
         """The name beside what the App writes."""
         with self._lock:
             if not self._login:
-                with self._as_app(self._read()) as session:
+                with self._as_app(self._read()) as session, _of_the_login():
                     self._login = f"{session.get('/app', answers.AppInfo).slug}[bot]"
             return self._login
 
     def _mint(self) -> None:
         file = self._read()
-        with self._as_app(file) as session:
+        with self._as_app(file) as session, _of_the_login():
             path = f"/app/installations/{file.installation}/access_tokens"
             minted = session.call("POST", path, answers.InstallationToken)
         try:
@@ -102,6 +108,15 @@ class App:
             raise ForgeLoginError(f"{place}: {error.strerror}") from None
 
 
+@contextmanager
+def _of_the_login() -> Iterator[None]:
+    """A refusal is about the App, and must not be taken for one of what is being asked with its token."""
+    try:
+        yield
+    except ForgeRefusedError as error:
+        raise ForgeLoginError(str(error)) from None
+
+
 class _Signed:
     """The App itself, which may do little more than ask for an installation's token."""
 
@@ -115,3 +130,6 @@ class _Signed:
             return f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}"
         except (jwt.PyJWTError, ValueError):  # the error's words may quote the key
             raise ForgeLoginError(f"GitHub App {self._app}: its key file holds no private RSA key") from None
+
+    def refused(self) -> None:
+        """The key is not the App's: the file is read again next time."""

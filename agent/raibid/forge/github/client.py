@@ -26,6 +26,7 @@ from raibid.forge.open_pulls import OpenPull, events_of
 from raibid.forge.our_comment import Comment, find, text_of
 from raibid.forge.rate import RateGate
 from raibid.forge.renamed import under_its_name
+from raibid.forge.reviews import Review, approvers
 from raibid.forge.session import Session
 from raibid.model.pull_request_event import PullRequestEvent
 
@@ -106,7 +107,7 @@ class GithubClient:
     def _our_comment(self, repository: str, number: int, marker: str) -> Comment | None:
         path = f"{_home(repository)}/issues/{number}/comments"
         comments = (one for page in self.session.pages(f"{path}?per_page={_PAGE}", list[Comment]) for one in page)
-        return find(comments, marker, self.login)
+        return find(comments, marker, lambda: self.login)
 
     @cached_property
     def login(self) -> str:
@@ -161,7 +162,9 @@ class GithubClient:
 
     def _compared(self, repository: str, one: str, other: str) -> answers.Compared:
         # The files are all on the first page, which also lists a page of commits: one is as few as it can be.
-        return self.session.get(f"{_home(repository)}/compare/{one}...{other}?per_page=1", answers.Compared)
+        return self.session.get(
+            f"{_home(repository)}/compare/{quote(one)}...{quote(other)}?per_page=1", answers.Compared
+        )
 
     def pull_changes(self, repository: str, number: int, sha: str) -> Changes:
         """What the pull request's newest head changes against its base; the message of `sha`."""
@@ -189,6 +192,12 @@ class GithubClient:
         except ForgeNotFoundError:
             self.repository(repository)  # it is the user that is not there
             return False
+
+    def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
+        """Users who may push, and whose last review approves exactly this commit."""
+        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/reviews?per_page={_PAGE}", list[Review])
+        reviewers = approvers((review for page in pages for review in page), sha)
+        return [reviewer for reviewer in reviewers if self.may_write(repository, reviewer)]
 
     def _name_now(self, repository: str) -> str:
         return self.repository(repository).full_name

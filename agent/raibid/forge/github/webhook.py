@@ -1,4 +1,4 @@
-"""GitHub's webhooks → `PushEvent`, `PullRequestEvent`.
+"""GitHub's webhooks → `News`.
 
 Owns: GitHub's header names and the ways its payload differs.
 Leaves to others: the signature (`webhook.py`), which comes first; what is built of it (`intake.py`).
@@ -12,22 +12,23 @@ from typing import Final
 import msgspec
 
 from raibid.forge import pull_request_payload
-from raibid.forge.pull_request_payload import PullRequest
+from raibid.forge.pull_request_payload import PullRequest, PullRequestReview
 from raibid.forge.push_payload import Push, decode, event_of
-from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
-from raibid.model.push_event import PushEvent
+from raibid.model.news import News
 
 EVENT_HEADER: Final = "x-github-event"
 DELIVERY_HEADER: Final = "x-github-delivery"
 
 _DECODER: Final = msgspec.json.Decoder(Push)
+_REVIEW: Final = "pull_request_review"
+_REVIEW_DECODER: Final = msgspec.json.Decoder(PullRequestReview)
 _PULL_REQUEST: Final = msgspec.json.Decoder(PullRequest)
 _MOST_COMMITS: Final = 2048
 """GitHub lists no more commits than this (its documentation of the push event) and does not say how many there were."""
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEvent | PullRequestClosed | None:
-    """The push or pull request; None for an event the pool does not act on, `ping` among them.
+def parse(headers: Mapping[str, str], body: bytes) -> News | None:
+    """What it is about; None for an event the pool does not act on, `ping` among them.
 
     Raises:
         PayloadError: one of them that cannot be read.
@@ -37,6 +38,8 @@ def parse(headers: Mapping[str, str], body: bytes) -> PushEvent | PullRequestEve
         return pull_request_payload.event_of(
             decode(body, _PULL_REQUEST), forge="github", delivery=headers.get(DELIVERY_HEADER, "")
         )
+    if event == _REVIEW:
+        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER))
     if event != "push":
         return None
     push = decode(body, _DECODER)

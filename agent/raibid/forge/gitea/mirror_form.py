@@ -1,0 +1,89 @@
+"""A mirror's credentials at its source, changed the one way Gitea 1.26 has: the form of its settings page.
+
+Its API takes them when a mirror is made and never again (EditRepoOption in modules/structs/repo.go); a new mirror in
+the old one's place would lose the repository's id, hooks and statuses. The form is `handleSettingsPostMirror` in
+routers/web/repo/setting/setting.go; since 1.26 it wants no CSRF token, only a session.
+
+Owns: logging in as a person would, the form's fields, how its answer is read.
+Leaves to others: whether the new credentials work (`raibid.mirror.upkeep`: a sync, then heads compared).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+from urllib.parse import quote
+
+import requests
+
+from raibid.forge.credentials import Login
+from raibid.forge.errors import (
+    ForgeAnswerError,
+    ForgeForbiddenError,
+    ForgeLoginError,
+    ForgeNotFoundError,
+    ForgeRefusedError,
+    ForgeUnavailableError,
+)
+from raibid.forge.gitea.mirrors import Held
+
+_TIMEOUT: Final = (5.0, 60.0)
+_NEVER: Final = "0s"
+
+
+class MirrorForm:
+    """Gitea's pages as one user, who administers the mirrors. A context manager, because it holds a session.
+
+    The user logs in by password; a token opens Gitea's API only.
+    """
+
+    def __init__(self, url: str, login: Login) -> None:
+        self._url = url.rstrip("/")
+        self._login = login
+        self._session = requests.Session()
+        self._session.trust_env = False  # nobody's ~/.netrc
+
+    def __enter__(self) -> Self:
+        """Raises CallError: Gitea did not let us in, or did not answer."""
+        answer = self._post("/user/login", {"user_name": self._login.name, "password": self._login.password})
+        if not answer.is_redirect:
+            self._session.close()
+            raise ForgeLoginError(f"{self._url}: {self._login.name} cannot log in with that password (a token is none)")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def set_token(self, held: Held, token: str, *, user: str = "oauth2") -> None:
+        """From now on the mirror's source is asked with this token. Everything else of it stays as it is.
+
+        Raises:
+            CallError: Gitea did not take it.
+        """
+        fields = {
+            "action": "mirror",
+            "repo_name": held.full_name.partition("/")[2],
+            "interval": held.mirror_interval or _NEVER,
+            "enable_prune": "on",  # as every mirror is made
+            "mirror_address": held.original_url,
+            "mirror_username": user,
+            "mirror_password": token,
+        }
+        answer = self._post(f"/{quote(held.full_name)}/settings", fields)
+        asked = f"settings of {held.full_name}"
+        if answer.status_code in (401, 403, 404):
+            kind = ForgeNotFoundError if answer.status_code == 404 else ForgeForbiddenError
+            raise kind(f"{asked}: HTTP {answer.status_code}: {self._login.name} does not administer it")
+        if not answer.is_redirect:
+            raise ForgeRefusedError(f"{asked}: the form was not taken (HTTP {answer.status_code})")
+        if "/user/login" in answer.headers.get("Location", ""):
+            raise ForgeLoginError(f"{asked}: the session has ended")
+
+    def _post(self, path: str, fields: dict[str, str]) -> requests.Response:
+        try:
+            answer = self._session.post(f"{self._url}{path}", data=fields, timeout=_TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            # The error's own text may repeat what was sent.
+            raise ForgeUnavailableError(f"{self._url}{path}: no answer ({type(error).__name__})") from None
+        if answer.status_code >= 500:
+            raise ForgeAnswerError(f"{self._url}{path}: HTTP {answer.status_code}")
+        return answer
