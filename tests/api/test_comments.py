@@ -246,3 +246,29 @@ def test_a_comment_whose_answer_was_lost_is_not_written_twice(line: Line) -> Non
         line.later()
     assert "unused variable" in text(line)
     assert line.untold() == []
+
+
+def test_a_comment_that_a_slow_forge_makes_late_does_not_stay(line: Line) -> None:
+    pull(line.ledger)
+    ends(line.ledger, "at first")
+    line.forge.trouble = only_comments_are_held_back(line)
+    line.round()
+    assert len(line.forge.held_comments) == 1
+    line.forge.trouble, line.forge.holds_back = lambda _: 0, False
+    pull(line.ledger, 1)
+    ends(line.ledger, "mended")
+    line.later()
+    line.forge.take_held_back()
+    assert len(line.forge.comments) == 2
+    for _ in range(3):
+        line.later()
+    assert "mended" in text(line)
+    assert line.untold() == []
+
+
+def only_comments_are_held_back(line: Line) -> Callable[[str], int]:
+    def trouble(asked: str) -> int:
+        line.forge.holds_back = asked.startswith("POST") and "/issues/" in asked
+        return 0
+
+    return trouble

@@ -65,7 +65,7 @@ def test_a_held_job_says_what_it_waits_for(line: Line) -> None:
     assert line.forge.statuses[-1]["description"] == "waits for approval: a pull request from runner/anvil"
     line.ledger.approve(job, "somebody")
     line.round()
-    assert line.forge.statuses[-1]["description"] == "waits for an agent"
+    assert line.forge.statuses[-1]["description"] == "waits for an agent, approved by somebody"
 
 
 def test_a_job_whose_agents_cannot_start_says_why_and_no_more_once_they_can(line: Line) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from raibid.forge.gitea import GiteaClient
+from raibid.forge.gitea.admin import GiteaAdmin
 
 from components.agents import GIT_LABEL, GIT_USER
 from components.api import STATUS_LABEL, STATUS_USER
@@ -17,7 +19,7 @@ from components.settings import load_stack
 from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.tree.emitted import SEED
-from tests.forge.gitea_contract import MARKER, ORGANISATION, Questions, Role, Scene
+from tests.forge.gitea_contract import DONE, MARKER, ORGANISATION, Questions, Role, Scene
 from tests.forge.gitea_owners_contract import Owners
 from tests.forge.recorded_forge import RECORD, Facts, Recorder, Served
 from tests.waiting import until
@@ -190,3 +192,30 @@ class TestQuestions(Questions):
 
 class TestOwners(Owners):
     """The real one."""
+
+
+SCOPES = ("write:repository", "write:issue", "read:user", "read:organization")
+"""Of a token that does what docs/forges.md says of it."""
+
+
+def test_a_token_of_the_documented_scopes_is_enough(real: Real, tmp_path: Path) -> None:
+    made = real.pull_requests("scoped")
+    with GiteaClient.connect(real.gitea.url, line_of(real, tmp_path / "password", derive(STATUS_LABEL))) as client:
+        token = GiteaAdmin(client.session).create_token(STATUS_USER, "scoped", SCOPES)
+    with GiteaClient.connect(real.gitea.url, line_of(real, tmp_path / "token", token)) as client:
+        assert client.login == STATUS_USER
+        assert made["name"] in {one.full_name for one in client.repositories(ORGANISATION)}
+        assert made["name"] in {one.full_name for one in client.repositories()}
+        assert client.heads(made["name"])
+        assert len(client.pulls(made["name"])) == 3
+        assert client.pull_changes(made["name"], 1, made["own"]).files
+        assert client.changes(made["name"], "main", made["own"]).files
+        assert client.approvers(made["name"], 1, made["own"]) == ()
+        client.upsert_comment(made["name"], 1, MARKER, "green")
+        assert client.set_status(made["name"], made["own"], DONE).state == "success"
+
+
+def line_of(real: Real, file: Path, password: str) -> Path:
+    """The credentials file of the API's user."""
+    file.write_text(f"{real.gitea.url.replace('://', f'://{STATUS_USER}:{password}@')}\n")
+    return file

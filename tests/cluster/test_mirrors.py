@@ -97,6 +97,14 @@ def keeper(server: Gitea) -> Developer:
     return server.developer("raibid-mirror")
 
 
+@pytest.fixture(scope="module")
+def token(keeper: Developer) -> str:
+    """Its token, with the scopes of docs/mirrors.md."""
+    scopes = ["write:organization", "write:repository", "read:user"]
+    made = keeper.api.call("POST", f"/users/{keeper.name}/tokens", {"name": "mirrors", "scopes": scopes})
+    return str(made["sha1"])
+
+
 @pytest.fixture
 def github(git: GitServer) -> Iterator[FakeGithub]:
     with FakeGithub() as github:
@@ -105,11 +113,9 @@ def github(git: GitServer) -> Iterator[FakeGithub]:
 
 
 @pytest.fixture
-def command(server: Gitea, keeper: Developer, github: FakeGithub, tmp_path: Path) -> Command:
-    login = keeper.api.login
-    secret = login.password.get_secret_value()
+def command(server: Gitea, keeper: Developer, token: str, github: FakeGithub, tmp_path: Path) -> Command:
     file = github.credentials(tmp_path / "credentials")
-    file.write_text(f"{file.read_text()}http://{login.name}:{secret}@{server.address}\n")
+    file.write_text(f"{file.read_text()}http://{keeper.name}:{token}@{server.address}\n")
     return Command(tmp_path, server.url, github.url, file)
 
 

@@ -46,6 +46,7 @@ class FakeForge:
     holds_back: bool = False
     """It says nothing, and takes the status only when `take_held_back` is called."""
     held_back: list[dict[str, Any]] = field(default_factory=list)
+    held_comments: list[dict[str, Any]] = field(default_factory=list)
     page_link: str = ""
     """The `Link` header of every answer."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -88,6 +89,14 @@ class FakeForge:
         """A slow forge gets there at last."""
         self.statuses += self.held_back
         self.held_back.clear()
+        for late in self.held_comments:
+            self.comments.append({**late, "id": self.next_id})
+        self.held_comments.clear()
+
+    @property
+    def next_id(self) -> int:
+        """Of a comment."""
+        return max((c["id"] for c in self.comments), default=0) + 1
 
     def shown(self, sha: str, context: str = "raibid") -> str:
         """The state that people see beside a commit: the last one told."""
@@ -111,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.forge.loses_answers or self.forge.holds_back:
             self.close_connection = True
             return
-        data = json.dumps(answer).encode()
+        data = b"" if status == 204 else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in self.forge.headers.items() if status >= 300 else ():
             self.send_header(name, value)
@@ -158,6 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         comments = self.forge.comments
         if match := _COMMENT.fullmatch(path):
             [one] = [c for c in comments if c["id"] == int(match[2])]
+            if self.command == "DELETE":
+                comments.remove(one)
+                return 204, None
             one["body"] = text
             return 200, one
         match = _COMMENTS.fullmatch(path)
@@ -165,8 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
             return 404, {"message": "not found"}
         if self.command == "GET":
             return 200, [c for c in comments if (c["repo"], c["number"]) == (match[1], int(match[2]))]
-        one = {"id": len(comments) + 1, "body": text, "user": {"login": NAME}}
-        comments.append({**one, "repo": match[1], "number": int(match[2])})
+        one = {"id": self.forge.next_id, "body": text, "user": {"login": NAME}}
+        taken = self.forge.held_comments if self.forge.holds_back else comments
+        taken.append({**one, "repo": match[1], "number": int(match[2])})
         return 201, one
 
-    do_GET = do_POST = do_PATCH = _serve
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve

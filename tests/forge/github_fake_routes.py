@@ -181,3 +181,10 @@ def edit_comment(call: Call) -> Answer:
         raise Refused(404, "Not Found")
     found["body"] = call.body["body"]
     return 200, found
+
+
+@at("DELETE", "/repos/{repo}/issues/comments/{id}")
+def drop_comment(call: Call) -> Answer:
+    for of_one in call.repository.comments.values():
+        of_one[:] = [c for c in of_one if c["id"] != int(call.names["id"])]
+    return 204, None

@@ -253,6 +253,14 @@ def test_a_comment_that_is_only_to_be_rewritten_is_not_begun(client: GithubClien
     assert anvil.comments[number] == []
 
 
+def test_a_second_comment_of_ours_that_a_slow_forge_made_late_goes(client: GithubClient, anvil: Repository) -> None:
+    number = anvil.pull("main")
+    own = [{"id": n, "body": f"{MARKER}\n{text}", "user": {"login": BOT}} for n, text in ((7, "red"), (8, "late"))]
+    anvil.comments[number] = [own[0], {"id": 9, "body": "hello", "user": {"login": "ada"}}, own[1]]
+    client.upsert_comment("acme/anvil", number, MARKER, "green")
+    assert [c["body"] for c in anvil.comments[number]] == [f"{MARKER}\ngreen", "hello"]
+
+
 # --- reviews -----------------------------------------------------------------------------------------------
 
 

@@ -123,7 +123,8 @@ def test_skip_ci_in_the_heads_message_or_in_the_title_is_obeyed(pull_request: Pu
 
 def test_only_the_newest_commit_of_a_pull_request_matters_unless_the_rule_says_otherwise(pull_request: Pull) -> None:
     opened = event(pull_request, "gitea-pull-request-opened")
-    assert build(opened).spec.group == "acme/anvil|refs/pull/1/head"
+    assert build(opened).spec.group == "acme/anvil|refs/pull/1/head|gitea"
+    assert build(changed(opened, forge="github")).spec.group != build(opened).spec.group, "another forge counts anew"
     assert build(opened, rules(supersede=False)).spec.group == ""
 
 

@@ -18,7 +18,7 @@ from raibid.forge.errors import (
 )
 from raibid.forge.github import GithubClient
 from raibid.forge.rate import RateGate
-from raibid.forge.session import Session
+from raibid.forge.session import Session, _Politely
 
 from tests.forge.fake_forge import FakeForge
 from tests.forge.github_fake import FakeGithub, Repository
@@ -201,3 +201,13 @@ def test_a_server_error_in_the_middle_of_a_list_is_no_short_list(client: GithubC
     github.trouble = lambda asked: 500 if "page=2" in asked else 0
     with pytest.raises(ForgeFaultError):
         list(client.repositories("acme"))
+
+
+# --- trying again ------------------------------------------------------------------------------------------
+
+
+def test_already_the_first_pause_differs_from_caller_to_caller() -> None:
+    tried = _Politely(total=2, backoff_factor=0.3, backoff_jitter=0.3).increment("GET", "/x", error=OSError())
+    pauses = {tried.get_backoff_time() for _ in range(8)}
+    assert len(pauses) == 8
+    assert all(0 <= pause <= 0.3 for pause in pauses)

@@ -102,8 +102,8 @@ def test_each_user_can_do_its_work_and_no_more(guarded: RedisServer) -> None:
         api.set_limit("repo", "*", None)
         groups = [new("d/d", group="d/d|main") for _ in range(3)]
         put(api, *groups)
-        for group, job in (("x", new("e/e")), ("x", new("e/e")), ("y", new("e/e"))):
-            put(api, job)
+        for group in ("x", "x", "y"):
+            put(api, new("e/e"))
             joining = take(agent, new_job_id())
             agent.logs.append(joining.job.id, joining.token, b"no newline at its end")
             agent.join(joining.job.id, joining.token, group, supersede=group == "y")

@@ -153,7 +153,10 @@ class FakeGitea:
         if rest == "/tags":
             return (200, []) if one["git"] else (500, {"message": "no such file or directory"})
         if rest.startswith("/topics/"):
-            one["topics"] = sorted({*one["topics"], rest.rpartition("/")[2]})
+            topic = {rest.rpartition("/")[2]}
+            if method == "DELETE" and not topic & set(one["topics"]):
+                return 404, {"message": "topic does not exist"}
+            one["topics"] = sorted({*one["topics"]} | topic if method == "PUT" else {*one["topics"]} - topic)
             return 204, None
         if method == "PATCH":
             return self._changed(name, one, body)

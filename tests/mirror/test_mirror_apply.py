@@ -95,8 +95,8 @@ def test_trouble_at_every_call_in_turn_ends_where_no_trouble_does(
         converges(tmp_path, (Trouble(mode, at),), end)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(troubles=st.lists(st.builds(Trouble, st.sampled_from(MODES), st.integers(0, 60)), max_size=4))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(troubles=st.lists(st.builds(Trouble, st.sampled_from(MODES), st.integers(0, 40)), min_size=2, max_size=5))
 def test_several_troubles_end_where_none_does(
     tmp_path: Path, goal: tuple[dict[str, Any], int], troubles: list[Trouble]
 ) -> None:

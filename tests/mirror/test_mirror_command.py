@@ -67,7 +67,8 @@ def test_an_organisation_of_200_is_planned_with_few_calls_and_killed_half_way_is
     out, _ = process.communicate(timeout=60)
     made = len(gitea.repositories)
     assert REPOSITORIES // 2 <= made < REPOSITORIES
-    told = [json.loads(one) for one in out.splitlines()]
+    first, *told = [json.loads(one) for one in out.splitlines()]
+    assert (first["state"], first["actions"]) == ("plan", plan["actions"])
     assert {one["of"] for one in told} == {REPOSITORIES + 1}
 
     code, out, err = command.run("apply")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raibid.forge.forge import RepositoryInfo
 from raibid.forge.gitea.mirrors import Held
 from raibid.mirror.actions import Actual, Kind, Plan, interval_of, interval_text
-from raibid.mirror.config import MARK
+from raibid.mirror.config import ARCHIVED_MARK, MARK
 from raibid.mirror.desired import Listing, desire, source_key
 from raibid.mirror.diff import as_data, lines
 from raibid.mirror.errors import NotOursError
@@ -138,13 +138,24 @@ def test_gone_and_left_out_are_archived_by_a_free_name_and_no_entry_is_an_orphan
     listed = [info("acme/secret"), info("acme/anvil")]
     there = [
         held("anvil"), held("secret", mirror_interval="8h0m0s"), held("gone"),
-        held("archived-gone", source="https://github.com/acme/earlier.git"),
+        held("archived-gone", source="https://github.com/acme/earlier.git", topics=(MARK, ARCHIVED_MARK)),
+        held("archived-half", source="https://github.com/acme/half.git"),
         held("foreign", source="https://gitlab.com/acme/foreign.git"),
     ]  # fmt: skip
     made = planned(text, listed, *there)
-    assert kinds(made) == [("archive", "acme/gone"), ("archive", "acme/secret"), ("orphan", "acme/foreign")]
+    assert kinds(made) == [
+        ("archive", "acme/archived-half"), ("archive", "acme/gone"), ("archive", "acme/secret"), ("orphan", "acme/foreign"),
+    ]  # fmt: skip
     names = [[(c.field, c.new) for c in action.changes] for action in made.to_do]
-    assert names == [[("name", "archived-gone-2")], [("name", "archived-secret"), ("mirror_interval", "0s")]]
+    assert names == [
+        [("archived", True)],
+        [("name", "archived-gone-2"), ("archived", True)],
+        [("name", "archived-secret"), ("mirror_interval", "0s"), ("archived", True)],
+    ]
+
+
+def test_a_repository_that_is_called_so_is_not_archived_for_that() -> None:
+    assert not planned(ACME, [info("acme/archived-notes")], held("archived-notes")).actions
 
 
 def test_an_error_of_githubs_archives_nothing() -> None:

@@ -127,6 +127,12 @@ def test_the_command_reports_for_people_and_for_programs(tmp_path: Path) -> None
     assert command.run("lint", "elsewhere.yaml")[0] == 7
 
 
+def test_the_pages_example_is_a_valid_file() -> None:
+    example = (DOCS / "mirrors.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert not lint(example.encode()).findings
+    jsonschema.validate(YAML(typ="safe", pure=True).load(example), json_schema())
+
+
 def test_the_published_schema_is_the_models_and_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     assert_current(DOCS / "mirrors.schema.json", json.dumps(json_schema(), indent=2) + "\n")

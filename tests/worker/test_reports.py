@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raibid.model.job import Report
 from raibid.model.pipeline import Reports
-from raibid.model.report import LIST_BYTES, MOST_ANNOTATIONS, MOST_LISTED, MOST_SLOWEST, SHORT_LIST_BYTES
+from raibid.model.report import LIST_BYTES, MOST_ANNOTATIONS, MOST_LISTED, MOST_SLOWEST, SHORT_LIST_BYTES, Tested
 from raibid.worker import reports
 from raibid.worker.output import Output
 
@@ -120,6 +120,21 @@ def test_a_link_out_of_the_checkout_is_not_followed(place: reports.Place, tmp_pa
     (place.checkout / "link.xml").symlink_to(tmp_path / "secret.xml")
     (place.folder / "link.xml").symlink_to(tmp_path / "secret.xml")
     assert find(place).tests is None
+
+
+def test_links_that_lead_to_each_other_are_no_reports(place: reports.Place) -> None:
+    for one, other in (("a.xml", "b.xml"), ("b.xml", "a.xml")):
+        (place.checkout / one).symlink_to(other)
+    (place.folder / "c.xml").symlink_to("c.xml")
+    assert find(place) == reports.Findings()
+
+
+def test_numbers_that_json_cannot_say_are_cut_to_such_as_it_can(place: reports.Place) -> None:
+    (place.folder / "a.xml").write_text(junit(*(failed(str(n), "m", 1e308) for n in range(3))))
+    (place.folder / "b.json").write_text(remark("odd", line=10**30) + remark("odd", line=-(10**30)))
+    found = find(place)
+    assert msgspec.json.decode(msgspec.json.encode(found.tests), type=Tested) == found.tests
+    assert [a.line for a in found.annotations] == [1, 2**31]
 
 
 def test_a_file_too_large_to_be_read_is_said(place: reports.Place) -> None:

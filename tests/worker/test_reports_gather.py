@@ -163,3 +163,26 @@ def test_what_does_not_compile_is_an_annotation_too(directory: Path, config: Age
     assert result.report.failed_step == "check"
     [annotation] = result.report.annotations
     assert (annotation.line, annotation.code, annotation.message) == (2, "E0308", "mismatched types")
+
+
+@pytest.mark.skipif(shutil.which("cargo-nextest") is None, reason="no cargo-nextest here; the agents' image has it")
+def test_nextest_reports_beside_the_repositorys_own_settings(directory: Path, config: AgentConfig) -> None:
+    flaky = 'let seen = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("seen");'
+    (directory / "tests").mkdir()
+    (directory / "tests" / "all.rs").write_text(
+        '#[test]\nfn a_fails() {\n    assert_eq!(2 + 2, 5, "sum");\n}\n\n'
+        f"#[test]\nfn b_is_flaky() {{\n    {flaky}\n    assert!(std::fs::create_dir(seen).is_err());\n}}\n\n"
+        "#[test]\nfn c_works() {}\n"
+    )
+    (directory / ".config").mkdir()
+    (directory / ".config" / "nextest.toml").write_text("[profile.default]\nretries = 1\ntest-threads = 1\n")
+    crate(directory, "pub fn four() -> u8 {\n    4\n}\n")
+    result, log = run(directory, replace(config, grace=5.0))
+    assert (result.report.failed_step, result.report.exit_code) == ("test", 100), log
+    tests = result.report.tests
+    assert tests is not None
+    assert tests.sentence == "3 tests: 2 passed, 1 failed, 1 flaky"
+    assert [(case.suite, case.name, case.runs) for case in tests.failures] == [("tiny::all", "a_fails", 2)]
+    assert "left: 4" in tests.failures[0].message
+    assert [(case.name, case.runs) for case in tests.flakes] == [("b_is_flaky", 2)]
+    assert not list(directory.rglob("nextest.xml"))

@@ -30,7 +30,7 @@ from raibid.model.job import Job, JobStatus
 from raibid.model.pull_request_event import PullRequestReviewed, pull_number
 
 _log: Final = structlog.get_logger("raibid.api")
-_MOST: Final = 1_000
+_MOST: Final = 10_000
 """Held jobs looked at in one round, the ones that have waited longest."""
 
 
@@ -58,11 +58,13 @@ class Approvals:
         """Held jobs to ask about again; from other threads."""
 
     def look_again(self, review: PullRequestReviewed) -> list[str]:
-        """Ask about a pull request's held job in the next round; its id, if it has one.
+        """Ask about a pull request's held job in the next round; its id, if it has one and there is a forge to ask.
 
         Raises:
             LedgerError: Redis failed.
         """
+        if not self._forges:
+            return []
         found = self._ledger.heads.jobs([dedupe_key(review.repo, review.ref, review.sha)])
         held = [job.id for job in found if job and job.status is JobStatus.HELD]
         for job_id in held:

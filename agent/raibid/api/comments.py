@@ -42,14 +42,15 @@ class Comments:
         Asked before, for an older job's word must not replace a newer one's; and after, for a newer job may have come
         and even have spoken while this word was on its way. Then the newer one speaks once more.
         """
-        if not self._superseded(job):
+        if not self._gives_way(job):
             found = comment_of(job, self._public_url)
             # Even with nothing found: an older comment would go on telling of what is mended.
             text = found or nothing_left(job, self._public_url)
             forge.upsert_comment(job.spec.repo, _number(job), MARKER, text, rewrite_only=not found)
-            self._superseded(job)
+            self._gives_way(job)
 
-    def _superseded(self, job: Job) -> bool:
+    def _gives_way(self, job: Job) -> bool:
+        """Whether a newer job has the word; if it has ended, it is told once more."""
         newest = self._newest(job)
         if newest.id != job.id and newest.status.terminal:
             self._ledger.records.tell_again(newest.id)

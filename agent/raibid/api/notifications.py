@@ -24,6 +24,7 @@ from raibid.api.metrics import Metrics
 from raibid.api.notices import Message, Notice, messages
 from raibid.api.patience import Patience
 from raibid.api.targets import TargetError, Targets, load_targets, send
+from raibid.contract import Env
 from raibid.forge import Enrolment
 from raibid.forge.notify import Ending, ending_of, targets_of
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError, Transition
@@ -64,7 +65,7 @@ class Notifications:
         self._now = now
         known = load_targets(file) if file else {}
         if unknown := sorted(enrolment.targets - set(known)):
-            raise TargetError(f"notify: {', '.join(unknown)}: no such target in {file or 'any file'}")
+            raise TargetError(f"notify: {', '.join(unknown)}: no such target in {file or Env.NOTIFY_FILE}")
 
     def round(self, closing: Callable[[], bool] = lambda: False) -> int:
         """Send what can be sent now; how many messages that were.

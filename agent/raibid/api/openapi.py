@@ -40,6 +40,18 @@ class Skipped(msgspec.Struct, frozen=True):
     skipped: str  #: the reason
 
 
+class CalledOff(msgspec.Struct, frozen=True):
+    """A pull request that is over."""
+
+    cancelled: list[str]  #: its unfinished jobs
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A pull request that was reviewed."""
+
+    asked: list[str]  #: its held job, about which the forge is asked once more
+
+
 class Looks(msgspec.Struct, frozen=True):
     """The answer to a wish to look now."""
 
@@ -126,8 +138,8 @@ _OPEN: Final = ("/webhook/", "/badges/", "/healthz", "/readyz", "/metrics")
 
 def _schemas() -> dict[str, Any]:
     types = [
-        Crontab, Depth, Enqueued, Error, DeadLetters, Job, Looks, Mirrors, Page, Reconciliation, Skipped, Status,
-        Syncing, Why,
+        Asked, CalledOff, Crontab, Depth, Enqueued, Error, DeadLetters, Job, Looks, Mirrors, Page, Reconciliation,
+        Skipped, Status, Syncing, Why,
     ]  # fmt: skip
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas["Why"]["properties"]["sentence"] = {"type": "string", "description": "one line for people"}
@@ -135,8 +147,8 @@ def _schemas() -> dict[str, Any]:
 
 
 def _webhook(forge: str, header: str) -> dict[str, Any]:
-    taken = {"description": "taken in, or skipped with the reason"}
-    schema = {"oneOf": [_ref("Enqueued"), _ref("Skipped")]}
+    taken = {"description": "taken in, or skipped with the reason; called off; or asked about"}
+    schema = {"oneOf": [_ref(name) for name in ("Enqueued", "Skipped", "CalledOff", "Asked")]}
     return {
         "post": {
             "tags": ["webhooks"],

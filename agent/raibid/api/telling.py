@@ -82,7 +82,7 @@ class Telling:
         untold = sorted(self._ledger.untold(_MOST))
         self._metrics.untold(len(untold))
         self._troubles.keep(untold)
-        self._settled = {job: settled for job, settled in self._settled.items() if job in set(untold)}
+        self._settled = {job: self._settled[job] for job in untold if job in self._settled}
         done = 0
         unanswered: set[str] = set()  # forges that were unavailable in this round: it has one timeout at most
         with ExitStack() as connections:

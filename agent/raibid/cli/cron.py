@@ -54,4 +54,4 @@ def cron(*, output: Output = PLAIN) -> None:
 
 def _when(moment: float, of: _Scheduled) -> str:
     """In the schedule's own time zone: that is how it was written down. Empty for never."""
-    return datetime.fromtimestamp(moment, ZoneInfo(of.timezone)).strftime("%a %Y-%m-%d %H:%M %Z") if moment else ""
+    return datetime.fromtimestamp(moment, ZoneInfo(of.timezone)).strftime("%a %d %b %H:%M %Z") if moment else ""

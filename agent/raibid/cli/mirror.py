@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 app: Final = App(name="mirror", help="Mirrors as code: lint, plan, apply, verify.", help_format="plaintext")
 
 # By import path, so that they cost `lint` nothing.
-for _name in ("status", "sync", "verify", "hooks", "rotate-token"):
-    app.command(f"raibid.cli.mirror_sync:{_name.replace('-', '_')}", name=_name)
+for _name, _help in (
+    ("status", "Every mirror as the API last saw it."),
+    ("sync", "Have the API bring what is new of one mirror."),
+    ("verify", "Compare mirrors with their sources, here and now."),
+    ("hooks", "Have GitHub tell of pushes to the sources."),
+    ("rotate-token", "Give mirrors a token's new value."),
+):
+    app.command(f"raibid.cli.mirror_sync:{_name.replace('-', '_')}", name=_name, help=_help)
 
 _FILE: Final = Path(os.environ.get(Env.MIRRORS_FILE) or "mirrors.yaml")
-_STYLES: Final = {
-    "owner": "green", "create": "green", "adopt": "cyan", "update": "yellow", "archive": "magenta", "delete": "red",
-    "orphan": "dim", "conflict": "bold red",
-}  # fmt: skip
 Prune = Annotated[tuple[str, ...], Parameter(negative=())]
 
 
@@ -89,11 +91,16 @@ def plan(
         Exit with 1 if apply would do something, or could not do all.
     """
     from raibid.cli.mirror_access import Access, read, told
+    from raibid.cli.mirror_progress import begin
+    from raibid.mirror.diff import as_data
 
     access, mirrors = Access.from_env(), read(file)
     with told(), access.gitea() as gitea:
         made = _plan(access, mirrors, gitea, prune)
-    _show(made, output)
+    if output.json:
+        output.emit(as_data(made))
+    else:
+        begin(output, made)
     return ExitCode.FAILED if exit_code and (made.to_do or _incomplete(made)) else ExitCode.OK
 
 
@@ -117,14 +124,13 @@ def apply(*, file: Path = _FILE, prune: Prune = (), wait: float = 600.0, output:
         Seconds to wait for a clone that Gitea is still at, for an earlier run or after a lost answer.
     """
     from raibid.cli.mirror_access import Access, read, told
-    from raibid.cli.mirror_progress import end, shown
+    from raibid.cli.mirror_progress import begin, end, shown
     from raibid.mirror.apply import Applier
 
     access, mirrors = Access.from_env(), read(file)
     with told(), access.gitea() as gitea, _stopping(output) as stop:
         made = _plan(access, mirrors, gitea, prune)
-        if not output.json:
-            _show(made, output)
+        begin(output, made)
         with shown(output, len(made.to_do)) as tell:
             applier = Applier(
                 gitea=gitea, tokens=access.tokens, guard=mirrors.guard(), tell=tell, stop=stop, patience=wait
@@ -149,16 +155,6 @@ def _plan(access: Access, file: MirrorsFile, gitea: GiteaMirrors, prune: tuple[s
 def _incomplete(made: Plan) -> bool:
     """Whether the file asks for something that apply does not do."""
     return bool(made.conflicts or made.troubles)
-
-
-def _show(made: Plan, output: Output) -> None:
-    from raibid.mirror.diff import as_data, lines
-
-    if output.json:
-        output.emit(as_data(made))
-        return
-    for one in lines(made):
-        line(one.text, _STYLES.get(str(one.kind), ""))
 
 
 @contextmanager

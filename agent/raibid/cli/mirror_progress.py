@@ -18,10 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from raibid.cli.output import Output, duration, line, write
+from raibid.mirror.actions import Plan
 from raibid.mirror.apply import Step, Summary, Tell
-from raibid.mirror.diff import action_data
+from raibid.mirror.diff import action_data, as_data, lines
 from raibid.model.findings import one_line
 
+_KINDS: Final = {
+    "owner": "green", "create": "green", "adopt": "cyan", "update": "yellow", "archive": "magenta", "delete": "red",
+    "orphan": "dim", "conflict": "bold red",
+}  # fmt: skip
 _STYLES: Final = {"done": "green", "failed": "red", "skipped": "dim"}
 
 
@@ -47,10 +52,20 @@ def shown(output: Output, total: int) -> Iterator[Tell]:
             yield tell
 
 
+def begin(output: Output, plan: Plan) -> None:
+    """What will be done: the plan, as its own command shows it."""
+    if output.json:
+        _emit({"state": "plan", **as_data(plan)})
+        return
+    for one in lines(plan):
+        line(one.text, _KINDS.get(str(one.kind), ""))
+
+
 def end(output: Output, summary: Summary) -> None:
     """The last word."""
     if output.json:
-        _emit({"state": "summary", **msgspec.to_builtins(summary)})
+        failed = [{"target": target, "message": message} for target, message in summary.failed]
+        _emit({"state": "summary", **msgspec.to_builtins(summary), "failed": failed})
         return
     said = [f"{summary.done} done"]
     said += [f"{len(summary.failed)} failed"] if summary.failed else []

@@ -152,7 +152,8 @@ def hooks(*, url: str, file: Path = _FILE, renew: Annotated[bool, Parameter(nega
     troubled = False
     with told(), access.github() as github:
         desired = desire(mirrors, listings(mirrors, access.github), access.github_site)
-        for one in ensure_source_hooks(desired.mirrors, GithubHooks(github.session), wanted, renew=renew):
+        site = access.github_site
+        for one in ensure_source_hooks(desired.mirrors, GithubHooks(github.session), wanted, site=site, renew=renew):
             line(f"{one.place}: {one.trouble or one.ensured}", "yellow" if one.trouble else "")
             troubled = troubled or bool(one.trouble)
     return ExitCode.FAILED if troubled else ExitCode.OK

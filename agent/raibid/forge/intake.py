@@ -145,4 +145,6 @@ def _pull_request(event: PullRequestEvent, rule: RepositoryRule) -> JobSpec:
 def _group(event: Event, rule: RepositoryRule, *, otherwise: bool) -> str:
     """Jobs of the same ref, of which only the newest matters; empty: each of them does, as on the default branch."""
     superseding = otherwise if rule.supersede is None else rule.supersede
-    return f"{event.repo}|{event.ref}" if superseding else ""
+    # Two forges with a repository of that name each have a first pull request; their branches are the same ones.
+    whose = f"|{event.forge}" if isinstance(event, PullRequestEvent) else ""
+    return f"{event.repo}|{event.ref}{whose}" if superseding else ""

@@ -35,11 +35,12 @@ def text_of(marker: str, body: str) -> str:
     return f"{marker}\n{body}".replace("\r\n", "\n").strip()
 
 
-def find(comments: Iterable[Comment], marker: str, login: Callable[[], str]) -> Comment | None:
-    """Our oldest comment with the marker. A stranger who quotes the marker does not get us to write into theirs.
+def ours_of(comments: Iterable[Comment], marker: str, login: Callable[[], str]) -> list[Comment]:
+    """Our comments with the marker, oldest first. A stranger who quotes the marker does not get us to write into theirs.
 
+    There is one, unless a slow forge took a call that nobody heard an answer to after the next one.
     `login`: who we are, which may cost a question.
     """
     marked = [comment for comment in comments if marker in comment.body and comment.user is not None]
     us = login().lower() if marked else ""
-    return next((comment for comment in marked if comment.user and comment.user.login.lower() == us), None)
+    return [comment for comment in marked if comment.user and comment.user.login.lower() == us]

@@ -16,7 +16,6 @@ from itertools import islice
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from raibid.forge import names
@@ -28,6 +27,9 @@ _MADE_UP_FOR: Final = 24 * 3600.0
 
 
 def _schedule(text: str) -> str:
+    # Only here: an agent, whose image has no cronsim, imports this file on its way to `names`.
+    from cronsim import CronSim, CronSimError
+
     text = " ".join(text.split())
     if len(text.split(" ")) != 5:
         raise ValueError(f"{text!r} is no schedule: minute, hour, day of month, month, day of week, as in 17 3 * * *")
@@ -96,6 +98,8 @@ class Schedule:
 
     def times(self, after: float) -> Iterator[float]:
         """Its times after a moment, in Unix seconds."""
+        from cronsim import CronSim
+
         start = datetime.fromtimestamp(after, UTC).astimezone(ZoneInfo(self.rule.timezone))
         return (moment.timestamp() for moment in CronSim(self.rule.schedule, start))
 

@@ -9,6 +9,7 @@ Not in the room's front door: agents import `raibid.forge` for its names alone, 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self, TypeVar
 
@@ -46,6 +47,10 @@ class _Politely(Retry):
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         return not has_retry_after and super().is_retry(method, status_code, has_retry_after)
+
+    def get_backoff_time(self) -> float:
+        """Callers that failed together must not come back together; urllib3's first pause is none."""
+        return super().get_backoff_time() or random.uniform(0, self.backoff_jitter)  # noqa: S311 - no secret
 
 
 class _Authorization(AuthBase):
@@ -87,7 +92,7 @@ class Session:
             allowed_methods=_IDEMPOTENT,
             status_forcelist=AWAY,
             backoff_factor=pause,
-            backoff_jitter=pause,  # callers that failed together must not come back together
+            backoff_jitter=pause,
             raise_on_status=False,
             respect_retry_after_header=False,
         )

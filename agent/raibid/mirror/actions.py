@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import Final
 
 from raibid.forge.gitea.mirrors import Held
+from raibid.mirror.config import ARCHIVED_MARK
 from raibid.mirror.desired import Wanted
 
 ARCHIVED: Final = "archived-"
-"""What the names of archived mirrors begin with: Gitea answers 422 to archiving a mirror."""
+"""What the names of archived mirrors begin with: Gitea answers 422 to archiving a mirror. Others may be called so too,
+therefore a topic says which are."""
 
 
 class Kind(StrEnum):
@@ -38,7 +40,9 @@ REPORTED: Final = (Kind.ORPHAN, Kind.CONFLICT)
 
 @dataclass(frozen=True)
 class Change:
-    """A field of a repository: as Gitea's API names it, what it is, what it should be."""
+    """A field of a repository: as Gitea's API names it, what it is, what it should be.
+
+    `archived` is ours: a topic."""
 
     field: str
     old: object
@@ -107,5 +111,5 @@ def interval_text(seconds: int) -> str:
 
 
 def is_archived(held: Held) -> bool:
-    """Whether its name says that it is archived."""
-    return held.full_name.partition("/")[2].startswith(ARCHIVED)
+    """Whether it was archived to the end."""
+    return ARCHIVED_MARK in held.topics

@@ -31,7 +31,7 @@ from raibid.forge.errors import (
 )
 from raibid.forge.gitea.mirrors import GiteaMirrors, Held, Migration
 from raibid.mirror.actions import Action, Kind, Plan, interval_text
-from raibid.mirror.config import MARK
+from raibid.mirror.config import ARCHIVED_MARK, MARK
 from raibid.mirror.desired import Wanted, source_key
 from raibid.mirror.errors import MirrorError, StillCloningError, TakenError
 from raibid.mirror.guard import Guard
@@ -143,8 +143,17 @@ class Applier:
                 raise
 
     def _change(self, action: Action) -> None:
-        if action.changes:
-            self.gitea.change(_held(action).full_name, {change.field: change.new for change in action.changes})
+        held = _held(action)
+        changes = {change.field: change.new for change in action.changes}
+        archived = changes.pop("archived", None)
+        if changes:
+            self.gitea.change(held.full_name, changes)
+        name = f"{held.full_name.partition('/')[0]}/{changes['name']}" if "name" in changes else held.full_name
+        # Last, so that an archive or its undoing that was killed is begun again.
+        if archived is True:
+            self.gitea.mark(name, ARCHIVED_MARK)
+        elif archived is False:
+            self.gitea.unmark(name, ARCHIVED_MARK)
 
     def _delete(self, held: Held) -> None:
         try:

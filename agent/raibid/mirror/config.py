@@ -21,6 +21,8 @@ from raibid.model.pipeline_types import Flag, NotEmpty, one_or_more, refusal
 
 MARK: Final = "raibid-mirror"
 """The topic of a repository in Gitea that says: this mirror is kept by `mirrors.yaml`."""
+ARCHIVED_MARK: Final = "raibid-archived"
+"""The topic beside it of a mirror that nobody looks at any more."""
 SHORTEST_INTERVAL: Final = 10 * 60
 """Gitea's own least, `[mirror] MIN_INTERVAL`: below it `POST /repos/migrate` ends in HTTP 500."""
 LONGEST_INTERVAL: Final = 30 * 24 * 3600

@@ -26,14 +26,14 @@ SIGNS: Final = {
     Kind.CONFLICT: "!",
 }
 _COUNTED: Final = {
-    Kind.OWNER: "organisations to make",
+    Kind.OWNER: "to found",
     Kind.CREATE: "to create",
     Kind.ADOPT: "to adopt",
     Kind.UPDATE: "to update",
     Kind.ARCHIVE: "to archive",
     Kind.DELETE: "to delete",
-    Kind.ORPHAN: "orphans",
-    Kind.CONFLICT: "conflicts",
+    Kind.ORPHAN: "orphaned",
+    Kind.CONFLICT: "in conflict",
 }
 
 

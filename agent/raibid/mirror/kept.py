@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from raibid.forge.gitea.mirrors import Held
+from raibid.mirror.actions import is_archived
 from raibid.mirror.config import Manner, MirrorsFile, manner
 from raibid.mirror.desired import Wanted, source_key
 from raibid.mirror.force_push import ForcePushPolicy
@@ -33,7 +34,9 @@ class Kept:
 
 def kept(file: MirrorsFile, held: Iterable[Held]) -> list[Kept]:
     """Of what Gitea holds the mirrors; one whose entry is gone is kept as `defaults` say."""
-    return [_kept(file, one) for one in held if one.mirror and not one.shell and one.original_url]
+    return [
+        _kept(file, one) for one in held if one.mirror and not one.shell and one.original_url and not is_archived(one)
+    ]
 
 
 def _kept(file: MirrorsFile, held: Held) -> Kept:

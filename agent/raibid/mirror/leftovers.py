@@ -32,9 +32,11 @@ def leftovers(
         entry = _entry_of(held, desired.organisations)
         if held.id in doomed:
             actions.append(Action(kind=Kind.DELETE, target=held.full_name, held=held, why="named by --prune"))
-        elif entry and not (is_archived(held) and not interval_of(held.mirror_interval)):
+        elif is_archived(held):
+            continue
+        elif entry:
             by_entry.setdefault(entry.github, []).append(held)
-        elif not is_archived(held):
+        else:
             of_no_entry.append(held)
     for entry in desired.organisations:
         some, said = _of_entry(entry, by_entry.get(entry.github, ()), taken)
@@ -77,10 +79,10 @@ def _of_entry(entry: Organisation, ours: Sequence[Held], taken: set[str]) -> tup
 
 def _archive(held: Held, why: str, taken: set[str]) -> Action:
     owner, _, name = held.full_name.partition("/")
-    changes = [Change("mirror_interval", held.mirror_interval, interval_text(0))] * bool(
-        interval_of(held.mirror_interval)
-    )
-    if not is_archived(held):
+    changes = [Change("archived", False, True)]
+    if looks := interval_of(held.mirror_interval):
+        changes.insert(0, Change("mirror_interval", interval_text(looks), interval_text(0)))
+    if not name.startswith(ARCHIVED):  # else: an earlier run came so far
         new = next(new for new in _archived_names(name) if f"{owner}/{new}".lower() not in taken)
         taken.add(f"{owner}/{new}".lower())
         changes.insert(0, Change("name", name, new))

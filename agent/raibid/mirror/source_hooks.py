@@ -37,19 +37,22 @@ class SourceHook:
 
 
 def ensure_source_hooks(
-    mirrors: Iterable[Wanted], hooks: Hooks, wanted: WantedHook, *, renew: bool = False
+    mirrors: Iterable[Wanted], hooks: Hooks, wanted: WantedHook, *, site: str, renew: bool = False
 ) -> Iterator[SourceHook]:
     """One hook at the source of every mirror that wants one. What our token may not do is told, and is no failure.
+
+    `site`: where GitHub's clone URLs begin.
 
     Raises:
         CallError: GitHub does not answer; again is harmless.
     """
     for mirror in mirrors:
-        home, _, place = source_key(mirror.source).partition("/")
         if not mirror.hook:
             continue
-        if home != "github.com":
-            yield SourceHook(mirror.target, place, trouble=f"{home} is not GitHub: its pushes are found by looking")
+        key = source_key(mirror.source)
+        place = key.removeprefix(source_key(site))
+        if place == key:
+            yield SourceHook(mirror.target, key, trouble="not at GitHub: its pushes are found by looking")
             continue
         try:
             yield SourceHook(mirror.target, place, hooks.ensure_hook(place, wanted, renew=renew))

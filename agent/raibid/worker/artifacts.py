@@ -42,7 +42,7 @@ def matching(checkout: Path, globs: Sequence[str]) -> Iterator[str]:
             path = Path(parent, name)
             relative = path.relative_to(root).as_posix()
             if any(glob_matches(glob, relative) for glob in globs):
-                real = path.resolve()
+                real = Path(os.path.realpath(path))  # `resolve` raises at links that lead to each other
                 if real.is_relative_to(root) and real.is_file():
                     yield relative
 

@@ -22,6 +22,8 @@ from raibid.worker.errors import ReportError
 MOST_ELEMENTS: Final = 200_000
 """16 MiB of `<a/>` would be four million objects, half a gigabyte; 200,000 are 30 MB and 60,000 tests."""
 DEEPEST: Final = 20
+LONGEST_SECONDS: Final = 30 * 24 * 3600.0
+"""No test takes a month; and the sum of two of 1e308 s would be infinite, which JSON cannot say."""
 
 
 class Outcome:
@@ -78,7 +80,7 @@ def _seconds(case: TestCase) -> float:
         seconds = float(case.time or 0.0)
     except ValueError:
         return 0.0
-    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0  # JSON has no NaN
+    return min(seconds, LONGEST_SECONDS) if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
 def _tree(data: bytes) -> Element:

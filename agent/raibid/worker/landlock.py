@@ -159,8 +159,8 @@ def _call(number: int, *args: object) -> int:
 def main(argv: list[str]) -> int:
     """Become what the order says (`argv`, `env`), behind its fence (`paths`, `closed_ports`). Returns if it cannot.
 
-    The file FAULT is emptied when nothing is left to be done but that. What then goes wrong is in it, as an error number
-    and a word: the program's own exit codes are free.
+    The file FAULT is emptied when nothing is left to be done but that. What then goes wrong is in it, as an error
+    number and a word: the program's own exit codes are free.
     """
     order: dict[str, Any] = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
     with Path(argv[2]).open("r+", encoding="utf-8") as fault:  # opened now: behind the fence it cannot be

@@ -19,6 +19,10 @@ _MOST_EXPANSIONS: Final = 32
 """Macros within macros; rustc itself stops at 128 by default."""
 
 
+_LAST_LINE: Final = 2**31
+"""No file has more; many readers of JSON are wrong beyond 2**53."""
+
+
 class _Code(msgspec.Struct, frozen=True):
     code: str = ""
 
@@ -79,7 +83,7 @@ def _place(span: _Span, manifest: str, root: Path) -> tuple[str, int] | None:
         if at is None:
             return None
         if file := _file(at.file_name, manifest, root):
-            return file, max(1, at.line_start)
+            return file, min(max(1, at.line_start), _LAST_LINE)
         at = _caller(at)
     return None
 

@@ -21,7 +21,7 @@ from raibid.forge.errors import ForgeFaultError, ForgeNotFoundError
 from raibid.forge.forge import Changes, Head, RepositoryInfo
 from raibid.forge.gitea import answers
 from raibid.forge.open_pulls import OpenPull, events_of
-from raibid.forge.our_comment import Comment, find, text_of
+from raibid.forge.our_comment import Comment, ours_of, text_of
 from raibid.forge.renamed import under_its_name
 from raibid.forge.reviews import Review, approvers
 from raibid.forge.session import Session
@@ -81,18 +81,20 @@ class GiteaClient:
         """Write or rewrite our comment at a pull request. Gitea lists all of a pull request's comments at once."""
 
         def upsert(name: str) -> None:
-            ours = self._our_comment(name, number, marker)
-            if ours is None and not rewrite_only:
+            ours = self._our_comments(name, number, marker)
+            if not ours and not rewrite_only:
                 self.session.do("POST", f"{_home(name)}/issues/{number}/comments", {"body": text})
-            elif ours is not None and ours.text != text:
-                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours.id}", {"body": text})
+            elif ours and ours[0].text != text:
+                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours[0].id}", {"body": text})
+            for late in ours[1:]:
+                self.session.do("DELETE", f"{_home(name)}/issues/comments/{late.id}")
 
         text = text_of(marker, body)
         under_its_name(repository, self._name_now, upsert)
 
-    def _our_comment(self, repository: str, number: int, marker: str) -> Comment | None:
+    def _our_comments(self, repository: str, number: int, marker: str) -> list[Comment]:
         comments = self.session.get(f"{_home(repository)}/issues/{number}/comments", list[Comment])
-        return find(comments, marker, lambda: self.login)
+        return ours_of(comments, marker, lambda: self.login)
 
     @cached_property
     def login(self) -> str:
@@ -127,9 +129,13 @@ class GiteaClient:
         return [Head(branch.name, branch.commit.id) for page in pages for branch in page]
 
     def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
-        """All open pull requests."""
+        """All open pull requests; none where the repository takes none, as mirrors do not."""
         pages = self.session.pages(f"{_home(repository)}/pulls?state=open&limit={self._page}", list[OpenPull])
-        return events_of((pull for page in pages for pull in page), forge="gitea")
+        try:
+            return events_of((pull for page in pages for pull in page), forge="gitea")
+        except ForgeNotFoundError:
+            self.repository(repository)  # 404 says either: pull requests are off, or it is not there
+            return ()
 
     def changes(self, repository: str, before: str, after: str) -> Changes:
         """Files of the commits that only one of the two has: a forced push undoes commits, and their files change."""

@@ -7,6 +7,7 @@ Leaves to others: which mirrors there should be (`raibid.mirror`), HTTP and its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
@@ -156,6 +157,11 @@ class GiteaMirrors:
     def mark(self, repository: str, topic: str) -> None:
         """Give it a topic beside those it has; again is harmless."""
         self.session.do("PUT", f"/repos/{quote(repository)}/topics/{quote(topic)}")
+
+    def unmark(self, repository: str, topic: str) -> None:
+        """Take a topic from it; harmless where it has none."""
+        with suppress(ForgeNotFoundError):
+            self.session.do("DELETE", f"/repos/{quote(repository)}/topics/{quote(topic)}")
 
     def sync(self, repository: str) -> None:
         """Have Gitea fetch from the source soon; it answers before it does."""

@@ -23,7 +23,7 @@ from raibid.forge.forge import Changes, Head, RepositoryInfo
 from raibid.forge.github import answers
 from raibid.forge.github.app import App
 from raibid.forge.open_pulls import OpenPull, events_of
-from raibid.forge.our_comment import Comment, find, text_of
+from raibid.forge.our_comment import Comment, ours_of, text_of
 from raibid.forge.rate import RateGate
 from raibid.forge.renamed import under_its_name
 from raibid.forge.reviews import Review, approvers
@@ -95,19 +95,21 @@ class GithubClient:
         """Write or rewrite our comment at a pull request."""
 
         def upsert(name: str) -> None:
-            ours = self._our_comment(name, number, marker)
-            if ours is None and not rewrite_only:
+            ours = self._our_comments(name, number, marker)
+            if not ours and not rewrite_only:
                 self.session.do("POST", f"{_home(name)}/issues/{number}/comments", {"body": text})
-            elif ours is not None and ours.text != text:
-                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours.id}", {"body": text})
+            elif ours and ours[0].text != text:
+                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours[0].id}", {"body": text})
+            for late in ours[1:]:
+                self.session.do("DELETE", f"{_home(name)}/issues/comments/{late.id}")
 
         text = text_of(marker, body)
         under_its_name(repository, self._name_now, upsert)
 
-    def _our_comment(self, repository: str, number: int, marker: str) -> Comment | None:
+    def _our_comments(self, repository: str, number: int, marker: str) -> list[Comment]:
         path = f"{_home(repository)}/issues/{number}/comments"
         comments = (one for page in self.session.pages(f"{path}?per_page={_PAGE}", list[Comment]) for one in page)
-        return find(comments, marker, lambda: self.login)
+        return ours_of(comments, marker, lambda: self.login)
 
     @cached_property
     def login(self) -> str:
