@@ -18,7 +18,7 @@ from components import gitea_config, priority, redis
 from components.agent_pod import STORE, STORE_CLAIM, USER
 from components.budget import Budget, Footprint, Workload
 from components.manifest_tree import Derive, Manifest, SecretManifest, Tree, emit
-from components.network import DNS, from_peers, network_policy, pods, to_peers
+from components.network import DNS, INTERNET, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import GI, MI, size_text
 from components.workload import (
@@ -51,10 +51,15 @@ URL: Final = f"http://raibid-api.ci.svc.cluster.local:{PORT}"
 """Where pods reach it; where people do is the stack's `publicUrl`."""
 ENROLMENT: Final = "raibid-enrolment"
 """ConfigMap with the operators' file; seeded once as `clusters/<env>/apps/enrolment.yaml`."""
+MIRRORS: Final = "raibid-mirrors"
+"""ConfigMap with the operators' other file; seeded once as `clusters/<env>/apps/mirrors.yaml`."""
 _SECRETS: Final = "/run/secrets/raibid"
 _REDIS_SECRET: Final = "/run/secrets/redis"  # noqa: S105
 _FORGE_SECRET: Final = "/run/secrets/forge"  # noqa: S105
+_OPERATOR_SECRET: Final = "/run/secrets/operator"  # noqa: S105
+_MIRROR_TOKENS: Final = "/run/secrets/mirror-tokens"
 _CONFIG: Final = "/etc/raibid"
+_MIRRORS: Final = "/etc/raibid-mirrors"
 
 WEBHOOK_LABEL: Final = "api/webhook"
 READ_LABEL: Final = "api/read-token"
@@ -99,6 +104,7 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
         "raibid_api_disk": size_text(footprint(settings).of(NAME).disk),
         "raibid_api_rotation": generations(settings, *secrets),
         "raibid_api_public_url": as_text(settings.public_url),
+        "raibid_api_github_url": as_text(settings.github_url),
     }
 
 
@@ -122,7 +128,10 @@ def _environment() -> Mapping[str, str]:
         Env.READ_TOKENS_FILE: f"{_SECRETS}/read-tokens",
         Env.WRITE_TOKENS_FILE: f"{_SECRETS}/write-tokens",
         Env.ENROLMENT_FILE: f"{_CONFIG}/enrolment.yaml",
-        Env.FORGE_CREDENTIALS_FILE: f"{_FORGE_SECRET}/credentials",
+        Env.FORGE_CREDENTIALS_FILE: _FORGE_SECRET,
+        Env.NOTIFY_FILE: f"{_OPERATOR_SECRET}/notify",
+        Env.MIRRORS_FILE: f"{_MIRRORS}/mirrors.yaml",
+        Env.MIRROR_TOKENS_DIR: _MIRROR_TOKENS,
         # Not the host of clone URLs: that one is the node, which no NetworkPolicy names.
         Env.GITEA_URL: gitea_config.INSIDE,
     }
@@ -138,6 +147,7 @@ def _deployment(workload: Workload) -> Manifest:
         "env": [
             {"name": Env.WINDOW, "value": "${ci_agent_max_text}"},
             {"name": Env.PUBLIC_URL, "value": "${raibid_api_public_url}"},
+            {"name": Env.GITHUB_URL, "value": "${raibid_api_github_url}"},
         ],
         "ports": [{"name": "http", "containerPort": PORT}],
         "resources": resources(workload),
@@ -152,7 +162,10 @@ def _deployment(workload: Workload) -> Manifest:
             {"name": "tokens", "mountPath": _SECRETS, "readOnly": True},
             {"name": "redis", "mountPath": _REDIS_SECRET, "readOnly": True},
             {"name": "forge", "mountPath": _FORGE_SECRET, "readOnly": True},
+            {"name": "operator", "mountPath": _OPERATOR_SECRET, "readOnly": True},
+            {"name": "mirror-tokens", "mountPath": _MIRROR_TOKENS, "readOnly": True},
             {"name": "enrolment", "mountPath": _CONFIG, "readOnly": True},
+            {"name": "mirrors", "mountPath": _MIRRORS, "readOnly": True},
         ],
     }
     selector = labels(NAME, NAME)
@@ -189,8 +202,23 @@ def _volumes() -> list[Manifest]:
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
         {"name": "tokens", "secret": {"secretName": Secrets.API, "defaultMode": 0o440}},
         {"name": "redis", "secret": {"secretName": Secrets.REDIS_API, "defaultMode": 0o440}},
-        {"name": "forge", "secret": {"secretName": Secrets.API_FORGE, "defaultMode": 0o440}},
+        *mirrors_volumes(Secrets.API_FORGE),
+        {"name": "operator", "secret": {"secretName": Secrets.FORGES, "defaultMode": 0o440, "optional": True}},
         {"name": "enrolment", "configMap": {"name": ENROLMENT}},
+    ]
+
+
+def mirrors_volumes(gitea: str) -> list[Manifest]:
+    """Volumes `forge` (a login at the stack's own Gitea, and what operators have for others), `mirrors` and
+    `mirror-tokens`: what mirrors take, here and in the CronJob that makes them.
+    """
+    sources = (("gitea", {"name": gitea}), ("others", {"name": Secrets.FORGES, "optional": True}))
+    files = [{"secret": {**secret, "items": [{"key": "credentials", "path": path}]}} for path, secret in sources]
+    tokens = {"secretName": Secrets.MIRROR_TOKENS, "defaultMode": 0o440, "optional": True}
+    return [
+        {"name": "forge", "projected": {"defaultMode": 0o440, "sources": files}},
+        {"name": "mirrors", "configMap": {"name": MIRRORS, "optional": True}},
+        {"name": "mirror-tokens", "secret": tokens},
     ]
 
 
@@ -205,6 +233,8 @@ def _network_policy() -> Manifest:
             DNS,
             to_peers(pods(redis.NAMESPACE, "redis"), ports=(redis.PORT,)),
             to_peers(pods("infrastructure", "gitea"), ports=(gitea_config.HTTP_PORT,)),
+            # GitHub, mirrors' sources, notifications.
+            to_peers(INTERNET, ports=(443,)),
         ),
     )
 

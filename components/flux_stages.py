@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from components import agent_pod, api, apps, job_template, scaled_job
+from components import agent_pod, api, apps, job_template, mirrors, scaled_job
 from components.flux_objects import CLUSTER_VARS, kustomization
 from components.manifest_tree import Manifest, to_yaml
 from components.manifest_tree import kustomization as directory_list
@@ -128,7 +128,7 @@ def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]
         directory = f"{root}/{stage.overlay}"
         resources = [posixpath.relpath(path, directory) for path in paths]
         if stage.name == "raibid":
-            resources.append("enrolment.yaml")
+            resources += ["enrolment.yaml", "mirrors.yaml"]
         images = _images(settings, stage)
         entry = directory_list(resources, **({"images": images} if images else {}))
         files[f"{directory}/kustomization.yaml"] = to_yaml(entry).decode()
@@ -136,11 +136,12 @@ def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]
 
 
 def seeds(settings: Settings) -> dict[str, str]:
-    """Files written once: the enrolment, which belongs to operators, and the developers' own folder."""
+    """Files written once: enrolment and mirrors, which belong to operators, and the developers' own folder."""
     environment = settings.environment
     about = config_map(APPS, apps.NAMESPACE, APPS, {"about": _about(environment)})
     return {
         f"clusters/{environment}/apps/enrolment.yaml": _ENROLMENT_NOTE + to_yaml(api.enrolment(settings)).decode(),
+        f"clusters/{environment}/apps/mirrors.yaml": _MIRRORS_NOTE + to_yaml(mirrors.file(settings)).decode(),
         f"apps/{environment}/configmap.yaml": to_yaml(about).decode(),
         f"apps/{environment}/kustomization.yaml": to_yaml(directory_list(["configmap.yaml"])).decode(),
     }
@@ -160,6 +161,11 @@ _ENROLMENT_NOTE: Final = """\
 # Yours: written once, then never touched again by the program.
 # What is built of which repository; `raibid` reads it when the API starts, so after a change:
 #   kubectl -n ci rollout restart deployment/raibid-api
+"""
+_MIRRORS_NOTE: Final = """\
+# Yours: written once, then never touched again by the program.
+# Which repositories of other forges Gitea mirrors (docs/mirrors.md). Once a day what it asks for is made, and now by:
+#   kubectl -n ci create job --from=cronjob/raibid-mirror mirror-now
 """
 
 

@@ -15,14 +15,22 @@ from typing import Any, Final
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_command import local
 
-from components import agents, api
+from components import agents, api, mirrors
 from components.gitea import ADMIN_LABEL
 from components.notifications import receiver_path
 from components.settings import Settings
 
 FLUX_LABEL: Final = "gitea/flux"
 RECEIVER_LABEL: Final = "flux/receiver"
-LABELS: Final = (ADMIN_LABEL, FLUX_LABEL, RECEIVER_LABEL, agents.GIT_LABEL, api.STATUS_LABEL, api.WEBHOOK_LABEL)
+LABELS: Final = (
+    ADMIN_LABEL,
+    FLUX_LABEL,
+    RECEIVER_LABEL,
+    agents.GIT_LABEL,
+    api.STATUS_LABEL,
+    api.WEBHOOK_LABEL,
+    mirrors.LABEL,
+)
 """Labels of the passwords that `GiteaSetupArgs` wants."""
 FLUX_USER: Final = "flux"
 RECEIVER: Final = "http://webhook-receiver.flux-system.svc.cluster.local"
@@ -85,6 +93,7 @@ def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[s
         "flux": {"name": FLUX_USER, "password": passwords[FLUX_LABEL]},
         "agent": {"name": agents.GIT_USER, "password": passwords[agents.GIT_LABEL]},
         "status": {"name": api.STATUS_USER, "password": passwords[api.STATUS_LABEL]},
+        "mirror": {"name": mirrors.USER_NAME, "password": passwords[mirrors.LABEL]},
         "organisation": settings.gitea.organisation,
         "repository": settings.fleet.name,
         "branch": settings.fleet.branch,

@@ -23,13 +23,28 @@ OWNERS: Final = "Owners"
 """The team that every organisation has (Gitea 1.26, models/organization/team.go)."""
 AGENTS: Final = "ci-agents"
 REPORTERS: Final = "ci-reporters"
-TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
-    AGENTS: {"repo.code": "read"},
+MIRRORERS: Final = "ci-mirrors"
+
+
+@dataclass(frozen=True)
+class Team:
+    """What the members of a team of the organisation may do, and nothing else."""
+
+    units: Mapping[str, str]
+    everywhere: bool = True
+    """In every repository, those to come too; else in those they make."""
+    makes: bool = False
+    """Whether they may make repositories, and administer those."""
+
+
+TEAMS: Final[Mapping[str, Team]] = {
+    AGENTS: Team({"repo.code": "read"}),
     # Gitea takes a commit status only of who may write code, and a comment of who may read what it is about
     # (routers/api/v1: api.go, repo/issue_comment.go). It offers no less: branches are kept by their protection.
-    REPORTERS: {"repo.code": "write", "repo.pulls": "read"},
+    REPORTERS: Team({"repo.code": "write", "repo.pulls": "read"}),
+    # Mirrors are its own; of other people's repositories it sees nothing.
+    MIRRORERS: Team({"repo.code": "read"}, everywhere=False, makes=True),
 }
-"""Team of the organisation → what it may do in every repository, those to come too, and nothing else."""
 
 PUSHES: Final = ("push",)
 BUILDS: Final = ("push", "pull_request_only", "pull_request_sync", "pull_request_review")
@@ -56,6 +71,8 @@ class Order(Model):
     """Clones what is built: reads all repositories of the organisation."""
     status: Login
     """Reports on commits and pull requests: raibid-api."""
+    mirror: Login
+    """Makes mirrors in the organisation."""
     organisation: str
     repository: str
     branch: str = "main"
@@ -99,12 +116,13 @@ def set_up(order: Order, *, tries: int = 8, pause: float = 0.5) -> Result:
     with setup.api.session:
         setup.administrator()
         setup.organisation()
-        for login in (order.flux, order.agent, order.status):
+        for login in (order.flux, order.agent, order.status, order.mirror):
             setup.user(login)
         clone = setup.repository()
         setup.reader()
         setup.team(AGENTS, order.agent)
         setup.team(REPORTERS, order.status)
+        setup.team(MIRRORERS, order.mirror)
         setup.protection()
         setup.hook()
         setup.builds()
@@ -165,11 +183,16 @@ class _Setup:
     def team(self, name: str, member: Login) -> None:
         """A team of `TEAMS` with its one member."""
         # With units of its own a team's `permission` is answered as "none"; but without it a PATCH skips the next key.
-        wanted = {"includes_all_repositories": True, "units_map": dict(TEAMS[name])}
+        right = TEAMS[name]
+        wanted = {
+            "includes_all_repositories": right.everywhere,
+            "can_create_org_repo": right.makes,
+            "units_map": dict(right.units),
+        }
         teams = self.api.call("GET", f"{self._organisation}/teams?limit=50")
         team = next((team for team in teams if team["name"] == name), None)
         if team is None:
-            new = {"name": name, "permission": "read", "can_create_org_repo": False, **wanted}
+            new = {"name": name, "permission": "read", **wanted}
             team = self.api.call("POST", f"{self._organisation}/teams", new)
             self.changed.append(f"team {name}")
         elif any(team.get(key) != value for key, value in wanted.items()):

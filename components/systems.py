@@ -25,6 +25,7 @@ from components import (
     job_template,
     k3s,
     keda,
+    mirrors,
     monitoring,
     namespaces,
     notifications,
@@ -106,6 +107,7 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(job_template, job_template.JobTemplate, job_template.JobTemplateArgs, lambda s: s.scaler == "direct"),
     Entry(api, api.Api, api.ApiArgs),
     Entry(controller, controller.Controller, controller.ControllerArgs),
+    Entry(mirrors, mirrors.Mirrors, mirrors.MirrorsArgs, lambda s: s.systems.mirrors),
 )
 """One row each, in the order in which the cluster gets them."""
 

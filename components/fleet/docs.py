@@ -59,6 +59,7 @@ _PATHS: Final[Mapping[str, tuple[str, str]]] = {
     "apps/base/": ("the pool's own API and controller", "the program"),
     "apps/<env>/": ("**your manifests**; seeded once, never written again", "you"),
     "clusters/<env>/apps/enrolment.yaml": ("which repositories the pool builds; seeded once", "you"),
+    "clusters/<env>/apps/mirrors.yaml": ("which repositories Gitea mirrors; seeded once", "you"),
     "host/": ("files of the machine (k3s, kubelet, sysctl), applied over SSH, not by Flux", "the program"),
     ".gitea/": ("the gate of pull requests", "the program"),
 }

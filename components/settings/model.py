@@ -36,7 +36,7 @@ Profile = Literal["conservative", "balanced", "aggressive", "pinned"]
 Scaler = Literal["keda", "direct"]
 
 
-_PLAIN: Final = frozenset({"environment", "domain", "publicUrl", "profile", "scaler"})
+_PLAIN: Final = frozenset({"environment", "domain", "publicUrl", "githubUrl", "profile", "scaler"})
 """Top-level keys whose value is a text."""
 
 
@@ -178,6 +178,7 @@ class Systems(Model):
     monitoring: bool = True
     notifications: bool = True
     registry_cache: bool = True
+    mirrors: bool = True
 
 
 class Settings(Model):
@@ -188,6 +189,8 @@ class Settings(Model):
     domain: Domain = "raibid.internal"
     public_url: PublicUrl = ""
     """Where people's browsers reach raibid-api, by an ingress of theirs; empty: commit statuses have no link."""
+    github_url: PublicUrl = ""
+    """GitHub's API, `https://api.github.com` or an enterprise's own; empty: GitHub is neither asked nor told."""
     cluster: Cluster
     nodes: tuple[Node, ...] = Field(min_length=1)
     profile: Profile = "balanced"

@@ -40,6 +40,7 @@ LABELS: Final = (
         "gitea/database",
         "gitea/flux",
         "gitea/agent",
+        "gitea/mirror",
         "gitea/status",
         "gitea/internal-token",
         "gitea/jwt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from raibid.api.approvals import Approvals
@@ -20,6 +21,8 @@ from raibid.model.pull_request_event import PullRequestReviewed
 from tests.api.asked_forge import AskedForge
 from tests.api.conftest import SHA, served, spec
 from tests.waiting import until
+
+FIXTURES = Path(__file__).parents[1] / "forge" / "fixtures"
 
 
 @dataclass
@@ -261,3 +264,18 @@ def test_the_running_api_does_it_by_itself(
     job_id = Pool(ledger).hold()
     with served(make_settings(status_seconds=0.01), ledger) as api:
         until(lambda: api.reader.get(f"/jobs/{job_id}").json()["status"] == "queued")
+
+
+def test_the_running_api_asks_again_when_gitea_tells_of_a_review(
+    make_settings: Callable[..., Settings], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge = AskedForge(writers={"ada"})
+    monkeypatch.setattr("raibid.api.app.forges_of", lambda _: {"gitea": forge.connect})
+    with served(make_settings(status_seconds=0.01), ledger) as api:
+        opened = (FIXTURES / "gitea-fork-pull-request-opened.json").read_bytes()
+        job = api.deliver(opened, event="pull_request").json()
+        until(lambda: len(forge.asked) >= 3)  # what it changes, its author's right, its reviews
+        forge.reviews[api.ledger.records.get(job["id"]).spec.sha] = ("ada",)  # type: ignore[union-attr]
+        review = (FIXTURES / "gitea-fork-pull-request-approved.json").read_bytes()
+        assert api.deliver(review, event="pull_request_approved").json() == {"asked": [job["id"]]}
+        until(lambda: api.reader.get(f"/jobs/{job['id']}").json()["status"] == "queued")

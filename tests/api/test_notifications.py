@@ -332,6 +332,16 @@ def test_a_file_that_breaks_while_the_api_runs_is_said_once_and_loses_nothing(
     assert chat.titles() == ["acme/anvil main: failed"]
 
 
+def test_a_file_that_is_gone_for_a_while_loses_nothing(make: Make, chat: Chat, ledger: Ledger) -> None:
+    news = make()
+    news.file.unlink()
+    build(ledger)
+    news.round()
+    news.write_targets()
+    news.round()
+    assert chat.titles() == ["acme/anvil main: failed"]
+
+
 @pytest.fixture
 def every_log() -> Iterator[io.StringIO]:
     """What a service shows at its wordiest; pytest's own capture also hears loggers that nobody else does."""

@@ -112,3 +112,11 @@ def test_a_fork_that_is_opened_again_is_held_again(api: Api) -> None:
 
 def test_a_pull_request_that_is_none_is_400(api: Api) -> None:
     assert api.deliver(b"{}", event="pull_request").status_code == 400
+
+
+def test_a_review_is_a_hint_and_without_a_forge_to_ask_it_is_none(api: Api) -> None:
+    opened = api.deliver((FIXTURES / "gitea-fork-pull-request-opened.json").read_bytes(), event="pull_request").json()
+    review = (FIXTURES / "gitea-fork-pull-request-approved.json").read_bytes()
+    answer = api.deliver(review, event="pull_request_approved")
+    assert (answer.status_code, answer.json()) == (200, {"asked": []})
+    assert status(api, opened["id"]) is JobStatus.HELD

@@ -102,3 +102,25 @@ def test_a_ledger_that_was_emptied_takes_what_is_there_as_its_beginning(pool: Po
         pool.ledger.client.delete(key)
     pool.round()
     assert not pool.built()
+
+
+def test_an_organisation_that_was_renamed_is_not_built_anew_however_few_questions_a_round_has(pool: Pool) -> None:
+    for number in range(12):
+        pool.forge.push(f"acme/r{number:02}", "main", "first")
+    pool.round()
+    before = pool.built()
+    for name in list(pool.forge.there):
+        pool.forge.rename(name, name.replace("acme/", "better/"))
+    pool.restart(questions=5)
+    for _ in range(8):
+        pool.round()
+    assert pool.built() == before
+    sha = pool.forge.push("better/r03", "main", "second")
+    for _ in range(8):
+        pool.round()
+    assert pool.built() == sorted([*before, ("better/r03", MAIN, sha)])
+
+
+def test_a_name_that_nobody_has_leaves_nothing_behind(pool: Pool) -> None:
+    pool.reconciler.look_at("acme/typo")
+    assert set(pool.ledger.heads.watched("gitea")) == {ANVIL}

@@ -149,3 +149,14 @@ def test_a_first_list_that_ends_in_an_error_makes_nothing_new_of_the_rest(ledger
     pool.forge.trouble = lambda _: None
     pool.round()
     assert not pool.built()
+
+
+def test_a_repository_that_is_not_for_us_to_read_is_said_once_and_does_not_age(
+    pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool.forge.trouble = lambda question: ForgeForbiddenError("no") if question == f"heads {ANVIL}" else None
+    for _ in range(3):
+        pool.round()
+    assert capsys.readouterr().out.count("repository not reconciled") == 1
+    assert pool.age() == 0.0
+    assert pool.count("error") == 3

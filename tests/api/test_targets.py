@@ -46,6 +46,10 @@ def test_a_file_that_cannot_be_used_is_refused_without_its_secrets(tmp_path: Pat
     assert refused.value.__cause__ is None
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="No such file"):
-        load_targets(tmp_path / "nowhere")
+def test_a_file_that_is_not_there_has_none(tmp_path: Path) -> None:
+    assert load_targets(tmp_path / "nowhere") == {}
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="Is a directory"):
+        load_targets(tmp_path)

@@ -37,7 +37,7 @@ EVENTS: Final = {
 KINDS = st.sampled_from(sorted(EVENTS))
 ANSWERED: Final = {200, 204, 400, 413, 415}
 """What a signed delivery may be answered; never 500."""
-fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def everything(ledger: Ledger) -> dict[bytes, bytes | None]:
@@ -55,6 +55,7 @@ def is_sound(api: Api, answer: httpx.Response) -> None:
     assert job is not None
     spec = job.spec
     names.repository(spec.repo), names.ref(spec.ref), names.sha(spec.sha), names.clone_url(spec.clone_url)
+    assert names.branch(spec.default_branch) == spec.default_branch
     assert not spec.base or names.ref(f"refs/heads/{spec.base}")
     assert " " in spec.fork or not spec.fork or names.repository(spec.fork)
     assert json.dumps(api.reader.get(f"/jobs/{job.id}").json())

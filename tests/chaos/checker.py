@@ -1,7 +1,8 @@
 """The checker: a recorded history in, the violated invariants of spec/queue.md 2.0 and 2.6 out. Pure.
 
 Owns: every invariant of single moments, one function each, and the list of all.
-Leaves to others: causes of second starts (`causes.py`), bounds in time and turns (`progress.py`), recording
+Leaves to others: causes of second starts (`causes.py`), bounds in time and turns (`progress.py`),
+superseding (`superseding.py`), recording
 (`harness.py`), printing (`report.py`).
 """
 
@@ -18,6 +19,7 @@ from tests.chaos.causes import re_executions_have_a_cause
 from tests.chaos.history import Audit, CancelAcknowledged, Finished, History, Transition
 from tests.chaos.progress import no_job_stays_too_long, nobody_is_passed_over_twice, something_always_ends
 from tests.chaos.replay import Replay, Violation, transitions
+from tests.chaos.superseding import only_the_newest_of_a_group_goes_on
 
 
 def every_acknowledged_job_is_terminal(h: History) -> Iterator[Violation]:
@@ -212,6 +214,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     every_audit_holds,
     the_stream_holds_what_the_records_say,
     first_admissions_are_fifo,
+    only_the_newest_of_a_group_goes_on,
 )
 
 

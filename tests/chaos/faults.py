@@ -67,6 +67,8 @@ LONGEST_WORK: Final = 2.5
 _HELD: Final = 0.06
 _PUSHED: Final = 0.35
 """Come as a signed webhook; the others by `POST /jobs`, with a priority, a resource, parameters of their own."""
+_SIDE: Final = 0.4
+"""Of those to a side branch, where the newer push supersedes the older one."""
 _GPU: Final = 0.18
 
 
@@ -125,7 +127,7 @@ def _request(rng: random.Random, seed: int, number: int, repo: str) -> Request:
     if rng.random() < _HELD:
         return Request(key, _spec(HELD_REPO), webhook=True)
     if rng.random() < _PUSHED:
-        return Request(key, _spec(repo), webhook=True)
+        return Request(key, _spec(repo, "feature" if rng.random() < _SIDE else "main"), webhook=True)
     spec = _spec(
         repo,
         priority=rng.choices(list(Priority), (5, 20, 57, 18))[0],
@@ -135,5 +137,5 @@ def _request(rng: random.Random, seed: int, number: int, repo: str) -> Request:
     return Request(key, spec)
 
 
-def _spec(repo: str, **more: Any) -> JobSpec:
-    return JobSpec(repo=repo, clone_url=f"https://forge.test/{repo}.git", ref="refs/heads/main", **more)
+def _spec(repo: str, branch: str = "main", **more: Any) -> JobSpec:
+    return JobSpec(repo=repo, clone_url=f"https://forge.test/{repo}.git", ref=f"refs/heads/{branch}", **more)

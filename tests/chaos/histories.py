@@ -86,6 +86,14 @@ def lost(*then: Transition, **changes: object) -> History:
     return but(timeline=[*steps, Owned("a", "heir"), *then], notes=notes, **changes)
 
 
+def of_a_group(steps: list[Transition], **superseded_by: str) -> History:
+    """Jobs a and b of one superseding group."""
+    jobs = {job: record(job, group="branch") for job in ("a", "b")}
+    for job, by in superseded_by.items():
+        jobs[job] = msgspec.structs.replace(jobs[job], superseded_by=by)
+    return but(timeline=steps, jobs=jobs)
+
+
 def calm(steps: list[Transition]) -> History:
     """The last fault was undone at 10 s, the run ended at 20 s."""
     return but(timeline=steps, calm=10.0, drained=10.0, stay_bound=6.0, end_bound=8.0)

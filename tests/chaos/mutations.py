@@ -1,4 +1,4 @@
-"""Seven seeded bugs, each a small edit of the ledger's scripts: the checker that misses one proves nothing.
+"""Eight seeded bugs, each a small edit of the ledger's scripts: the checker that misses one proves nothing.
 
 Owns: the edits, a script runner that applies one.
 Leaves to others: provoking them (`scenarios.py`, `harness.py`), seeing them (`checker.py`).
@@ -76,6 +76,10 @@ MUTATIONS: Final = {
         Mutation(
             "deaf-claim",  # claim ignores the cancel flag
             (("elseif r[5] == '1' then", "elseif false then"), ("  if cancel == '1' then\n", "  if false then\n")),
+        ),
+        Mutation(
+            "blind-enqueue",  # a newer job of a group leaves the older one alone
+            (("    if n.job then supersede(n.job, j.id) end\n", ""),),
         ),
         Mutation(
             "hasty-coroner",  # a pod's end decides over a job that another agent has by now

@@ -41,9 +41,11 @@ class Stage:
         self._acknowledged: list[Acknowledged] = []
         self._hits: list[Hit] = []
 
-    def put(self, count: int = 1) -> list[str]:
+    def put(self, count: int = 1, group: str = "") -> list[str]:
         """Enqueue jobs of one repository."""
-        spec = JobSpec(repo="acme/app", clone_url="https://forge.test/acme/app.git", ref="refs/heads/main")
+        spec = JobSpec(
+            repo="acme/app", clone_url="https://forge.test/acme/app.git", ref="refs/heads/main", group=group
+        )
         jobs = [NewJob(spec=spec, dedupe=new_job_id()) for _ in range(count)]
         made = self.ledger.enqueue(jobs)
         self._acknowledged += [Acknowledged(m.id, j.dedupe, m.created) for m, j in zip(made, jobs, strict=True)]
@@ -149,6 +151,17 @@ def cancelled_job_loses_its_agent(stage: Stage) -> None:
     stage.end(stage.take("heir"), "heir")
 
 
+def a_branch_is_pushed_twice(stage: Stage) -> None:
+    """The second push comes while an agent has the first one's job; that agent dies."""
+    stage.put(group="branch")
+    first = stage.take("first")
+    assert first
+    stage.put(group="branch")
+    stage.lose_lease(first)
+    for number in range(2):
+        stage.end(stage.take(f"agent-{number}"), f"agent-{number}")
+
+
 def end_of_a_pod_is_told_late(stage: Stage) -> None:
     """By the time that anybody hears how the first agent's pod ended, another agent has its job."""
     stage.put()
@@ -168,6 +181,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], None]]] = {
     "no-limit": repository_is_limited,
     "no-trim": queue_is_paused,
     "deaf-claim": cancelled_job_loses_its_agent,
+    "blind-enqueue": a_branch_is_pushed_twice,
     "hasty-coroner": end_of_a_pod_is_told_late,
 }
 """The story in which each bug shows."""

@@ -19,6 +19,7 @@ SEEN_AS = {
     "no-limit": "audit",
     "no-trim": "audit",
     "deaf-claim": "cancel",
+    "blind-enqueue": "superseding",
     "hasty-coroner": "re-executions",
 }
 """The invariant that must be among the violated ones."""

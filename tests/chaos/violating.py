@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from raibid.model.job import JobStatus
 
-from tests.chaos import causes, checker, progress
+from tests.chaos import causes, checker, progress, superseding
 from tests.chaos.histories import (
     EMPTY,
     a_good_run,
@@ -23,6 +23,7 @@ from tests.chaos.histories import (
     life,
     look,
     lost,
+    of_a_group,
     passes,
     record,
     seen,
@@ -189,5 +190,17 @@ VIOLATING: dict[str, Case] = {
     "the later job of a lane is admitted first": (
         checker.first_admissions_are_fifo,
         but(timeline=[born("a"), born("b"), admitted("b")], jobs={"a": record("a"), "b": record("b")}),
+    ),
+    "a job starts after a newer one of its group has come": (
+        superseding.only_the_newest_of_a_group_goes_on,
+        of_a_group([*life("a")[:2], born("b"), claimed("a"), succeeded("a"), *life("b")[1:]], a="b"),
+    ),
+    "a newer job of the group left the older one alone": (
+        superseding.only_the_newest_of_a_group_goes_on,
+        of_a_group([*life("a")[:3], born("b"), succeeded("a"), *life("b")[1:]]),
+    ),
+    "the newest of a group was superseded": (
+        superseding.only_the_newest_of_a_group_goes_on,
+        of_a_group([*life("a"), *life("b")], b="a"),
     ),
 }

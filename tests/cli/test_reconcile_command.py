@@ -53,7 +53,7 @@ def test_one_repository_shows_what_became_of_its_heads(api: FakeApi, raibid: Rai
     api.on("POST", "/reconcile", json.dumps({"round": 3, "looks": [look]}).encode())
     code, out, _ = raibid("reconcile", "acme/anvil")
     assert code == 0
-    assert "2 heads, 2 moved" in out
+    assert "heads 2, moved 2" in out
     assert "branch side is not selected" in out
     assert api.requests[0].path == "/reconcile?repo=acme%2Fanvil"
 

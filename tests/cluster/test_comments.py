@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raibid.api.comments import MARKER
 from raibid.api.settings import Settings
 from raibid.forge import Build, Enrolment, decide
 from raibid.forge.gitea import GiteaClient
@@ -84,6 +85,12 @@ def ends(ledger: Ledger, outcome: JobStatus, words: str = "") -> None:
     ledger.finish(claim.job.id, claim.token, outcome, Report(annotations=(remark,) if words else ()))
 
 
+def late_comment(server: Gitea, credentials: Path) -> None:
+    """One that a call left behind whose answer nobody heard."""
+    with GiteaClient.connect(server.url, credentials) as client:
+        client.session.do("POST", f"/repos/{REPOSITORY}/issues/1/comments", {"body": f"{MARKER}\nlate"})
+
+
 def test_a_comment_comes_after_gitea_was_stopped_and_is_rewritten_by_the_next_build(
     server: Gitea,
     offered: Checkout,
@@ -103,9 +110,10 @@ def test_a_comment_comes_after_gitea_was_stopped_and_is_rewritten_by_the_next_bu
         until(lambda: not ledger.untold(), "Gitea is told")
         [comment] = comments(offered)
         assert "unused variable" in comment["body"]
-        assert comment["body"].startswith("<!-- raibid:pr -->")
+        assert comment["body"].startswith(MARKER)
         assert (comment["user"]["login"], state(offered, sha)) == (STATUS_USER, "failure")
 
+        late_comment(server, credentials)
         mended = offered.commit({"offer.txt": "second\n"}, "Mend it", branch="offer")
         offered.push("offer")
         brought(ledger, server, credentials, mended)

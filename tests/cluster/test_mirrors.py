@@ -13,7 +13,7 @@ import pytest
 from raibid.forge.errors import ForgeConflictError, ForgeInvalidError, ForgeNotFoundError
 from raibid.forge.gitea.mirrors import GiteaMirrors, Migration
 from raibid.mirror.apply import Applier
-from raibid.mirror.config import MARK
+from raibid.mirror.config import ARCHIVED_MARK, MARK
 from raibid.mirror.desired import desire
 from raibid.mirror.lint import load
 from raibid.mirror.plan import plan as decide
@@ -172,15 +172,20 @@ def test_an_organisation_is_made_adopted_changed_archived_and_left_alone(
     ]
     assert command.run("apply")[0] == 0
     archived = mirrors.get("smithy/archived-tongs")
-    assert (archived.mirror, archived.mirror_interval) == (True, "0s")
+    assert (archived.mirror, archived.mirror_interval, set(archived.topics)) == (True, "0s", {MARK, ARCHIVED_MARK})
     with pytest.raises(ForgeNotFoundError):
         mirrors.get("smithy/tongs")
     assert mirrors.get("smithy/anvil").mirror_interval == "0s"
     assert not command.plan()["changes"]
 
-    assert command.run("apply", "--prune", "smithy/archived-tongs")[0] == 0
+    github.repository("forge/tongs").commit({"README.md": "again"})
+    assert command.run("apply")[0] == 0
+    back = mirrors.get("smithy/tongs")
+    assert (back.id, back.topics) == (archived.id, (MARK,))
+
+    assert command.run("apply", "--prune", "smithy/archived-hammer")[0] == 0
     with pytest.raises(ForgeNotFoundError):
-        mirrors.get("smithy/archived-tongs")
+        mirrors.get("smithy/archived-hammer")
     code, _, err = command.run("apply", "--prune", "smithy/fire")
     assert (code, "no mirror of ours" in err) == (2, True)
 

@@ -15,7 +15,7 @@ from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import Job, JobStatus
 
-from components.api import WEBHOOK_LABEL
+from components.api import STATUS_LABEL, STATUS_USER, WEBHOOK_LABEL
 from components.secret_values import deriver
 from components.settings import load_stack
 from tests.api.conftest import READ, WRITE, Api, served
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gitea]:
 
 @pytest.fixture(scope="module")
 def ada(server: Gitea) -> Developer:
-    """An owner: she administers every repository, and the API asks in her name."""
+    """An owner: she administers every repository."""
     return server.developer("ada", owner=True)
 
 
@@ -58,18 +58,15 @@ def eve(server: Gitea) -> Developer:
 
 
 @pytest.fixture(scope="module")
-def api(
-    redis_server: RedisServer, server: Gitea, ada: Developer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Api]:
-    """An API that builds changes of `src/` only."""
+def api(redis_server: RedisServer, server: Gitea, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API that builds changes of `src/` only, and asks as the stack's does."""
     place = tmp_path_factory.mktemp("api")
     (place / "enrolment_file").write_text("default: {paths: ['src/**']}\n")
-    password = ada.api.login.password.get_secret_value()
     files = {
         "webhook_secrets_file": derive(WEBHOOK_LABEL),
         "read_tokens_file": READ,
         "write_tokens_file": WRITE,
-        "forge_credentials_file": f"http://ada:{password}@{server.address}",
+        "forge_credentials_file": f"http://{STATUS_USER}:{derive(STATUS_LABEL)}@{server.address}",
     }
     for name, content in files.items():
         (place / name).write_text(f"{content}\n")
@@ -169,6 +166,8 @@ def state(api: Api, made: Checkout, sha: str) -> JobStatus | None:
 
 def test_a_fork_of_somebody_who_may_push_is_let_in_by_name(api: Api, make: Make, server: Gitea) -> None:
     made, bob = make("trusting"), server.developer("bob")
+    # Gitea says who may push to the repository's administrators alone.
+    made.owner.api.call("PUT", f"/repos/{made.repository}/collaborators/{STATUS_USER}", {"permission": "admin"})
     fork = forked(made, bob, "write")
     sha = offer(fork, made, "fn gift() {}\n")
     bob.pull_request(made.repository, "bob:gift", "A gift")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +19,7 @@ from typing import ClassVar
 import httpx
 import pytest
 from raibid.api.settings import Settings
+from raibid.contract import Env
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import Job, JobStatus
@@ -269,9 +273,17 @@ def test_heads_pushed_while_gitea_was_away_from_the_pool_are_built_after_it_retu
     assert set(pool.built(made.repository).values()) == {1}
 
 
-def test_one_repository_is_looked_at_now_when_somebody_wants_it(pool: Pool, make: Make) -> None:
+def test_the_command_has_it_looked_at_now(pool: Pool, make: Make) -> None:
     made = make("wanted")
     sha = made.git("rev-parse", "HEAD")
-    answer = pool.api.writer.post("/reconcile", params={"repo": made.repository})
-    assert answer.status_code == 200
-    assert pool.builds(made.repository, "refs/heads/main", sha)
+    environment = {**os.environ, Env.API_URL: pool.api.url, Env.TOKEN: WRITE, "NO_COLOR": "1"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "raibid.cli", "reconcile", *arguments],
+            env=environment, capture_output=True, text=True, check=True, timeout=120,
+        ).stdout
+        for arguments in ([made.repository], [], ["--last"])
+    ]  # fmt: skip
+    assert pool.builds(made.repository, "refs/heads/main", sha).spec.found_by == "reconciler"
+    assert f"{made.repository} at gitea: heads 1" in said[0]
+    assert all(sha[:12] in report for report in said[1:]), "what was healed is shown"

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from raibid.forge import gitea, github
+from raibid.forge.github import GithubClient
 from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 from raibid.model.push_event import PushEvent
 
 from tests.forge.fake_forge import FakeForge
+from tests.forge.github_fake import FakeGithub, Repository
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -52,3 +54,25 @@ def forge() -> Iterator[FakeForge]:
     forge.start()
     yield forge
     forge.stop()
+
+
+@pytest.fixture(name="github")
+def fake_github() -> Iterator[FakeGithub]:
+    """A GitHub that is up."""
+    with FakeGithub() as github:
+        yield github
+
+
+@pytest.fixture
+def anvil(github: FakeGithub) -> Repository:
+    """A private repository there, with a commit on main."""
+    anvil = github.repository("acme/anvil", private=True, description="Heavy")
+    anvil.commit({"src/a.rs": "1", "README.md": "it"}, "The first one")
+    return anvil
+
+
+@pytest.fixture
+def github_client(github: FakeGithub, tmp_path: Path) -> Iterator[GithubClient]:
+    """Who asks it, as the bot; nothing is tried twice."""
+    with GithubClient.connect(github.url, github.credentials(tmp_path / "github"), tries=0) as client:
+        yield client

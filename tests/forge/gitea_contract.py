@@ -131,6 +131,15 @@ class Questions:
         )  # fmt: skip
         assert client.changes(made["name"], made["other"], made["first"]).files == ("other.md",)
 
+    def test_a_branch_is_compared_whatever_it_is_called(self, scene: Scene) -> None:
+        made = scene.given(lambda real: real.branches("named", ["a/b", "ä#%&+"]))
+        client = scene.client("reporter")
+        for branch in ("a/b", "ä#%&+"):
+            assert (
+                client.changes(made["name"], "main", made[branch]).files
+                == client.changes(made["name"], branch, made["main"]).files
+            )
+
     def test_a_new_branch_has_a_message_and_no_files_of_its_own(self, scene: Scene) -> None:
         made = scene.given(lambda real: real.repository("fresh"))
         told = scene.client("reporter").changes(made["name"], "0" * 40, made["sha"])

@@ -96,7 +96,11 @@ def test_each_answer_says_whether_another_try_may_help(forge: FakeForge, client:
         ("token scope is limited to public repos", ForgeLoginError),
         ("You must change your password. Change it at: http://gitea/user/change_password", ForgeLoginError),
         ("This account is prohibited from signing in, please contact your site administrator.", ForgeLoginError),
+        ("Resource not accessible by integration", ForgeLoginError),
+        ("Although you appear to have the correct authorization credentials, `acme` has an IP allow", ForgeLoginError),
         ("user should have a permission to write to a repo", ForgeForbiddenError),
+        ("Must have push access to view collaborator permission.", ForgeForbiddenError),
+        ("Repository was archived so is read-only.", ForgeForbiddenError),
         ("", ForgeForbiddenError),
     ],
 )

@@ -88,6 +88,8 @@ WRONG: dict[str, bytes] = {
     "url-token": changed("repository.clone_url", "https://hunter2@git.example.test/acme/anvil.git"),
     "url-host-option": changed("repository.clone_url", "ssh://-oProxyCommand=id/x"),
     "url-bad-port": changed("repository.clone_url", "https://[half/x"),
+    "default-branch-dots": changed("repository.default_branch", "../main"),
+    "default-branch-option": changed("repository.default_branch", "main\n--upload-pack=id"),
     "commits-text": changed("commits", "three"),
     "files-number": changed("head_commit.added", [1]),
 }

@@ -39,19 +39,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGithub]:
-    with FakeGithub() as github:
-        yield github
-
-
-@pytest.fixture
-def anvil(github: FakeGithub) -> Repository:
-    anvil = github.repository("acme/anvil")
-    anvil.commit({"a": "1"})
-    return anvil
-
-
-@pytest.fixture
 def client(github: FakeGithub, clock: Clock, tmp_path: Path) -> Iterator[GithubClient]:
     file = github.credentials(tmp_path / "credentials")
     with GithubClient.connect(github.url, file, tries=0, gate=RateGate(clock)) as client:

@@ -14,6 +14,7 @@ PASSWORDS = {
     "gitea/flux": "flux-sentinel",
     "gitea/agent": "agent-sentinel",
     "gitea/status": "status-sentinel",
+    "gitea/mirror": "mirror-sentinel",
     "flux/receiver": "receiver-sentinel",
     "api/webhook": "webhook-sentinel",
 }

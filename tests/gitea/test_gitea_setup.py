@@ -39,12 +39,15 @@ def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGit
         "user flux",
         "user ci-agent",
         "user ci-status",
+        "user ci-mirror",
         "repository raibid/fleet",
         "read access of flux",
         "team ci-agents",
         "ci-agent in team ci-agents",
         "team ci-reporters",
         "ci-status in team ci-reporters",
+        "team ci-mirrors",
+        "ci-mirror in team ci-mirrors",
         "protection of main",
         "hook",
         "hook of builds",
@@ -62,11 +65,11 @@ def test_a_second_run_changes_nothing(gitea: FakeGitea) -> None:
     assert gitea.writes() == []
 
 
-@pytest.mark.parametrize("steps", range(27))
+@pytest.mark.parametrize("steps", range(33))
 def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: int) -> None:
     with FakeGitea() as whole:
         apply(whole)
-    assert len(whole.calls) == 27
+    assert len(whole.calls) == 33
     gitea.trouble = lambda fake: 500 if len(fake.calls) > steps else 0
     with pytest.raises(GiteaError, match="HTTP 500"):
         apply(gitea)

@@ -13,7 +13,7 @@ from raibid.forge.forge import RepositoryInfo
 from raibid.forge.gitea.mirrors import GiteaMirrors
 from raibid.mirror.actions import Plan
 from raibid.mirror.apply import Applier, Step, Summary
-from raibid.mirror.config import MARK, MirrorsFile
+from raibid.mirror.config import ARCHIVED_MARK, MARK, MirrorsFile
 from raibid.mirror.desired import Desired, Listing, desire
 from raibid.mirror.lint import lint
 from raibid.mirror.plan import plan
@@ -60,7 +60,7 @@ class World:
 
     def set_up(self) -> None:
         """Each kind: an owner and mirrors to make, some to adopt, change and archive, an orphan, a conflict."""
-        names = ("new", "adopted", "changed", "taken", "secret")
+        names = ("new", "adopted", "changed", "taken", "secret", "back")
         self.listed["acme"] = Listing(repositories=[info(f"acme/{name}") for name in names])
         self.gitea.sources |= {f"https://github.com/acme/{name}.git" for name in names}
         self.gitea.sources.add("https://github.com/misc/tool.git")
@@ -72,6 +72,7 @@ class World:
         self.gitea.make("acme/taken")
         self.gitea.make("acme/secret", **ours, source=source("secret"))
         self.gitea.make("acme/gone", **ours, source=source("gone"))
+        self.gitea.make("acme/archived-back", topics=[ARCHIVED_MARK, MARK], mirror_interval="0s", source=source("back"))
         self.gitea.make("old/tool", **ours, source="https://gitlab.com/old/tool.git")
 
     @property

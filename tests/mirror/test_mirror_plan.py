@@ -144,8 +144,11 @@ def test_gone_and_left_out_are_archived_by_a_free_name_and_no_entry_is_an_orphan
     ]  # fmt: skip
     made = planned(text, listed, *there)
     assert kinds(made) == [
-        ("archive", "acme/archived-half"), ("archive", "acme/gone"), ("archive", "acme/secret"), ("orphan", "acme/foreign"),
-    ]  # fmt: skip
+        ("archive", "acme/archived-half"),
+        ("archive", "acme/gone"),
+        ("archive", "acme/secret"),
+        ("orphan", "acme/foreign"),
+    ]
     names = [[(c.field, c.new) for c in action.changes] for action in made.to_do]
     assert names == [
         [("archived", True)],

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from raibid.contract import ExitCode
-from raibid.ledger import Joined, Ledger, LedgerError, LedgerUnavailableError
+from raibid.ledger import Beat, Joined, Ledger, LedgerError, LedgerUnavailableError
 from raibid.model.job import JobStatus
 from raibid.model.pipeline import Concurrency
 from raibid.worker.agent import run_agent
@@ -18,8 +16,7 @@ from raibid.worker.errors import InfrastructureError, InterruptedBuildError, NoL
 from raibid.worker.output import Output
 from raibid.worker.stop import Stop, StopReason
 
-from tests.waiting import until
-from tests.worker.conftest import Background, Repository, enqueue, log_of, record
+from tests.worker.conftest import Repository, enqueue, log_of, record
 
 DEPLOY = Concurrency(group="deploy")
 
@@ -47,42 +44,47 @@ def asked(answers: list[Joined | LedgerError], stop: Stop, before: Callable[[], 
     join_group(DEPLOY, join, Output(Sink()), stop)
 
 
+def one_agent(ledger: Ledger, config: AgentConfig) -> int:
+    """A process of its own, as far as being told to stop goes."""
+    with Stop() as stop:
+        return run_agent(ledger, config, stop=stop)
+
+
 def test_a_second_build_of_a_group_waits_for_the_first_and_keeps_its_attempts(
-    quick: Ledger, repository: Repository, config: AgentConfig, stop: Stop, tmp_path: Path
+    ledger: Ledger, repository: Repository, config: AgentConfig
 ) -> None:
-    go, began = tmp_path / "go", tmp_path / "began"
-    sha = in_group(repository, f"touch {began}; while [ ! -e {go} ]; do sleep 0.05; done", "deploy")
-    first, second = enqueue(quick, repository.spec(sha)), enqueue(quick, repository.spec(sha))
-    with Stop() as of_first:
-        running = Background(quick, replace(config, name="first"), of_first)
-        until(began.exists)
-        assert run_agent(quick, config, stop=stop) == ExitCode.OK  # it looked, and went away
-        waiting = record(quick, second)
-        assert (waiting.status, waiting.attempt, quick.wanted()) == (JobStatus.WAITING, 0, 1)
-        assert f"concurrency group deploy is taken by {first}" in log_of(quick, second)
-        go.touch()
-        assert running.join() == ExitCode.OK
-    assert record(quick, first).status is JobStatus.SUCCESS
-    assert run_agent(quick, config, stop=stop) == ExitCode.OK
-    assert (record(quick, second).status, record(quick, second).attempt) == (JobStatus.SUCCESS, 1)
+    spec = repository.spec(in_group(repository, "true", "deploy"))
+    first, second = enqueue(ledger, spec), enqueue(ledger, spec)
+    has_it = ledger.claim("another agent")
+    assert has_it
+    assert ledger.join(first, has_it.token, "deploy") is Joined.OK
+
+    assert one_agent(ledger, config) == ExitCode.OK  # it looked, and went away
+    waiting = record(ledger, second)
+    assert (waiting.status, waiting.attempt, ledger.wanted()) == (JobStatus.WAITING, 0, 1)
+    assert f"concurrency group deploy is taken by {first}" in log_of(ledger, second)
+
+    ledger.finish(first, has_it.token, JobStatus.SUCCESS)
+    assert one_agent(ledger, config) == ExitCode.OK
+    built = record(ledger, second)
+    assert (built.status, built.attempt) == (JobStatus.SUCCESS, 1)
 
 
 def test_a_newer_build_of_a_group_that_cancels_stops_the_older_one(
-    quick: Ledger, repository: Repository, config: AgentConfig, stop: Stop, tmp_path: Path
+    ledger: Ledger, repository: Repository, config: AgentConfig
 ) -> None:
-    began = tmp_path / "began"
-    group = "{group: deploy, cancel: true}"
-    old = enqueue(quick, repository.spec(in_group(repository, f"touch {began}; sleep 600", group)))
-    with Stop() as of_old:
-        running = Background(quick, replace(config, name="first"), of_old)
-        until(began.exists)
-        new = enqueue(quick, repository.spec(in_group(repository, "true", group)))
-        assert run_agent(quick, config, stop=stop) == ExitCode.OK
-        assert running.join() == ExitCode.OK
-    ended = record(quick, old)
-    assert (ended.status, ended.reason) == (JobStatus.CANCELLED, f"superseded by {new}")
-    assert run_agent(quick, config, stop=stop) == ExitCode.OK
-    assert record(quick, new).status is JobStatus.SUCCESS
+    spec = repository.spec(in_group(repository, "true", "{group: deploy, cancel: true}"))
+    old, new = enqueue(ledger, spec), enqueue(ledger, spec)
+    has_it = ledger.claim("another agent")
+    assert has_it
+    assert ledger.join(old, has_it.token, "deploy", supersede=True) is Joined.OK
+
+    assert one_agent(ledger, config) == ExitCode.OK
+    assert ledger.beat(old, has_it.token) is Beat.CANCEL
+    ledger.finish(old, has_it.token, JobStatus.CANCELLED)
+    assert record(ledger, old).reason == f"superseded by {new}"
+    assert one_agent(ledger, config) == ExitCode.OK
+    assert record(ledger, new).status is JobStatus.SUCCESS
 
 
 @pytest.mark.parametrize("answer", [Joined.WAIT, Joined.CANCELLED])

@@ -165,6 +165,20 @@ def test_artifacts_are_kept_and_links_out_of_the_checkout_are_not(
     assert [artifact.path for artifact in job.report.artifacts] == ["out/a.txt"]
 
 
+def test_a_link_where_the_reports_folder_was_leads_the_agent_nowhere(tried: Tried, tmp_path: Path) -> None:
+    (tmp_path / "others").mkdir()
+    report = tmp_path / "others" / "a.xml"
+    report.write_text('<testsuite><testcase name="secret-sentinel"><failure/></testcase></testsuite>')
+    script = f'touch -d tomorrow {report}; rmdir "$RAIBID_REPORTS"; ln -s {tmp_path}/others "$RAIBID_REPORTS"'
+
+    job, log = tried(script)
+
+    assert job.status is JobStatus.SUCCESS, log
+    assert job.report is not None
+    assert job.report.tests is None
+    assert report.exists()
+
+
 def test_a_cancelled_build_ends_with_all_it_started(
     quick: Ledger, repository: Repository, config: AgentConfig, stop: Stop
 ) -> None:

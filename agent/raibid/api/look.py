@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from raibid.forge import Enrolment, Event, Skip, decide, real_changes
-from raibid.forge.errors import CallError, ForgeFaultError, ForgeRefusedError, ForgeSilentError
+from raibid.forge.errors import ForgeFaultError, ForgeRefusedError, ForgeSilentError
 from raibid.forge.forge import Forge, RepositoryInfo
 from raibid.forge.reconcile import FOUND_BY, Comparison, Standing, compare, key_of, sha_of
 from raibid.ledger import Enqueued, Ledger, NewJob
@@ -186,8 +186,3 @@ def _outcome(made: Enqueued, revived: bool) -> Outcome:
 
 def _settled(event: Event, outcome: Outcome, *, job: str = "", reason: str = "") -> Settled:
     return Settled(ref=event.ref, sha=sha_of(event), outcome=outcome, job=job, reason=reason)
-
-
-def tell(error: CallError) -> str:
-    """An error as a line of a report."""
-    return f"{type(error).__name__.removesuffix('Error')}: {error}"

@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from raibid.api.cron import Crontab
 from raibid.api.look import Look
 from raibid.api.mirror_keeper import MirrorView
-from raibid.api.reconciler import Reconciliation
+from raibid.api.reconcile_report import Reconciliation
 from raibid.ledger import Depth, Enqueued, Page, Why
 from raibid.model.job import Job, JobStatus
 

@@ -49,6 +49,8 @@ class Roster:
         self._known: dict[str, Watched] = self._memory.watched(forge)
         self._all_were_known = bool(self._memory.listed(forge))
         self._infos: dict[str, RepositoryInfo] = {}
+        self._unresolved = False
+        """Whether one is missing that could not be asked for: then none is new, for it may be that one, renamed."""
         self._tried: dict[str, Watched] = {}
 
     @property
@@ -89,7 +91,8 @@ class Roster:
         if not self._all_were_known:
             _log.info("first list of a forge: what is there is not built", forge=self.forge, listed=len(self._infos))
         for info in self._infos.values():
-            self.settle(info)
+            if info.full_name in self._known or not self._unresolved:
+                self.settle(info)
         if self.complete:
             self._memory.note_listed(self.forge, self.now)
 
@@ -110,7 +113,9 @@ class Roster:
         if was.standing == Standing.OUT or (was.standing == Standing.ABSENT and self.now - was.tried > _ABSENT_KEPT):
             self._memory.drop(self.forge, name)
             del self._known[name]
-        elif was.standing in _WATCHED and self.may_ask:
+        elif was.standing in _WATCHED and not self.may_ask:
+            self._unresolved = True
+        elif was.standing in _WATCHED:
             try:
                 info = self.ask(name)
             except (ForgeRefusedError, ForgeFaultError) as error:
@@ -128,7 +133,8 @@ class Roster:
         try:
             info = self._client.repository(name)
         except ForgeNotFoundError:
-            self._set(name, Watched(Standing.ABSENT, looked=self._looked(name), tried=self.now))
+            if name in self._known or name in self._enrolment.repositories:
+                self._set(name, Watched(Standing.ABSENT, looked=self._looked(name), tried=self.now))
             return None
         if info.full_name != name and name in self._known:
             self._renamed(name, info.full_name)
@@ -179,6 +185,11 @@ class Roster:
         """A look went well; the looker has remembered it."""
         self._tried.pop(name, None)
         self._known[name] = Watched(Standing.IN, looked=self.now, tried=self.now)
+
+    def refused(self, name: str) -> None:
+        """It is not for us to read: there is no use in counting how long that has been so."""
+        if was := self._known.get(name):
+            self._tried[name] = self._known[name] = msgspec.structs.replace(was, looked=self.now)
 
     def note_tries(self) -> None:
         """Remember the turns that came to nothing."""

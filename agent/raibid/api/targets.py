@@ -50,7 +50,7 @@ class TargetError(Exception):
 
 
 def load_targets(path: Path) -> Targets:
-    """The file's targets.
+    """The file's targets; none while there is no file: in Kubernetes it is a key of a Secret that need not exist.
 
     Raises:
         TargetError: unreadable, not YAML, or something in it that is no target; all of it, one per line.
@@ -60,6 +60,8 @@ def load_targets(path: Path) -> Targets:
         if path.stat().st_size > _LARGEST:
             raise TargetError(f"{path}: over {_LARGEST} bytes")
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeError) as error:
         raise TargetError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
     except (YAMLError, RecursionError) as error:
@@ -89,7 +91,7 @@ def send(name: str, urls: tuple[str, ...], message: Message) -> None:
         app_desc="CI pool",
         async_mode=False,
         service_timeout=_SECONDS,
-        storage_mode=apprise.PersistentStoreMode.MEMORY,
+        storage_mode=apprise.PersistentStoreMode.MEMORY,  # nothing of it is written to a disk
         allow_templates=False,  # a commit's message is a stranger's text
     )
     service = apprise.Apprise(asset=asset)

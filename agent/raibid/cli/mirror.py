@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
+from raibid.cli import mirror_sync
 from raibid.cli.errors import CliError
 from raibid.cli.output import PLAIN, Output, line
 from raibid.contract import Env, ExitCode
@@ -24,15 +25,8 @@ if TYPE_CHECKING:
 
 app: Final = App(name="mirror", help="Mirrors as code: lint, plan, apply, verify.", help_format="plaintext")
 
-# By import path, so that they cost `lint` nothing.
-for _name, _help in (
-    ("status", "Every mirror as the API last saw it."),
-    ("sync", "Have the API bring what is new of one mirror."),
-    ("verify", "Compare mirrors with their sources, here and now."),
-    ("hooks", "Have GitHub tell of pushes to the sources."),
-    ("rotate-token", "Give mirrors a token's new value."),
-):
-    app.command(f"raibid.cli.mirror_sync:{_name.replace('-', '_')}", name=_name, help=_help)
+for _command in (mirror_sync.status, mirror_sync.sync, mirror_sync.verify, mirror_sync.hooks, mirror_sync.rotate_token):
+    app.command(_command)
 
 _FILE: Final = Path(os.environ.get(Env.MIRRORS_FILE) or "mirrors.yaml")
 Prune = Annotated[tuple[str, ...], Parameter(negative=())]

@@ -104,7 +104,7 @@ def _one(client: Client, repo: str, output: Output) -> None:
         if look.skipped:
             output.say(look.skipped)
             continue
-        line(f"{look.repo} at {look.forge}: {look.heads} heads, {len(look.settled)} moved")
+        line(f"{look.repo} at {look.forge}: heads {look.heads}, moved {len(look.settled)}")
         for text in look.unusable:
             output.say(text)
         if look.settled:

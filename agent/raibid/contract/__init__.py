@@ -140,6 +140,13 @@ class Secrets:
     """Keys: webhook-secrets, read-tokens, write-tokens (one per line each)."""
     API_FORGE: Final = "raibid-api-forge"
     """Whose commit statuses the API writes. Key `credentials`: a line per host, as in `AGENT_GITEA`."""
+    FORGES: Final = "raibid-forges"
+    """The operator's, optional. Key `credentials`: other forges for the API and the mirrors, in the same format; key
+    `notify`: targets of notifications (`Env.NOTIFY_FILE`)."""
+    MIRROR_GITEA: Final = "raibid-mirror-gitea"
+    """Who makes mirrors. Key `credentials`."""
+    MIRROR_TOKENS: Final = "raibid-mirror-tokens"
+    """The operator's, optional. A key per token that `mirrors.yaml` names."""
 
 
 class AclUser:

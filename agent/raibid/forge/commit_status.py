@@ -1,7 +1,7 @@
 """What a forge shows beside a commit: a job's place as a commit status. Pure.
 
 Owns: the four states (both forges have them), the contexts, the words.
-Leaves to others: saying it to the forge (`gitea/client.py`, `github/client.py`), when (`raibid.api.statuses`).
+Leaves to others: saying it to the forge (`gitea/client.py`, `github/client.py`), when (`raibid.api.telling`).
 """
 
 from __future__ import annotations

@@ -39,6 +39,12 @@ def ref(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=1024)
+def branch(name: str) -> str:
+    """A branch's short name; empty: none is told."""
+    return ref(f"refs/heads/{name}").removeprefix("refs/heads/") if name else ""
+
+
 def sha(name: str) -> str:
     """A whole commit id, SHA-1 or SHA-256, in lower case."""
     if not _SHA.fullmatch(name):

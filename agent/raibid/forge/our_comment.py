@@ -36,7 +36,7 @@ def text_of(marker: str, body: str) -> str:
 
 
 def ours_of(comments: Iterable[Comment], marker: str, login: Callable[[], str]) -> list[Comment]:
-    """Our comments with the marker, oldest first. A stranger who quotes the marker does not get us to write into theirs.
+    """Our comments with the marker, oldest first. A stranger who quotes it does not get us to write into theirs.
 
     There is one, unless a slow forge took a call that nobody heard an answer to after the next one.
     `login`: who we are, which may cost a question.

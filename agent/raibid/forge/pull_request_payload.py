@@ -111,7 +111,7 @@ def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestE
         title=pull.title[:_LONGEST_NAME],
         author=pull.user.login[:_LONGEST_NAME] if pull.user else "",
         sender=payload.sender.login[:_LONGEST_NAME] if payload.sender else "",
-        default_branch=repository.default_branch[:_LONGEST_NAME],
+        default_branch=names.branch(repository.default_branch),
         link=pull.html_url[:_LONGEST_LINK],
         mirror=repository.mirror,
         reopened=payload.action == "reopened",

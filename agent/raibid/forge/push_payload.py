@@ -101,7 +101,7 @@ def event_of(push: Push, *, forge: str, delivery: str, author: str, complete: bo
         delivery=delivery[:_LONGEST_NAME],
         message=head.message[:_LONGEST_MESSAGE] if head else "",
         author=author[:_LONGEST_NAME],
-        default_branch=push.repository.default_branch[:_LONGEST_NAME],
+        default_branch=names.branch(push.repository.default_branch),
         # A new ref starts at nothing (before is all zeros): its commits do not say how it differs from anything.
         changed=_changed(commits) if complete and commits and before.strip("0") else None,
         link=head.url[:_LONGEST_MESSAGE] if head else "",

@@ -39,10 +39,11 @@ _REFUSALS: Final[Mapping[int, type[CallError]]] = {
     422: ForgeInvalidError,
 }
 _LONGEST_WORD: Final = 200
-_LOGIN: Final = re.compile(r"\b(token|scope|password|account|integration)", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"\b(token|scope|password|account|integration|credential)", re.IGNORECASE)
 """In a 403: our login is at fault and not what our user may do. Gitea: "token does not have at least one of required
 scope(s)", "token scope is limited to public repos", "You must change your password", "This account is prohibited from
-signing in". GitHub: "Resource not accessible by personal access token", "Resource not accessible by integration"."""
+signing in". GitHub: "Resource not accessible by personal access token", "Resource not accessible by integration",
+"Although you appear to have the correct authorization credentials, the organization has an IP allow list enabled"."""
 
 
 class _Said(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ ARCHIVED_MARK: Final = "raibid-archived"
 SHORTEST_INTERVAL: Final = 10 * 60
 """Gitea's own least, `[mirror] MIN_INTERVAL`: below it `POST /repos/migrate` ends in HTTP 500."""
 LONGEST_INTERVAL: Final = 30 * 24 * 3600
-_MOST_ENTRIES: Final = 2_000
+_MOST_ENTRIES: Final = 1_000
 _OWNER: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?"
 _NAME: Final = r"[A-Za-z0-9_.-]{1,100}"
 _PREFIX: Final = r"[A-Za-z0-9_.-]{0,40}"

@@ -115,11 +115,18 @@ def desire(file: MirrorsFile, listings: Mapping[str, Listing], site: str = "http
 
 
 def _single(entry: SingleEntry, defaults: Manner) -> Wanted:
+    private = manner(entry, defaults, "private", True)
+    return _wanted(entry, defaults, entry.target, entry.url, entry.description, private=private)
+
+
+def _wanted(
+    entry: Manner, defaults: Manner, target: str, source: str, description: str | None, *, private: bool
+) -> Wanted:
     return Wanted(
-        target=entry.target,
-        source=entry.url,
-        description=entry.description,
-        private=manner(entry, defaults, "private", True),
+        target=target,
+        source=source,
+        description=description,
+        private=private,
         interval=manner(entry, defaults, "interval", Wanted.interval),
         looks=manner(entry, defaults, "looks", Wanted.looks),
         lfs=manner(entry, defaults, "lfs", False),
@@ -179,15 +186,14 @@ def _of_organisation(entry: OrgEntry, defaults: Manner, info: RepositoryInfo) ->
     name = info.full_name.partition("/")[2]
     renamed = {old.lower(): new for old, new in entry.names.items()}.get(name.lower())
     private = manner(entry, defaults, "private", True)
-    single = SingleEntry.model_construct(
-        _fields_set=None,
-        **{key: getattr(entry, key) for key in Manner.model_fields},
-        source=info.clone_url,
-        target=f"{entry.target}/{renamed or entry.prefix + name}",
-        description=info.description,
+    return _wanted(
+        entry,
+        defaults,
+        f"{entry.target}/{renamed or entry.prefix + name}",
+        info.clone_url,
+        info.description,
         private=info.private if private == "as-source" else private,
     )
-    return _single(single, defaults)
 
 
 def _unfit(target: str) -> str:

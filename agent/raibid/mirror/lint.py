@@ -74,7 +74,7 @@ class Linted:
 
 def lint(source: bytes, filename: str = FILE) -> Linted:
     """Read the file and tell everything that is wrong with it, in order of place. Never raises."""
-    text = read(source)
+    text = read(source, "single")
     found = list(text.findings)
     file = None
     if text.data is not None:

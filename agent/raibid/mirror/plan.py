@@ -107,6 +107,6 @@ def _changes(one: Wanted, held: Held) -> tuple[Change, ...]:
         ("description", held.description, description),
         ("private", held.private, one.private),
         ("mirror_interval", interval_text(interval_of(held.mirror_interval)), interval_text(one.gitea_interval)),
+        ("archived", is_archived(held), False),
     )
-    pairs = (*pairs, ("archived", is_archived(held), False))
     return tuple(Change(*pair) for pair in pairs if pair[1] != pair[2])

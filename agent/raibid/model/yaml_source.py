@@ -57,9 +57,9 @@ class Source:
     keys: dict[Path, Position] = field(default_factory=dict)  #: of entries of mappings
 
 
-def read(source: bytes) -> Source:
-    """Read a file. Never raises: what is wrong is in the findings."""
-    composer = _Composer()
+def read(source: bytes, first_key: str = "steps") -> Source:
+    """Read a file. Never raises: what is wrong is in the findings. `first_key`: what a file may begin with."""
+    composer = _Composer(first_key)
     try:
         root, entries = composer.document(_events(_decoded(source)))
     except _UnreadableError as refused:
@@ -134,7 +134,8 @@ def _at(mark: Any) -> Position:
 class _Composer:
     """Events to one tree of nodes. Recursion is bounded by MAX_DEPTH, memory by MAX_NODES."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_key: str) -> None:
+        self._begin = f"begin with `{first_key}:`"
         self._found: dict[Position, Finding] = {}
         self._anchors: dict[str, _Node | None] = {}  # None: still open
         self._nodes = 0
@@ -147,16 +148,16 @@ class _Composer:
         self._next = events.__next__
         self._next()  # stream start
         if not isinstance(self._next(), DocumentStartEvent):
-            raise _UnreadableError("empty-file", "the file has no content", "delete it, or begin with `steps:`")
+            raise _UnreadableError("empty-file", "the file has no content", f"delete it, or {self._begin}")
         root = self._node(self._next(), ())
         if root.content is None:
-            raise _UnreadableError("empty-file", "the file has no content", "delete it, or begin with `steps:`")
+            raise _UnreadableError("empty-file", "the file has no content", f"delete it, or {self._begin}")
         self._next()  # document end
         after = self._next()
         if isinstance(after, DocumentStartEvent):
             self._report("several-documents", "a second document begins", "remove the `---`", _at(after.start_mark), ())
         if not isinstance(root.content, dict):
-            raise _UnreadableError("not-a-mapping", "the root is not a mapping", "begin with `steps:`", root.position)
+            raise _UnreadableError("not-a-mapping", "the root is not a mapping", self._begin, root.position)
         return root, root.content
 
     def _report(self, rule: str, message: str, suggestion: str, at: Position, path: Path) -> None:

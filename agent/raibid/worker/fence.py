@@ -54,6 +54,7 @@ _READ: Final = (
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 _DEVICE: Final = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 _LAUNCHER: Final = "launcher"  # what went wrong if it never got so far as to say it
+_AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _REGISTRY: Final = ("registry/cache", "registry/index", "registry/src")
 _SCCACHE_PORT: Final = 4226
 """Where sccache's server listens unless told otherwise: that of a trusted job would put into the shared cache what it
@@ -120,6 +121,7 @@ def fence(config: AgentConfig, room: Workspace, env: Mapping[str, str]) -> Fence
     programs = [*_RUN, *code, *_absolute(env.get("PATH", "").split(os.pathsep))]
     programs += [env["RUSTUP_HOME"]] if "RUSTUP_HOME" in env else []
     shared = [str(Path(env["CARGO_HOME"], part)) for part in _REGISTRY] if "CARGO_HOME" in env else []
+    shared += [env[name] for name in _AUTHORITIES if name in env]
     return Fence(
         paths=(
             *((path, int(RUN)) for path in [*programs, *map(str, config.fork_read)]),

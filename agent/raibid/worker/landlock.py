@@ -78,6 +78,8 @@ SCOPES_SINCE: Final = 6
 
 def version() -> int:
     """The kernel's Landlock ABI, 0 if it has none or does not let this process use it."""
+    if sys.platform != "linux":
+        return 0  # the number is some other call there
     try:
         return _call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_ASK_VERSION))
     except OSError:  # ENOSYS: not built in; EOPNOTSUPP: not switched on at boot; EPERM: a seccomp filter

@@ -116,7 +116,9 @@ class _Files:
 
     def read(self, in_checkout: Sequence[str], in_folder: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Name and content of each file that a glob matches and this build wrote."""
-        for root, globs in ((self.place.folder, in_folder), (self.place.checkout, in_checkout)):
+        # A step may have put a link where its folder was; the agent can read more than the step could.
+        own = () if self.place.folder.is_symlink() else in_folder
+        for root, globs in ((self.place.folder, own), (self.place.checkout, in_checkout)):
             for name in matching(root, globs) if globs else ():
                 try:
                     data = self._content(root / name, name)

@@ -50,6 +50,15 @@ def test_a_step_may_talk_to_servers_of_its_own(inside: Inside) -> None:
     assert inside.says(script) == "connected"
 
 
+def test_a_step_reads_the_certificate_authorities_it_is_told_of(
+    inside: Inside, config: AgentConfig, room: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("authorities")
+    inside.env["SSL_CERT_FILE"] = str(tmp_path / "ca.pem")
+    inside.around = fence(config, room, inside.env)
+    assert inside.says('cat "$SSL_CERT_FILE"') == "authorities"
+
+
 def test_operators_may_open_more_to_read(inside: Inside, config: AgentConfig, room: Workspace, tmp_path: Path) -> None:
     (tmp_path / "sdk").mkdir()
     (tmp_path / "sdk" / "header").write_text("text")

@@ -99,3 +99,16 @@ def test_the_launcher_is_small_and_needs_nothing_but_the_standard_library() -> N
     code = f"import sys; sys.path.insert(0, {folder!r}); import landlock; print(landlock.version())"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) == landlock.version()
+
+
+@pytest.mark.parametrize("abi", range(1, landlock.version() + 1))
+def test_the_fence_stands_on_every_kernel_that_knows_it_as_far_as_it_does(
+    abi: int, around: Fence, inside: Inside, secrets: Path
+) -> None:
+    script = f"echo ran; cat {secrets}/secrets/TOKEN"
+    *_, order, fault = around.behind(steps.shell(script), inside.env)
+    older = f"import sys; sys.path.insert(0, {str(Path(landlock.__file__).parent)!r}); import landlock; "
+    older += f"landlock.version = lambda: {abi}; landlock.main(['', {order!r}, {fault!r}])"
+    done = subprocess.run([sys.executable, "-I", "-c", older], capture_output=True, text=True, cwd="/", check=False)
+    around.check("the step")
+    assert (done.stdout, "Permission denied" in done.stderr) == ("ran\n", True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from raibid.worker import landlock
 from raibid.worker.config import AgentConfig
 from raibid.worker.fence import OLDEST_ABI, Fence, fence, gaps, objections
 from raibid.worker.workspace import Workspace
@@ -15,6 +17,11 @@ from raibid.worker.workspace import Workspace
 @pytest.mark.parametrize(("abi", "has"), [(0, "no Landlock"), (1, "Landlock ABI 1"), (2, "Landlock ABI 2")])
 def test_an_old_kernel_is_an_objection(abi: int, has: str, around: Fence, config: AgentConfig) -> None:
     assert objections(around, config, abi) == (f"this kernel has {has}, and steps of a fork need ABI 3 (Linux 6.2)",)
+
+
+def test_another_system_has_no_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert landlock.version() == 0
 
 
 def test_an_agent_whose_secrets_lie_apart_has_none(around: Fence, config: AgentConfig) -> None:
