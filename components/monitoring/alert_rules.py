@@ -117,6 +117,14 @@ QUEUE: Final = (
         todo="`raibid reconcile --last` says what the forge answers (docs/api.md, The reconciler).",
     ),
     Alert(
+        name="MirrorBehind",
+        expr="time() - raibid_mirror_behind_since_seconds > 7200",
+        lasts="10m",
+        severity="warning",
+        summary="{{ $labels.mirror }} has not been equal to its source for two hours",
+        todo="`raibid mirror status` says why (docs/mirrors.md, Who looks at the source).",
+    ),
+    Alert(
         name="JobsWaitLong",
         expr="histogram_quantile(0.95, sum by (le) (rate(raibid_job_wait_seconds_bucket[15m]))) > 300",
         lasts="15m",

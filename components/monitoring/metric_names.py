@@ -14,6 +14,7 @@ API: Final = (
     "raibid_webhooks_total",
     "raibid_statuses_untold",
     "raibid_reconcile_age_seconds",
+    "raibid_mirror_behind_since_seconds",
     "raibid_job_wait_seconds_bucket",
     "raibid_redis_up",
     "raibid_jobs",

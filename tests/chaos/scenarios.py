@@ -43,9 +43,7 @@ class Stage:
 
     def put(self, count: int = 1, group: str = "") -> list[str]:
         """Enqueue jobs of one repository."""
-        spec = JobSpec(
-            repo="acme/app", clone_url="https://forge.test/acme/app.git", ref="refs/heads/main", group=group
-        )
+        spec = JobSpec(repo="acme/app", clone_url="https://forge.test/acme/app.git", ref="refs/heads/main", group=group)
         jobs = [NewJob(spec=spec, dedupe=new_job_id()) for _ in range(count)]
         made = self.ledger.enqueue(jobs)
         self._acknowledged += [Acknowledged(m.id, j.dedupe, m.created) for m, j in zip(made, jobs, strict=True)]

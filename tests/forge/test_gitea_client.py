@@ -219,6 +219,14 @@ def lines(tmp_path: Path) -> Path:
     return file
 
 
+def test_a_directory_of_files_is_read_as_one_and_what_the_kubelet_keeps_beside_them_is_not(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "gitea").write_text("http://a:one@gitea.test:3000\n")
+    (tmp_path / "others").write_text("https://b:two@github.com\n")
+    assert login_for("https://github.com", tmp_path) == Login("b", "two")
+    assert login_for("http://gitea.test:3000", tmp_path) == Login("a", "one")
+
+
 @pytest.mark.parametrize(
     ("url", "password"),
     [

@@ -248,7 +248,7 @@ def test_who_may_not_ask_gets_no_guess(github_client: GithubClient, github: Fake
 def test_a_wrong_token_is_the_operators_to_mend(github: FakeGithub, anvil: Repository, tmp_path: Path) -> None:
     stale = github.credentials(tmp_path / "stale", token="ghp_revoked")
     with GithubClient.connect(github.url, stale) as client, pytest.raises(ForgeLoginError):
-        github_client.repository("acme/anvil")
+        client.repository("acme/anvil")
 
 
 @pytest.mark.parametrize(

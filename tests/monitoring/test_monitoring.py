@@ -12,8 +12,10 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from raibid.api.metrics import Metrics
+from raibid.api.mirror_metrics import MirrorMetrics
 from raibid.ledger import Depth
 from raibid.model.job import Job, JobSpec, JobStatus
+from raibid.model.mirror import MirrorRecord
 
 from components import monitoring
 from components.budget import Workload
@@ -79,6 +81,7 @@ def test_the_apis_metrics_are_those_that_it_exposes() -> None:
     metrics.webhook("gitea", "queued")
     metrics.system_error("archive")
     metrics.watch_reconciler("gitea", time.time)
+    MirrorMetrics(metrics.registry, lambda: {"a/b": MirrorRecord(source="https://git.example/a/b.git", behind=1.0)})
     spec = JobSpec(repo="a/b", clone_url="https://git.example/a/b.git", ref="refs/heads/main")
     metrics.ended(Job(id="j", spec=spec, status=JobStatus.FAILED, created=1, started=2, finished=3))
     samples = {

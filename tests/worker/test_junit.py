@@ -35,12 +35,34 @@ def test_nextests_outcomes_are_told_apart() -> None:
     }
 
 
+def test_a_file_that_nextest_wrote_says_what_nextest_said() -> None:
+    """`2 passed (1 flaky), 4 failed, 1 timed out, 1 skipped`: ignored tests are not in its file."""
+    found = cases("nextest-0.9.151-recorded.xml")
+    assert {name: outcome for name, (outcome, _) in found.items()} == {
+        "tests::heats": "passed",
+        "tests::returns_an_error": "failed",
+        "tests::strikes_twice": "failed",
+        "aborts": "failed",
+        "cools_at_the_second_try": "flaky",
+        "must_not_be_flaky": "failed",
+        "never_ends": "failed",
+    }
+    assert {name: case.message.splitlines()[-1] for name, (outcome, case) in found.items() if outcome == "failed"} == {
+        "tests::returns_an_error": 'Error: "too hot"',
+        "tests::strikes_twice": "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+        "aborts": "process aborted with signal 6 (SIGABRT)",
+        "must_not_be_flaky": "test passed on attempt 2/2 but is configured to fail when flaky",
+        "never_ends": "tempering at 250 degrees",
+    }
+
+
 def test_a_retry_counts_as_a_run_whether_it_helped_or_not() -> None:
     runs = {name: case.runs for name, (_, case) in cases("nextest.xml").items() if case.runs > 1}
     assert runs == {
         "forge::tests::strikes_twice": 2,
         "quench::tests::cools_at_the_second_try": 2,
         "quench::tests::must_not_be_flaky": 2,
+        "temper::tests::never_ends": 2,
     }
 
 
@@ -53,7 +75,7 @@ def test_a_panics_message_is_told_whole_and_once() -> None:
 
 def test_a_timeout_says_what_it_is_and_the_tests_last_words() -> None:
     _, case = cases("nextest.xml")["temper::tests::never_ends"]
-    assert case.message == "test timeout\ntempering at 250 degrees"
+    assert case.message == "test timeout\nrunning 1 test\ntempering at 250 degrees"
 
 
 def test_a_headline_that_the_text_does_not_repeat_goes_before_it() -> None:
@@ -118,7 +140,9 @@ def test_more_elements_than_a_build_has_tests_are_refused_before_they_are_built(
     )
 )
 def test_any_bytes_are_a_report_or_one_reason(data: bytes) -> None:
+    said = "a report"
     try:
         list(junit.read(data))
     except ReportError as refused:
-        assert str(refused)
+        said = str(refused)
+    assert said

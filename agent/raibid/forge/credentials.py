@@ -58,11 +58,13 @@ class Token:
 def login_for(url: str, file: Path) -> Login:
     """The first line of the same scheme, host and port; read anew each time, because tokens are rotated.
 
+    `file`: also a directory of such files, as a pod mounts one per Secret.
+
     Raises:
         ForgeLoginError: the file cannot be read, or has no line for that forge.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = [line for one in files_of(file) for line in one.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
         raise ForgeLoginError(f"{file}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}") from None
     wanted = place_of(urlsplit(url))
@@ -76,6 +78,14 @@ def login_for(url: str, file: Path) -> Login:
             return Login(unquote(parts.username), unquote(parts.password))
     scheme, host, port = wanted
     raise ForgeLoginError(f"{file}: no line {scheme}://user:token@{host}{f':{port}' if port else ''}")
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or all files of a directory in order of their names. Raises OSError.
+
+    The kubelet keeps `..data` and the like beside what it mounts; those are directories.
+    """
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 
 def place_of(url: SplitResult) -> tuple[str, str, int | None]:

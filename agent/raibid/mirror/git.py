@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from raibid.forge.credentials import files_of
 from raibid.mirror.errors import GitError, SourceGoneError
 
 _PASSED: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK")
@@ -38,7 +39,7 @@ class Git:
 
     settings: Mapping[str, str] = field(default_factory=dict)
     credentials: Path | None = None
-    """A file as git-credential-store has it; it is only read."""
+    """A file as git-credential-store has it, or a directory of such; they are only read."""
     token: Path | None = None
     """A file that holds a token and nothing else: for whoever is asked, so only with a guard's settings."""
 
@@ -79,9 +80,9 @@ class Git:
     def _environment(self) -> dict[str, str]:
         settings = {**_QUIET, **self.settings}
         pairs = [*settings.items()]
-        if self.credentials:
+        for file in files_of(self.credentials) if self.credentials else ():
             # `get` alone: git-credential-store would also erase the line that a forge refused once.
-            store = shlex.join(["git", "credential-store", f"--file={self.credentials}", "get"])
+            store = shlex.join(["git", "credential-store", f"--file={file}", "get"])
             pairs.append(("credential.helper", f'!f() {{ test "$1" = get && {store}; }}; f'))
         if self.token:
             read = f'printf "username=x-access-token\\npassword=%s\\n" "$(cat {shlex.quote(str(self.token))})"'

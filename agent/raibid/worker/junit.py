@@ -13,7 +13,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from junitparser import Error, Failure, JUnitXmlError, Skipped, SystemErr, TestCase
+from junitparser import Error, Failure, JUnitXmlError, Skipped, TestCase
 from junitparser.xunit2 import FlakyError, FlakyFailure, InterimResult, JUnitXml
 
 from raibid.model.report import Case
@@ -57,8 +57,7 @@ def _case(case: TestCase, suite: str) -> tuple[str, Case]:
     tries = [r for r in results if isinstance(r, InterimResult)]
     outcome, message = Outcome.PASSED, ""
     if failure is not None:
-        stderr = next((r.text for r in results if isinstance(r, SystemErr)), "")
-        outcome, message = Outcome.FAILED, _message(failure, stderr or "")
+        outcome, message = Outcome.FAILED, _message(failure, case.system_err or "", case.system_out or "")
     elif any(isinstance(r, FlakyFailure | FlakyError) for r in tries):
         outcome = Outcome.FLAKY
     elif any(isinstance(r, Skipped) for r in results):
@@ -67,12 +66,12 @@ def _case(case: TestCase, suite: str) -> tuple[str, Case]:
     return outcome, Case(name=name, suite=owner, seconds=_seconds(case), runs=1 + len(tries), message=message)
 
 
-def _message(failure: Failure | Error, stderr: str) -> str:
-    """What the report says of a failure. nextest: a headline, then all of it; a timeout has neither."""
+def _message(failure: Failure | Error, stderr: str, stdout: str) -> str:
+    """What the report says of a failure. nextest: a headline, then all of it; a timeout has neither, but its words."""
     headline, text = (failure.message or "").strip(), (failure.text or "").strip()
     if text:
         return text if headline in text else f"{headline}\n{text}"
-    return headline or "\n".join(filter(None, (failure.type or "", stderr.strip())))
+    return headline or "\n".join(filter(None, (failure.type or "", stderr.strip() or stdout.strip())))
 
 
 def _seconds(case: TestCase) -> float:

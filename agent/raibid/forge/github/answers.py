@@ -42,10 +42,9 @@ class Repository(msgspec.Struct, frozen=True):
     archived: bool = False
     fork: bool = False
     mirror_url: str | None = None
-    size: int = 1
 
     def info(self) -> RepositoryInfo:
-        """As both forges' are told. GitHub does not say whether it is empty; `size` is in kilobytes and lags behind."""
+        """As both forges' are told. GitHub does not say whether it is empty."""
         return RepositoryInfo(
             full_name=self.full_name,
             clone_url=self.clone_url,
