@@ -6,10 +6,11 @@ from raibid.forge import dedupe_key
 from raibid.forge.errors import (
     ForgeSilentError,
 )
+from raibid.ledger import Ledger
 from raibid.model.job import JobStatus
 
 from tests.api.forge_of_heads import MAIN, sha_of
-from tests.api.reconciled import ANVIL, Pool
+from tests.api.reconciled import ANVIL, Pool, enrolled
 
 
 def test_what_was_there_when_the_forge_was_first_seen_is_never_built(pool: Pool) -> None:
@@ -79,6 +80,37 @@ def test_a_head_whose_job_an_older_pushs_late_webhook_called_off_is_built_after_
     wanted = [job.spec.sha for job in pool.jobs() if not job.superseded_by]
     assert wanted == [shas[2]]
     assert pool.count("revived") == 1
+
+
+def test_what_an_outdated_job_changes_is_not_asked_again(ledger: Ledger) -> None:
+    pool = Pool(ledger, enrolment=enrolled("{default: {paths: ['src/**']}}"))
+    pool.forge.push(ANVIL, "main", "first")
+    pool.round()
+    shas = [pool.forge.push(ANVIL, "side", text) for text in ("one", "two", "three")]
+    pool.webhook(ANVIL, "side", sha=shas[2], before=shas[1])
+    pool.round()
+    pool.webhook(ANVIL, "side", sha=shas[0])
+    pool.forge.asked.clear()
+    assert pool.round() == 1
+    assert f"changes {ANVIL}" not in pool.forge.asked
+
+
+def test_a_head_that_its_pipelines_group_called_off_for_an_older_commit_is_built_after_all(pool: Pool) -> None:
+    old, head = (pool.forge.push(ANVIL, "main", text) for text in ("second", "third"))
+    pool.webhook(ANVIL, "main", sha=head, before=old)
+    claims = []
+    for sha in (head, old):
+        pool.webhook(ANVIL, "main", sha=sha)
+        claim = pool.ledger.claim(f"agent of {sha}")
+        assert claim is not None
+        pool.ledger.join(claim.job.id, claim.token, "deploy", supersede=True)
+        claims.append(claim)
+    assert pool.round() == 0, "its agent has yet to hear of it"
+    pool.ledger.finish(claims[0].job.id, claims[0].token, JobStatus.CANCELLED)
+    assert pool.round() == 1
+    assert pool.round() == 0
+    [again] = [job for job in pool.jobs() if job.spec.sha == head and job.status is not JobStatus.CANCELLED]
+    assert again.retry_of == claims[0].job.id
 
 
 def test_a_webhook_that_overtakes_the_look_is_not_called_off_by_it(pool: Pool) -> None:

@@ -96,6 +96,15 @@ def test_a_branch_that_is_gone_is_forgotten(pool: Pool) -> None:
     assert set(pool.ledger.heads.seen("gitea", ANVIL)) == {MAIN}
 
 
+def test_a_repository_that_shows_no_branch_for_a_while_is_not_built_anew(pool: Pool) -> None:
+    branches = pool.forge.there[ANVIL].branches
+    pool.forge.there[ANVIL].branches = {}
+    pool.round()
+    pool.forge.there[ANVIL].branches = branches
+    pool.round()
+    assert not pool.built()
+
+
 def test_a_ledger_that_was_emptied_takes_what_is_there_as_its_beginning(pool: Pool) -> None:
     pool.forge.push(ANVIL, "main", "second")
     for key in pool.ledger.client.scan_iter(f"{{{pool.ledger.keys.stream}}}:*"):

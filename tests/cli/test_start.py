@@ -29,7 +29,7 @@ def test_help_imports_none_of_what_the_commands_need() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     heavy, own = done.stderr.splitlines()
     assert heavy == "[]"
-    assert own == "['raibid.cli', 'raibid.cli.errors', 'raibid.cli.main', 'raibid.contract']"
+    assert own == "['raibid.cli', 'raibid.cli.errors', 'raibid.cli.main', 'raibid.contract', 'raibid.contract.keys']"
 
 
 def test_help_takes_less_than_150_ms_of_the_projects_own_import_time() -> None:

@@ -134,7 +134,7 @@ def published(github: FakeGithub, git: GitServer, *names: str) -> None:
     """Repositories at GitHub that can really be cloned."""
     for name in names:
         git.repository(name, {"README.md": name})
-        github.repository(name).commit({"README.md": name})
+        github.repository(name, description=f' {name}: <b>für</b> & "alle" 🔨 ').commit({"README.md": name})
 
 
 def test_an_organisation_is_made_adopted_changed_archived_and_left_alone(
@@ -154,7 +154,8 @@ def test_an_organisation_is_made_adopted_changed_archived_and_left_alone(
     code, out, err = command.run("apply")
     assert (code, err) == (1, ""), out  # the conflict
     assert "! conflict smithy/fire" in out
-    assert mirrors.get("smithy/anvil").mirror_interval == "8h0m0s"
+    made = mirrors.get("smithy/anvil")
+    assert (made.mirror_interval, made.description) == ("8h0m0s", 'forge/anvil: <b>für</b> & "alle" 🔨')
     adopted = mirrors.get("smithy/hammer")
     assert (adopted.topics, adopted.mirror_interval, adopted.private) == ((MARK,), "8h0m0s", True)
     assert not mirrors.get("smithy/fire").mirror

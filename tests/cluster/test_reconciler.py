@@ -276,6 +276,9 @@ def test_heads_pushed_while_gitea_was_away_from_the_pool_are_built_after_it_retu
 def test_the_command_has_it_looked_at_now(pool: Pool, make: Make) -> None:
     made = make("wanted")
     sha = made.git("rev-parse", "HEAD")
+    home = f"/repos/{made.repository}"  # Gitea notes a first push a moment after git is done
+    until(lambda: not made.owner.api.call("GET", home)["empty"], "the push is noted")
+    until(lambda: made.owner.api.call("GET", f"{home}/branches"), "its branch, too")
     environment = {**os.environ, Env.API_URL: pool.api.url, Env.TOKEN: WRITE, "NO_COLOR": "1"}
     said = [
         subprocess.run(

@@ -37,7 +37,8 @@ def test_an_overlay_leads_to_the_directories_that_were_selected(selected: set[st
     for path, text in flux_stages.overlays(SETTINGS, selected).items():
         for resource in yaml.safe_load(text)["resources"]:
             listed.add(posixpath.normpath(posixpath.join(posixpath.dirname(path), resource)))
-    assert listed - {"clusters/dgx-spark/apps/enrolment.yaml"} == selected
+    seeded = {f"clusters/dgx-spark/apps/{name}.yaml" for name in ("enrolment", "mirrors")}
+    assert listed - seeded == selected
 
 
 @given(selections)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import api, apps, cluster, controller, dns, flux, k3s, keda, namespaces, systems
+from components import api, apps, cluster, controller, dns, flux, k3s, keda, mirrors, namespaces, systems
 from components.settings import load_stack
 from components.units import millicores, size
 from tests.flux.rendered import Rendered, pods
@@ -125,9 +125,10 @@ def test_developers_have_exactly_the_room_that_the_stack_keeps_for_them(rendered
     assert size(limits["spec"]["limits"][0]["max"]["memory"]) == room.memory
 
 
-def test_the_quota_of_ci_is_the_agents_the_api_and_the_controller_and_nothing_else(rendered: Rendered) -> None:
+def test_the_quota_of_ci_is_the_agents_and_the_pools_own_and_nothing_else(rendered: Rendered) -> None:
     agents, hard = systems.budget_of(rendered.settings).agents, quota(rendered, "ci")
-    beside = [system.footprint(rendered.settings).of(system.NAME) for system in (api, controller)]
+    own = (api, controller, *([mirrors] if rendered.settings.systems.mirrors else []))
+    beside = [system.footprint(rendered.settings).of(system.NAME) for system in own]
     assert millicores(hard["requests.cpu"]) == agents.total * agents.cpu + sum(each.cpu for each in beside)
     assert size(hard["requests.memory"]) == agents.total * agents.memory + sum(each.memory for each in beside)
     assert size(hard["requests.storage"]) == agents.cache + sum(each.disk for each in beside)

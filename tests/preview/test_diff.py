@@ -84,7 +84,7 @@ def test_an_edit_of_a_system_shows_the_file_and_each_side_is_rendered_by_its_own
 
 
 def test_an_edit_of_the_contract_counts_too(repository: Repository) -> None:
-    repository.edit("agent/raibid/contract/__init__.py", 'STREAM: Final = "ci-jobs"', 'STREAM: Final = "other-jobs"')
+    repository.edit("agent/raibid/contract/keys.py", 'STREAM: Final = "ci-jobs"', 'STREAM: Final = "other-jobs"')
     assert repository.diff()["changes"]
 
 

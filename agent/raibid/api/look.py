@@ -11,7 +11,7 @@ A crash before "remember" repeats the rest in the next round, where the ledger a
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,12 +19,12 @@ from typing import Final
 import msgspec
 import structlog
 
-from raibid.forge import Enrolment, Event, Skip, decide, real_changes
+from raibid.forge import Enrolment, Event, Skip, decide, must_be_approved, real_changes
 from raibid.forge.errors import ForgeFaultError, ForgeRefusedError, ForgeSilentError
 from raibid.forge.forge import Forge, RepositoryInfo
 from raibid.forge.reconcile import FOUND_BY, Comparison, Standing, compare, key_of, sha_of
 from raibid.ledger import Enqueued, Ledger, NewJob
-from raibid.ledger.heads import Watched
+from raibid.ledger.heads import KnownJob, Watched
 from raibid.model.job import JobStatus
 from raibid.model.push_event import ZERO_SHA, PushEvent
 
@@ -136,26 +136,43 @@ class Looker:
         new: list[tuple[Event, NewJob]] = []
         known = self._ledger.heads.jobs([key_of(event) for event in found.events])
         for event, job in zip(found.events, known, strict=True):
-            if job and not job.outdated:
+            if job and job.outdated and (revived := self._revive(event, job, seen)):
+                settled.append(revived)
+            elif job:
                 settled += [_settled(event, Outcome.KNOWN, job=job.id)] if event.ref in found.moved else []
-            elif job or event.ref in found.moved:
+            elif event.ref in found.moved:
                 verdict = decide(self._informed(event), self._enrolment)
                 if isinstance(verdict, Skip):
                     settled.append(_settled(event, Outcome.SKIPPED, reason=verdict.reason))
                 else:
                     spec = msgspec.structs.replace(verdict.spec, found_by=FOUND_BY)
                     new.append((event, NewJob(spec=spec, dedupe=verdict.dedupe, hold=verdict.hold, seen=seen)))
-        revived = {event.ref for event, job in zip(found.events, known, strict=True) if job}
         for start in range(0, len(new), _BATCH):
-            settled += self._enqueue(new[start : start + _BATCH], revived)
+            settled += self._enqueue(new[start : start + _BATCH])
         return settled
 
-    def _enqueue(self, batch: Sequence[tuple[Event, NewJob]], revived: Set[str]) -> list[Settled]:
+    def _revive(self, event: Event, known: KnownJob, seen: float) -> Settled | None:
+        """The job anew that was called off for a commit which is not the head; None: it is not to be, or not yet.
+
+        It was decided to be built when it came, so nobody is asked what it changes.
+        """
+        job = self._ledger.records.get(known.id)
+        if job is None:
+            return None
+        hold = must_be_approved(job.spec, self._enrolment)
+        if job.spec.group:
+            # The ledger knows whether it has heard of a newer commit since.
+            spec = msgspec.structs.replace(job.spec, found_by=FOUND_BY)
+            [made] = self._ledger.enqueue([NewJob(spec=spec, dedupe=key_of(event), hold=hold, seen=seen)])
+        elif job.status.terminal:
+            made = self._ledger.retry(job.id, hold=hold)  # called off by a group of its pipeline's
+        else:
+            return None  # its agent has yet to hear of it
+        return _settled(event, Outcome.REVIVED, job=made.id) if made.created else None
+
+    def _enqueue(self, batch: Sequence[tuple[Event, NewJob]]) -> list[Settled]:
         made = self._ledger.enqueue([job for _, job in batch])
-        return [
-            _settled(event, _outcome(one, event.ref in revived), job=one.id)
-            for (event, _), one in zip(batch, made, strict=True)
-        ]
+        return [_settled(event, _outcome(one), job=one.id) for (event, _), one in zip(batch, made, strict=True)]
 
     def _informed(self, event: Event) -> Event:
         """The event with the commits' files and message; as it is, where the forge cannot tell them.
@@ -176,12 +193,10 @@ class Looker:
             return event
 
 
-def _outcome(made: Enqueued, revived: bool) -> Outcome:
+def _outcome(made: Enqueued) -> Outcome:
     if not made.created:
         return Outcome.KNOWN  # its webhook, or another API's reconciler, came in between
-    if made.status is JobStatus.CANCELLED:
-        return Outcome.OVERTAKEN
-    return Outcome.REVIVED if revived else Outcome.CREATED
+    return Outcome.OVERTAKEN if made.status is JobStatus.CANCELLED else Outcome.CREATED
 
 
 def _settled(event: Event, outcome: Outcome, *, job: str = "", reason: str = "") -> Settled:

@@ -30,7 +30,7 @@ def report(request: Request) -> Response:
     return json_response(parts_of(request).reconciler.report())
 
 
-@router.post("/reconcile", responses=answers("Looks", 400, 403, 404))
+@router.post("/reconcile", responses=answers("Looks", 400, 403, 404) | answers("Looks", status=202))
 def now(
     request: Request, caller: Caller, repo: Annotated[str, Query(description="owner/name; all of them without")] = ""
 ) -> Response:

@@ -122,7 +122,9 @@ def verify(name: str = "", /, *, file: Path = _FILE, output: Output = PLAIN) -> 
     return ExitCode.OK if equal else ExitCode.FAILED
 
 
-def hooks(*, url: str, file: Path = _FILE, renew: Annotated[bool, Parameter(negative=())] = False) -> int:
+def hooks(
+    *, url: str, file: Path = _FILE, renew: Annotated[bool, Parameter(negative=())] = False, output: Output = PLAIN
+) -> int:
     """Have GitHub tell the API of pushes to the sources whose mirrors say `hook: true`.
 
     The secret is the first line of the file that RAIBID_WEBHOOK_SECRETS_FILE names. Where our token may not make a
@@ -144,19 +146,22 @@ def hooks(*, url: str, file: Path = _FILE, renew: Annotated[bool, Parameter(nega
     from raibid.forge.github.hooks import GithubHooks
     from raibid.forge.hooks import WantedHook
     from raibid.mirror.desired import desire
-    from raibid.mirror.source_hooks import EVENTS, PATH, ensure_source_hooks
+    from raibid.mirror.source_hooks import EVENTS, PATH, SourceHook, ensure_source_hooks
     from raibid.mirror.survey import listings
 
     access, mirrors = Access.from_env(), read(file)
     wanted = WantedHook(url=f"{url.rstrip('/')}{PATH}", events=EVENTS, secret=_secret())
-    troubled = False
+    done: list[SourceHook] = []
     with told(), access.github() as github:
         desired = desire(mirrors, listings(mirrors, access.github), access.github_site)
         site = access.github_site
         for one in ensure_source_hooks(desired.mirrors, GithubHooks(github.session), wanted, site=site, renew=renew):
-            line(f"{one.place}: {one.trouble or one.ensured}", "yellow" if one.trouble else "")
-            troubled = troubled or bool(one.trouble)
-    return ExitCode.FAILED if troubled else ExitCode.OK
+            done.append(one)
+            if not output.json:
+                line(f"{one.place}: {one.trouble or one.ensured}", "yellow" if one.trouble else "")
+    if output.json:
+        output.emit({"hooks": done})
+    return ExitCode.FAILED if any(one.trouble for one in done) else ExitCode.OK
 
 
 def rotate_token(token: str, /, *, file: Path = _FILE, output: Output = PLAIN) -> int:

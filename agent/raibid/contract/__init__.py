@@ -87,7 +87,7 @@ class Env:
     GITHUB_URL: Final = "RAIBID_GITHUB_URL"
     """`https://api.github.com`, or an enterprise's own; empty: GitHub is neither told nor asked anything."""
     GITHUB_APP_FILE: Final = "RAIBID_GITHUB_APP_FILE"
-    """JSON: which installation of which GitHub App speaks for the pool, and where its key is (`raibid.forge.github.app`);
+    """JSON: which installation of which GitHub App speaks for the pool, and where its key is (`forge/github/app.py`);
     without it the credentials file has a token for GitHub."""
     NOTIFY_FILE: Final = "RAIBID_NOTIFY_FILE"
     """YAML: name of a notification's target → its URL as apprise has them. They hold secrets."""
@@ -117,7 +117,7 @@ class Env:
     FORK_PASS_ENV: Final = "RAIBID_FORK_PASS_ENV"  # noqa: S105
     """The same for the steps of a fork: nothing that opens anything."""
     FORK_READ: Final = "RAIBID_FORK_READ"
-    """Directories that a fork's steps may read and run programs from, besides the system and the toolchain; as in PATH."""
+    """Directories, as in PATH, that a fork's steps may read and run programs from besides system and toolchain."""
     FORKS_WITHOUT_LANDLOCK: Final = "RAIBID_FORKS_WITHOUT_LANDLOCK"
     """`true`: forks are built also where nothing keeps their steps from what the agent's user can read."""
 

@@ -101,7 +101,9 @@ def compare(
         there.add(pull.ref)
         events.append(msgspec.structs.replace(pull, mirror=info.mirror))
     moved = frozenset(event.ref for event in events if remembered.get(event.ref) != sha_of(event))
-    return Comparison(tuple(events), moved, tuple(sorted(set(remembered) - there)), tuple(unusable))
+    # A repository that shows no branch at all is rather in trouble than without any: to remember them does no harm.
+    gone = tuple(sorted(set(remembered) - there)) if any(ref.startswith("refs/heads/") for ref in there) else ()
+    return Comparison(tuple(events), moved, gone, tuple(unusable))
 
 
 def sha_of(event: Event) -> str:

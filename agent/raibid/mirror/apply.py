@@ -1,49 +1,39 @@
 """A plan, done: one call after the other, each of which may fail or be the last.
 
-Owns: the calls of each action and their order, so that after any of them another run goes on; what a lost answer
-means; that one repository's trouble is not the others'.
-Leaves to others: the decision (`plan.py`), the calls (`raibid.forge.gitea.mirrors`), progress bars (`raibid.cli`).
+Owns: the calls of each action and their order, so that after any of them another run goes on; that one repository's
+trouble is not the others'.
+Leaves to others: the decision (`plan.py`), making a mirror over whatever is left of an earlier attempt
+(`creation.py`), the calls (`raibid.forge.gitea.mirrors`), progress bars (`raibid.cli`).
 
 One at a time: Gitea clones inside the request (`POST /repos/migrate`), and its disk, not we, is what is waited for.
-
-Gitea 1.26 makes the repository first, clones, and only then makes it a mirror. When the clone fails, or Gitea dies,
-an empty repository stays: it says `mirror`, has no interval, and a second migration gets 409. `_Creation` tells one
-that is under way from one that is dead, and removes dead ones: nobody ever put anything there.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from raibid.forge.errors import (
     CallError,
-    ForgeFaultError,
-    ForgeInvalidError,
     ForgeLoginError,
     ForgeNotFoundError,
     ForgeRefusedError,
     ForgeUnavailableError,
 )
-from raibid.forge.gitea.mirrors import GiteaMirrors, Held, Migration
-from raibid.mirror.actions import Action, Kind, Plan, interval_text
+from raibid.forge.gitea.mirrors import GiteaMirrors, Held
+from raibid.mirror.actions import Action, Kind, Plan
 from raibid.mirror.config import ARCHIVED_MARK, MARK
-from raibid.mirror.desired import Wanted, source_key
-from raibid.mirror.errors import MirrorError, StillCloningError, TakenError
+from raibid.mirror.creation import CLONE_LASTS, Creation
+from raibid.mirror.desired import Wanted
+from raibid.mirror.errors import MirrorError, TakenError
 from raibid.mirror.guard import Guard
 from raibid.mirror.tokens import Tokens
 
 _AWAY_IN_A_ROW: Final = 3
 """Gitea is not asked for the rest after so many actions in a row got no answer."""
-CLONE_LASTS: Final = 3600.0
-"""Seconds after which an unfinished creation is dead: six times Gitea's `[git.timeout] MIGRATE`."""
-_BEGINS: Final = 60.0
-"""Seconds in which a creation may have no git repository yet."""
-
 State = Literal["begins", "done", "failed", "skipped"]
 
 
@@ -60,6 +50,7 @@ class Step:
 
 
 Tell = Callable[[Step], None]
+Trouble = CallError | MirrorError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,42 +79,38 @@ class Applier:
     def apply(self, plan: Plan) -> Summary:
         """Do all of it that can be done. Raises nothing of a forge's: it is in the summary."""
         actions = plan.to_do
-        failed: list[tuple[str, str]] = []
-        done, away, stopped = 0, 0, ""
+        ends: list[Trouble | None] = []
+        stopped = ""
         for number, action in enumerate(actions, 1):
-            if self.stop.is_set():
-                stopped = stopped or "interrupted"
+            step = Step(state="begins", action=action, number=number, of=len(actions))
+            stopped = stopped or _why_stop(ends) or ("interrupted" if self.stop.is_set() else "")
             if stopped:
-                self.tell(Step(state="skipped", action=action, number=number, of=len(actions), message=stopped))
+                self.tell(replace(step, state="skipped", message=stopped))
                 continue
             began = time.monotonic()
-            self.tell(Step(state="begins", action=action, number=number, of=len(actions)))
-            try:
-                self._do(action)
-            except (CallError, MirrorError) as error:
-                failed.append((action.target, str(error)))
-                state: State = "failed"
-                message = str(error)
-                away = away + 1 if isinstance(error, ForgeUnavailableError) else 0
-                if isinstance(error, ForgeLoginError):
-                    stopped = "Gitea does not let us in"
-                elif away >= _AWAY_IN_A_ROW:
-                    stopped = "Gitea does not answer"
-            else:
-                done, away, state, message = done + 1, 0, "done", ""
-            seconds = time.monotonic() - began
-            self.tell(
-                Step(state=state, action=action, number=number, of=len(actions), message=message, seconds=seconds)
-            )
-        skipped = len(actions) - done - len(failed)
-        return Summary(done=done, failed=tuple(failed), skipped=skipped, stopped=stopped)
+            self.tell(step)
+            trouble = self._attempt(action)
+            ends.append(trouble)
+            state: State = "failed" if trouble else "done"
+            self.tell(replace(step, state=state, message=str(trouble or ""), seconds=time.monotonic() - began))
+        failed = [(action.target, str(end)) for action, end in zip(actions, ends, strict=False) if end]
+        return Summary(
+            done=len(ends) - len(failed), failed=tuple(failed), skipped=len(actions) - len(ends), stopped=stopped
+        )
+
+    def _attempt(self, action: Action) -> Trouble | None:
+        try:
+            self._do(action)
+        except (CallError, MirrorError) as trouble:
+            return trouble
+        return None
 
     def _do(self, action: Action) -> None:
         match action.kind:
             case Kind.OWNER:
                 self._make_owner(action.target)
             case Kind.CREATE:
-                _Creation(self, _wanted(action)).run()
+                self._creation(_wanted(action)).run()
             case Kind.ADOPT:
                 # Marked last: what is marked and still differs is an update, what is not marked is adopted again.
                 self._change(action)
@@ -134,6 +121,12 @@ class Applier:
                 self._delete(_held(action))
             case Kind.ORPHAN | Kind.CONFLICT:  # pragma: no cover - `Plan.to_do` has none
                 raise AssertionError(action.kind)
+
+    def _creation(self, wanted: Wanted) -> Creation:
+        return Creation(
+            wanted=wanted, gitea=self.gitea, tokens=self.tokens, guard=self.guard, stop=self.stop,
+            patience=self.patience, clone_lasts=self.clone_lasts, look=self.look,
+        )  # fmt: skip
 
     def _make_owner(self, name: str) -> None:
         try:
@@ -165,85 +158,13 @@ class Applier:
             return  # an earlier run's lost answer
 
 
-@dataclass(frozen=True)
-class _Creation:
-    """One mirror's making, over whatever an earlier run left of it."""
-
-    by: Applier
-    wanted: Wanted
-
-    def run(self) -> None:
-        """Make it, and mark it.
-
-        Raises:
-            CallError, MirrorError: it is not made, or not marked; another run goes on.
-        """
-        wanted, gitea = self.wanted, self.by.gitea
-        self.by.guard.check(wanted.source)
-        there = self._there()
-        if there and (there.shell and self._dead(there)):
-            gitea.remove(wanted.target)
-            there = None
-        if there is None:
-            try:
-                gitea.migrate(self._migration())
-            except CallError as error:
-                self._settle(error)
-        else:
-            self._settle(TakenError(f"{wanted.target} is there already"))
-        gitea.mark(wanted.target, MARK)
-
-    def _migration(self) -> Migration:
-        wanted = self.wanted
-        return Migration(
-            clone_addr=wanted.source,
-            repo_owner=wanted.owner,
-            repo_name=wanted.name,
-            private=wanted.private,
-            mirror_interval=interval_text(wanted.gitea_interval),
-            description=wanted.description or "",
-            lfs=wanted.lfs,
-            wiki=wanted.wiki,
-            auth_token=self.by.tokens.value(wanted.token),
-        )
-
-    def _settle(self, error: CallError | TakenError) -> None:
-        """After a creation without a good answer: return once it is done all the same, else raise."""
-        ended = isinstance(error, ForgeInvalidError | ForgeFaultError)
-        until = time.monotonic() + self.by.patience
-        while True:
-            there = self._there()
-            if there is None:
-                raise error
-            if not there.shell:
-                return
-            if ended or self._dead(there):
-                if there.empty:
-                    self.by.gitea.remove(self.wanted.target)
-                raise error
-            if time.monotonic() > until or self.by.stop.wait(self.by.look):
-                raise StillCloningError(f"{self.wanted.target}: Gitea is still cloning it; run it again later")
-
-    def _there(self) -> Held | None:
-        """The repository of our name.
-
-        Raises:
-            TakenError: it is something else.
-        """
-        try:
-            held = self.by.gitea.get(self.wanted.target)
-        except ForgeNotFoundError:
-            return None
-        if not held.mirror or source_key(held.original_url) != source_key(self.wanted.source):
-            raise TakenError(f"{held.full_name}: something else is there now")
-        return held
-
-    def _dead(self, shell: Held) -> bool:
-        """Whether nothing will come of an unfinished creation any more."""
-        if not shell.empty:
-            return False
-        age = (datetime.now(UTC) - datetime.fromisoformat(shell.created_at)).total_seconds()
-        return age > self.by.clone_lasts or (age > _BEGINS and not self.by.gitea.has_git(self.wanted.target))
+def _why_stop(ends: Sequence[Trouble | None]) -> str:
+    """Why nothing more should be tried after these; empty: go on."""
+    if ends and isinstance(ends[-1], ForgeLoginError):
+        return "Gitea does not let us in"
+    last = ends[-_AWAY_IN_A_ROW:]
+    away = len(last) == _AWAY_IN_A_ROW and all(isinstance(end, ForgeUnavailableError) for end in last)
+    return "Gitea does not answer" if away else ""
 
 
 def _wanted(action: Action) -> Wanted:

@@ -191,7 +191,7 @@ def _of_organisation(entry: OrgEntry, defaults: Manner, info: RepositoryInfo) ->
         defaults,
         f"{entry.target}/{renamed or entry.prefix + name}",
         info.clone_url,
-        info.description,
+        info.description.strip(),
         private=info.private if private == "as-source" else private,
     )
 
