@@ -16,11 +16,11 @@ from typing import Any, Final
 import pulumi_kubernetes as k8s
 from pulumi import ComponentResource, CustomResource, Input, Output, ResourceOptions
 
-from components import postgres
+from components import api, flux_objects, postgres
 from components.budget import Budget, Footprint, Workload
 from components.gitea_config import HTTP_PORT, SECRET_DIRECTORY, SSH_PORT, environment, root_url
 from components.manifest_tree import Manifest, Tree
-from components.network import from_peers, network_policy
+from components.network import DNS, INTERNET, from_peers, network_policy, pods, to_peers
 from components.scripts import script
 from components.settings import Settings
 from components.units import GI, size_text
@@ -37,6 +37,8 @@ STORAGE_CLASS: Final = "gitea-retain"
 ADMIN_LABEL: Final = "gitea/admin"
 LABELS: Final = (ADMIN_LABEL, postgres.PASSWORD_LABEL, "gitea/secret-key", "gitea/internal-token", "gitea/jwt")
 """Labels of the passwords that `GiteaArgs` wants."""
+_RECEIVER_PORT: Final = 9292
+"""Of the pod behind Flux's Service `webhook-receiver`: a policy sees that one, not the Service's 80."""
 _USER: Final = 1000
 """git in the rootless image."""
 
@@ -64,11 +66,28 @@ def objects(settings: Settings) -> list[Manifest]:
         *postgres.objects(settings),
         *_services(settings),
         config_map(f"{NAME}-scripts", NAMESPACE, NAME, {"admin.sh": script("gitea_admin")}),
-        # Everybody may knock: people, runners, containerd on the hosts. Out to anywhere: mirrors and hooks.
-        network_policy(NAME, NAMESPACE, NAME, ingress=[from_peers(ports=[HTTP_PORT, SSH_PORT])], egress=[{}]),
+        _network_policy(),
         _kept(settings, _database(settings), [postgres.PASSWORD_LABEL]),
         _kept(settings, _forge(settings), LABELS),
     ]
+
+
+def _network_policy() -> Manifest:
+    return network_policy(
+        NAME,
+        NAMESPACE,
+        NAME,
+        # Everybody may knock: people, runners, containerd on the hosts.
+        ingress=[from_peers(ports=[HTTP_PORT, SSH_PORT])],
+        egress=[
+            DNS,
+            to_peers(pods(NAMESPACE, postgres.NAME), ports=[postgres.PORT]),
+            to_peers(pods(api.NAMESPACE, api.NAME), ports=[api.PORT]),
+            to_peers(pods(flux_objects.NAMESPACE), ports=[_RECEIVER_PORT]),
+            # Mirrors' sources, and hooks elsewhere. Whatever a source's name says at the next fetch: nothing private.
+            to_peers(INTERNET, ports=[443, 22]),
+        ],
+    )
 
 
 def _storage_class(settings: Settings) -> Manifest:

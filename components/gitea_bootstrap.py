@@ -54,7 +54,7 @@ class GiteaSetupArgs:
 
 
 class GiteaSetup(ComponentResource):
-    """Organisation, users, fleet repository, protection and hooks; destroying the stack leaves them all."""
+    """Organisations, users, fleet repository, protection and hooks; destroying the stack leaves them all."""
 
     repository: Output[str]
     """Clone URL of the fleet repository, once it is there."""
@@ -95,6 +95,7 @@ def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[s
         "status": {"name": api.STATUS_USER, "password": passwords[api.STATUS_LABEL]},
         "mirror": {"name": mirrors.USER_NAME, "password": passwords[mirrors.LABEL]},
         "organisation": settings.gitea.organisation,
+        "mirrors": list(settings.gitea.mirrors),
         "repository": settings.fleet.name,
         "branch": settings.fleet.branch,
         "domain": settings.domain,

@@ -71,6 +71,11 @@ def plain(settings: Settings) -> dict[str, str]:
         "service__DEFAULT_KEEP_EMAIL_PRIVATE": "true",
         "repository__DEFAULT_BRANCH": "main",
         "repository__DEFAULT_PRIVATE": "private",
+        # No `migrations__ALLOWED_DOMAINS`: mirrors.yaml is what lists hosts, and a name on Gitea's list is let through
+        # with a private address, too (services/migrations/migrate.go, `Init`). Gitea looks at addresses when a mirror
+        # is made, and later no more (services/mirror/mirror_pull.go): a source that has changed its mind must not send
+        # git elsewhere, and what the network policy does not let out goes nowhere (`gitea`).
+        "git_0X2E_config__http_0X2E_followRedirects": "false",
         "packages__ENABLED": "true",
         # One replica: memory and its own disk do, no Redis of Gitea's own.
         "cache__ADAPTER": "memory",

@@ -1,4 +1,4 @@
-"""What has to be in Gitea for Flux and for builds: organisation, users, repository, protection, hooks.
+"""What has to be in Gitea for Flux, builds and mirrors: organisations, users, repository, protection, hooks.
 
 Owns: the calls, in an order in which each may run again: look first, create what is missing, correct what differs.
 Leaves to others: HTTP (`gitea_api`), Gitea itself (`gitea`), its administrator (`scripts/gitea_admin.sh`), what
@@ -23,28 +23,15 @@ OWNERS: Final = "Owners"
 """The team that every organisation has (Gitea 1.26, models/organization/team.go)."""
 AGENTS: Final = "ci-agents"
 REPORTERS: Final = "ci-reporters"
-MIRRORERS: Final = "ci-mirrors"
 
-
-@dataclass(frozen=True)
-class Team:
-    """What the members of a team of the organisation may do, and nothing else."""
-
-    units: Mapping[str, str]
-    everywhere: bool = True
-    """In every repository, those to come too; else in those they make."""
-    makes: bool = False
-    """Whether they may make repositories, and administer those."""
-
-
-TEAMS: Final[Mapping[str, Team]] = {
-    AGENTS: Team({"repo.code": "read"}),
-    # Gitea takes a commit status only of who may write code, and a comment of who may read what it is about
-    # (routers/api/v1: api.go, repo/issue_comment.go). It offers no less: branches are kept by their protection.
-    REPORTERS: Team({"repo.code": "write", "repo.pulls": "read"}),
-    # Mirrors are its own; of other people's repositories it sees nothing.
-    MIRRORERS: Team({"repo.code": "read"}, everywhere=False, makes=True),
+TEAMS: Final[Mapping[str, Mapping[str, str]]] = {
+    AGENTS: {"repo.code": "read"},
+    # Gitea takes a commit status, and the wish to sync a mirror, only of who may write code, and a comment of who may
+    # read what it is about (routers/api/v1: api.go, repo/issue_comment.go). It offers no less: branches are kept by
+    # their protection, and nobody pushes to a mirror.
+    REPORTERS: {"repo.code": "write", "repo.pulls": "read"},
 }
+"""What the members of a team may do in every repository of its organisation, those to come too, and nothing else."""
 
 PUSHES: Final = ("push",)
 BUILDS: Final = ("push", "pull_request_only", "pull_request_sync", "pull_request_review")
@@ -72,15 +59,17 @@ class Order(Model):
     status: Login
     """Reports on commits and pull requests: raibid-api."""
     mirror: Login
-    """Makes mirrors in the organisation."""
+    """Makes mirrors: owns the organisations `mirrors`, and is nobody in all others."""
     organisation: str
+    mirrors: tuple[str, ...]
+    """Organisations that mirrors are in."""
     repository: str
     branch: str = "main"
     domain: str = "raibid.internal"
     hook: Hook | None = None
     """Flux's receiver, told of pushes to the repository; None: it looks for itself."""
     builds: Hook
-    """raibid-api, told of pushes and pull requests of any repository of the organisation."""
+    """raibid-api, told of pushes and pull requests of any repository of the organisations."""
 
     @classmethod
     def read(cls, text: str) -> Order:
@@ -115,17 +104,20 @@ def set_up(order: Order, *, tries: int = 8, pause: float = 0.5) -> Result:
     setup = _Setup(order, Api(order.url.rstrip("/"), order.admin, tries, pause))
     with setup.api.session:
         setup.administrator()
-        setup.organisation()
+        setup.organisation(order.organisation)
         for login in (order.flux, order.agent, order.status, order.mirror):
             setup.user(login)
         clone = setup.repository()
         setup.reader()
-        setup.team(AGENTS, order.agent)
-        setup.team(REPORTERS, order.status)
-        setup.team(MIRRORERS, order.mirror)
         setup.protection()
         setup.hook()
-        setup.builds()
+        for name in order.mirrors:
+            setup.organisation(name)
+            setup.owner(name, order.mirror)
+        for name in (order.organisation, *order.mirrors):
+            setup.team(name, AGENTS, order.agent)
+            setup.team(name, REPORTERS, order.status)
+            setup.builds(name)
     return Result(clone, tuple(setup.changed))
 
 
@@ -136,10 +128,6 @@ class _Setup:
     changed: list[str] = field(default_factory=list)
 
     @property
-    def _organisation(self) -> str:
-        return f"/orgs/{quote(self.order.organisation)}"
-
-    @property
     def _home(self) -> str:
         return f"/repos/{quote(self.order.organisation)}/{quote(self.order.repository)}"
 
@@ -147,9 +135,8 @@ class _Setup:
         if not self.api.call("GET", "/user").get("is_admin"):
             raise GiteaError(f"{self.order.url}: {self.order.admin.name} is no administrator")
 
-    def organisation(self) -> None:
-        name = self.order.organisation
-        if self.api.call("GET", self._organisation, none=True) is None:
+    def organisation(self, name: str) -> None:
+        if self.api.call("GET", _organisation(name), none=True) is None:
             self.api.call("POST", "/orgs", {"username": name, "visibility": "private"})
             self.changed.append(f"organisation {name}")
 
@@ -169,7 +156,9 @@ class _Setup:
         there = self.api.call("GET", self._home, none=True)
         if there is None:
             new = {"name": self.order.repository, "private": True, "default_branch": self.order.branch}
-            there = self.api.call("POST", f"{self._organisation}/repos", {**new, "auto_init": False})
+            there = self.api.call(
+                "POST", f"{_organisation(self.order.organisation)}/repos", {**new, "auto_init": False}
+            )
             self.changed.append(f"repository {there['full_name']}")
         return str(there["clone_url"])
 
@@ -180,28 +169,36 @@ class _Setup:
             self.api.call("PUT", f"{self._home}/collaborators/{name}", {"permission": "read"})
             self.changed.append(f"read access of {self.order.flux.name}")
 
-    def team(self, name: str, member: Login) -> None:
+    def owner(self, organisation: str, member: Login) -> None:
+        """`POST /repos/migrate` asks for no less (Gitea 1.26, routers/api/v1/repo/migrate.go): a team that may make
+        repositories is refused there.
+        """
+        owners = next(team for team in self._teams(organisation) if team["name"] == OWNERS)
+        self._member(organisation, owners, member)
+
+    def team(self, organisation: str, name: str, member: Login) -> None:
         """A team of `TEAMS` with its one member."""
         # With units of its own a team's `permission` is answered as "none"; but without it a PATCH skips the next key.
-        right = TEAMS[name]
-        wanted = {
-            "includes_all_repositories": right.everywhere,
-            "can_create_org_repo": right.makes,
-            "units_map": dict(right.units),
-        }
-        teams = self.api.call("GET", f"{self._organisation}/teams?limit=50")
-        team = next((team for team in teams if team["name"] == name), None)
+        wanted = {"includes_all_repositories": True, "can_create_org_repo": False, "units_map": dict(TEAMS[name])}
+        team = next((team for team in self._teams(organisation) if team["name"] == name), None)
         if team is None:
             new = {"name": name, "permission": "read", **wanted}
-            team = self.api.call("POST", f"{self._organisation}/teams", new)
-            self.changed.append(f"team {name}")
-        elif any(team.get(key) != value for key, value in wanted.items()):
+            team = self.api.call("POST", f"{_organisation(organisation)}/teams", new)
+            self.changed.append(f"team {organisation}/{name}")
+        elif not _has(team, wanted):
             self.api.call("PATCH", f"/teams/{team['id']}", {"name": name, "permission": "read", **wanted})
-            self.changed.append(f"team {name} corrected")
+            self.changed.append(f"team {organisation}/{name} corrected")
+        self._member(organisation, team, member)
+
+    def _teams(self, organisation: str) -> Sequence[Mapping[str, Any]]:
+        teams: Sequence[Mapping[str, Any]] = self.api.call("GET", f"{_organisation(organisation)}/teams?limit=50")
+        return teams
+
+    def _member(self, organisation: str, team: Mapping[str, Any], member: Login) -> None:
         membership = f"/teams/{team['id']}/members/{quote(member.name)}"
         if self.api.call("GET", membership, none=True) is None:
             self.api.call("PUT", membership)
-            self.changed.append(f"{member.name} in team {name}")
+            self.changed.append(f"{member.name} in team {organisation}/{team['name']}")
 
     def protection(self) -> None:
         """Only the administrator pushes; everybody else comes with a pull request, which an owner of the organisation
@@ -231,9 +228,10 @@ class _Setup:
         if self.order.hook is not None:
             self._one_hook("hook", self._home, self.order.hook, PUSHES, self.order.branch, _receiver)
 
-    def builds(self) -> None:
+    def builds(self, organisation: str) -> None:
         """One hook of the organisation for raibid-api: a new repository needs none of its own."""
-        self._one_hook("hook of builds", self._organisation, self.order.builds, BUILDS, "*", str)
+        called, home = f"hook of builds of {organisation}", _organisation(organisation)
+        self._one_hook(called, home, self.order.builds, BUILDS, "*", str)
 
     def _one_hook(
         self, called: str, home: str, hook: Hook, events: Sequence[str], branches: str, whose: Callable[[str], str]
@@ -262,6 +260,10 @@ class _Setup:
             if old not in right[:1]:
                 self.api.call("DELETE", f"{home}/hooks/{old['id']}")
                 self.changed += [f"superfluous {called} removed"] if right else []
+
+
+def _organisation(name: str) -> str:
+    return f"/orgs/{quote(name)}"
 
 
 def _hook_name(secret: str) -> str:

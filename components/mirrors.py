@@ -93,6 +93,7 @@ def _cron_job(workload: Workload) -> Manifest:
         "env": [
             {"name": Env.GITEA_URL, "value": gitea_config.INSIDE},
             {"name": Env.FORGE_CREDENTIALS_FILE, "value": "/run/secrets/forge"},
+            {"name": Env.GITHUB_URL, "value": "${raibid_api_github_url}"},
             {"name": Env.MIRRORS_FILE, "value": "/etc/raibid/mirrors/mirrors.yaml"},
             {"name": Env.MIRROR_TOKENS_DIR, "value": "/run/secrets/mirror-tokens"},
         ],

@@ -150,6 +150,8 @@ class Gitea(Model):
 
     admin: DnsLabel = "raibid-admin"
     organisation: DnsLabel = "raibid"
+    mirrors: tuple[DnsLabel, ...] = ("mirrors",)
+    """Organisations that `mirrors.yaml` may put mirrors into."""
     disk: Bytes = Field(default=100 * GI, gt=0)
     database_disk: Bytes = Field(default=20 * GI, gt=0)
 

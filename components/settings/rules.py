@@ -60,7 +60,7 @@ FIXED: Final[Mapping[str, tuple[str, str]]] = {
 _RESERVED_USERS: Final = frozenset({"admin", "api", "assets", "explore", "ghost", "gitea-actions", "login", "user"})
 """Names that Gitea keeps for itself (models/user/user.go), as far as somebody might choose them."""
 
-OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent", "ci-status"})
+OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent", "ci-mirror", "ci-status"})
 """Users that the stack itself makes in Gitea; a test holds them to those who make them."""
 
 Rule = Callable[..., Iterable[Problem]]
@@ -219,7 +219,8 @@ def gpus_are_alike(nodes: tuple[Node, ...]) -> Iterator[Problem]:
 
 def admin_is_no_reserved_name(gitea: Gitea) -> Iterator[Problem]:
     """Gitea refuses such users when it is already running."""
-    for key, name in (("admin", gitea.admin), ("organisation", gitea.organisation)):
+    mirrors = [(f"mirrors[{index}]", name) for index, name in enumerate(gitea.mirrors)]
+    for key, name in (("admin", gitea.admin), ("organisation", gitea.organisation), *mirrors):
         if name in _RESERVED_USERS:
             yield Problem(f"gitea.{key}", name, "a name that Gitea keeps for itself", f"write raibid-{name}")
         if name in OWN_USERS:
@@ -227,6 +228,17 @@ def admin_is_no_reserved_name(gitea: Gitea) -> Iterator[Problem]:
             yield Problem(f"gitea.{key}", name, rule, f"write raibid-{name}")
     if gitea.admin == gitea.organisation:
         yield Problem("gitea.organisation", gitea.organisation, "gitea.admin has that name", "choose another")
+
+
+def mirrors_have_their_own_organisations(gitea: Gitea) -> Iterator[Problem]:
+    """Who makes mirrors owns those organisations, and whatever else is in them."""
+    for index, name in enumerate(gitea.mirrors):
+        path = f"gitea.mirrors[{index}]"
+        if name == gitea.admin:
+            yield Problem(path, name, "gitea.admin has that name", "choose another")
+        if name == gitea.organisation:
+            rule = "the fleet is there, and ci-mirror would own it"
+            yield Problem(path, name, rule, "give mirrors an organisation of their own")
 
 
 def recipients_differ(recipients: Recipients | None) -> Iterator[Problem]:
@@ -276,6 +288,7 @@ RULES: Final[tuple[Rule, ...]] = (
     images_run_on_the_nodes,
     gpus_are_alike,
     admin_is_no_reserved_name,
+    mirrors_have_their_own_organisations,
     recipients_differ,
     digests_name_images,
     checksums_name_downloads,

@@ -71,11 +71,14 @@ class AskedForge:
 
 
 @contextmanager
-def asking(api: Api, forge: AskedForge, seconds: float = 20.0) -> Iterator[None]:
-    """Webhooks of the running API ask this forge; each time anew, however it answered before."""
+def asking(
+    api: Api, forge: AskedForge, seconds: float = 20.0, patience: Patience[str] | None = None
+) -> Iterator[None]:
+    """Webhooks of the running API ask this forge; by default each time anew, however it answered before."""
     parts = api.parts
-    patient: Patience[str] = Patience(0.0, 0.0)
-    mine = RealChanges({"gitea": forge.connect}, parts.metrics, seconds=seconds, patience=patient)
+    mine = RealChanges(
+        {"gitea": forge.connect}, parts.metrics, seconds=seconds, patience=patience or Patience(0.0, 0.0)
+    )
     api.server.app.state.parts = dataclasses.replace(parts, real_changes=mine)
     try:
         yield

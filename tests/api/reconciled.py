@@ -72,7 +72,7 @@ class Pool:
         )  # fmt: skip
         verdict = decide(event, self.enrolment)
         if isinstance(verdict, Build):
-            self.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold)])
+            self.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold, told=True)])
 
     def jobs(self) -> list[Job]:
         return self.ledger.records.page(limit=500).jobs

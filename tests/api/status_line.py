@@ -56,8 +56,8 @@ class Line:
             {"gitea": partial(client.connect, self.forge.url, self.credentials, tries=0)},
             [Statuses("https://ci.example.test"), Comments(self.ledger, "https://ci.example.test")],
             self.metrics,
-            forge_patience=Patience(1.0, 60.0, lambda: self.now, lambda: 1.0),
-            job_patience=Patience(5.0, 600.0, lambda: self.now, lambda: 1.0),
+            patience=partial(Patience, clock=lambda: self.now, jitter=lambda: 1.0),
+            clock=lambda: self.now,
         )
 
     def round(self) -> int:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from raibid.api.approvals import Approvals
 from raibid.api.metrics import Metrics
-from raibid.api.patience import Patience
 from raibid.api.settings import Settings
 from raibid.forge import Enrolment, RepositoryRule, dedupe_key
 from raibid.forge.commit_status import status_of
-from raibid.forge.errors import ForgeForbiddenError, ForgeUnavailableError
-from raibid.ledger import Ledger, NewJob
+from raibid.forge.errors import CallError, ForgeFaultError, ForgeForbiddenError, ForgeSilentError, ForgeUnavailableError
+from raibid.ledger import Ledger, LedgerUnavailableError, NewJob
 from raibid.model.job import Job, JobStatus
 from raibid.model.pull_request_event import PullRequestReviewed
 
@@ -41,17 +40,16 @@ class Pool:
 
     def restart(self) -> None:
         """A new API process: it remembers nothing."""
-        patience: Patience[str] = Patience(1.0, 60.0, clock=lambda: self.now, jitter=lambda: 1.0)
         self.metrics = Metrics(self.ledger.depth)
         forges = {"gitea": self.forge.connect}
-        self.approvals = Approvals(self.ledger, forges, self.enrolment, self.metrics, patience=patience)
+        self.approvals = Approvals(self.ledger, forges, self.enrolment, self.metrics, clock=lambda: self.now)
 
     def hold(self, author: str = "ada", **changes: str) -> str:
         """A held job of a fork's pull request; its id."""
         given = {"author": author, "sender": author, "fork": f"{author}/anvil", "forge": "gitea", **changes}
         given |= {"ref": "refs/pull/1/head", "event": "pull_request"}
         wanted = spec(**given)
-        dedupe = dedupe_key(wanted.repo, wanted.ref, wanted.sha)
+        dedupe = dedupe_key(wanted.repo, wanted.ref, wanted.sha, forge=wanted.forge)
         [made] = self.ledger.enqueue([NewJob(spec=wanted, dedupe=dedupe, hold=True)])
         return made.id
 
@@ -104,7 +102,7 @@ def test_the_next_commit_is_asked_about_again(pool: Pool) -> None:
 
 
 def reviewed(sha: str = SHA, number: int = 1) -> PullRequestReviewed:
-    return PullRequestReviewed(repo="acme/anvil", number=number, sha=sha)
+    return PullRequestReviewed(forge="gitea", repo="acme/anvil", number=number, sha=sha)
 
 
 def test_a_review_of_somebody_who_may_push_lets_exactly_that_commit_in(pool: Pool) -> None:
@@ -232,6 +230,67 @@ def test_a_forge_that_is_away_is_asked_again_later_and_nothing_is_lost(pool: Poo
     pool.now = 31.0
     assert pool.approvals.round() == 3
     assert {pool.status(job_id) for job_id in job_ids} == {JobStatus.QUEUED}
+
+
+@pytest.mark.parametrize("error", [ForgeFaultError("500"), ForgeSilentError("no answer")])
+def test_a_pull_request_that_the_forge_fails_at_holds_up_no_other(pool: Pool, error: CallError) -> None:
+    def fails() -> None:
+        if "eve" in pool.forge.asked[-1]:
+            raise error
+
+    pool.forge.trouble = fails
+    bad, good = pool.hold("eve", sha="1" * 40), pool.hold("ada", sha="2" * 40)
+    assert pool.approvals.round() == 1
+    assert (pool.status(bad), pool.status(good)) == (JobStatus.HELD, JobStatus.QUEUED)
+    asked = len(pool.forge.asked)
+    pool.approvals.round()
+    assert len(pool.forge.asked) == asked, "it rests"
+    pool.forge.trouble, pool.now = lambda: None, 600.0
+    pool.forge.writers.add("eve")
+    assert pool.approvals.round() == 1
+
+
+def test_a_forge_that_answers_nothing_at_all_is_not_waited_for_once_per_job(pool: Pool) -> None:
+    def silent() -> None:
+        raise ForgeSilentError("no answer")
+
+    job_ids = [pool.hold(sha=str(n) * 40) for n in range(6)]
+    pool.forge.trouble = silent
+    pool.approvals.round()
+    assert len(pool.forge.asked) == 3
+    pool.forge.trouble, pool.now = lambda: None, 600.0
+    assert pool.approvals.round() == len(job_ids)
+
+
+def test_redis_failing_at_an_approval_loses_none(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise LedgerUnavailableError("away")
+
+    job_id = pool.hold()
+    with monkeypatch.context() as patched:
+        patched.setattr(pool.ledger, "approve", down)
+        with pytest.raises(LedgerUnavailableError):
+            pool.approvals.round()
+    assert pool.approvals.round() == 1
+    assert pool.status(job_id) is JobStatus.QUEUED
+
+
+def test_a_review_whose_webhook_is_lost_and_a_right_given_later_are_found_in_time(pool: Pool) -> None:
+    job_ids = [pool.hold("eve", sha="1" * 40), pool.hold("bob", sha="2" * 40)]
+    pool.approvals.round()
+    pool.forge.reviews["1" * 40] = ("ada",)
+    pool.forge.writers.add("bob")
+    pool.now = 599.0
+    assert pool.approvals.round() == 0
+    pool.now = 600.0
+    assert pool.approvals.round() == 2
+    assert {pool.status(job_id) for job_id in job_ids} == {JobStatus.QUEUED}
+
+
+def test_a_commit_of_which_nobody_is_known_to_have_brought_it_waits(pool: Pool) -> None:
+    job_id = pool.hold("ada", sender="")
+    pool.approvals.round()
+    assert pool.status(job_id) is JobStatus.HELD
 
 
 def test_a_new_process_asks_about_what_still_waits(pool: Pool) -> None:

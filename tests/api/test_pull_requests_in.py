@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from raibid.ledger import Beat
-from raibid.model.job import JobStatus
+import pytest
+from raibid.api.reconciler import Reconciler
+from raibid.api.settings import Settings
+from raibid.ledger import Beat, Ledger
+from raibid.model.job import Job, JobStatus
 
-from tests.api.conftest import Api, end, enqueue
+from tests.api.conftest import Api, end, enqueue, served
 
 FIXTURES = Path(__file__).parents[1] / "forge" / "fixtures"
 
@@ -108,6 +113,26 @@ def test_a_fork_that_is_opened_again_is_held_again(api: Api) -> None:
     api.deliver(body.replace(b'"opened"', b'"closed"'), event="pull_request")
     again = api.deliver(body.replace(b'"opened"', b'"reopened"'), event="pull_request").json()
     assert (first["status"], again["status"], again["created"]) == ("held", "held", True)
+
+
+@pytest.mark.parametrize("name", ["closed", "synchronized"])
+def test_what_takes_longer_than_a_forge_waits_is_503_and_done_when_it_is_delivered_again(
+    make_settings: Callable[..., Settings], ledger: Ledger, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(*_: object) -> list[Job]:
+        assert goes_on.wait(60)
+        return []
+
+    with served(make_settings(answer_seconds=0.05), ledger) as api:
+        with monkeypatch.context() as patched:
+            patched.setattr("raibid.api.closed_pulls.unfinished", slow)
+            patched.setattr(Reconciler, "expect", slow)
+            answer = pull_request(api, f"gitea-pull-request-{name}")
+            goes_on.set()
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+        assert pull_request(api, f"gitea-pull-request-{name}").status_code == 200
 
 
 def test_a_pull_request_that_is_none_is_400(api: Api) -> None:

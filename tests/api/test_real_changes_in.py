@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from raibid.api.patience import Patience
 from raibid.api.settings import Settings
 from raibid.forge.errors import CallError, ForgeNotFoundError, ForgeUnavailableError
 from raibid.ledger import Ledger
@@ -35,7 +36,7 @@ def asked(api: Api, outcome: str) -> float:
 
 
 def deliver(api: Api, body: bytes) -> httpx.Response:
-    return api.deliver(body, event="pull_request" if body is PULL else "push")
+    return api.deliver(body, event="push" if body is LONG else "pull_request")
 
 
 @pytest.mark.parametrize("body", [PULL, LONG], ids=["pull-request", "long-push"])
@@ -74,6 +75,17 @@ def test_a_slow_forge_is_not_waited_for(filtered: Api) -> None:
     with asking(filtered, AskedForge(silent=True), seconds=0.05):
         assert deliver(filtered, PULL).json()["created"]
         assert asked(filtered, "late") == 1
+
+
+def test_a_slow_repository_costs_no_other_its_filters(filtered: Api) -> None:
+    forge = AskedForge(silent=True)
+    other = PULL.replace(b"acme/anvil", b"acme/other")
+    with asking(filtered, forge, seconds=0.05, patience=Patience(60.0, 60.0)):
+        assert deliver(filtered, PULL).json()["created"]
+        forge.speaks.set()
+        assert deliver(filtered, PULL.replace(b'"number": 1,', b'"number": 2,')).json()["created"], "it is not asked"
+        assert "skipped" in filtered.deliver(other, event="pull_request").json()
+    assert [asked(filtered, outcome) for outcome in ("late", "unasked", "told")] == [1, 1, 1]
 
 
 def test_slow_answers_hold_up_no_push_that_tells_all(api: Api) -> None:

@@ -67,6 +67,15 @@ def test_a_quiet_round_costs_nothing_that_github_counts(api: Api, github: FakeGi
     assert not [one.what for one in github.answered if one.counted]
 
 
+def test_however_often_a_round_is_wanted_while_one_runs_one_more_follows(api: Api) -> None:
+    reconciler = api.parts.reconciler
+    with reconciler._rounds:
+        answers = [api.writer.post("/reconcile").json()["round"] for _ in range(50)]
+        assert set(answers) == {answers[0]}
+    until(lambda: rounds(api) >= answers[0] - 1, "the wanted round")
+    assert reconciler.ask_for_round() == (rounds(api) + 1, rounds(api) + 1 > answers[0])
+
+
 def test_a_forks_pull_request_is_found_and_held(api: Api, github: FakeGithub) -> None:
     anvil = github.repositories[ANVIL]
     anvil.commit({"gift": "mine"}, "From outside", branch="gift")

@@ -38,6 +38,27 @@ def test_a_push_whose_webhook_came_is_not_built_again_not_even_a_day_later(pool:
     assert pool.built() == [(ANVIL, MAIN, sha)]
 
 
+def test_a_push_whose_webhook_came_while_nobody_looked_for_a_day_is_not_built_again(pool: Pool) -> None:
+    pool.forge.push(ANVIL, "main", "second")
+    pool.webhook(ANVIL, "main")
+    pool.a_day_later()
+    assert pool.round() == 0
+    assert len(pool.built()) == 1
+
+
+def test_a_branch_that_is_back_at_a_built_commit_has_the_other_ones_build_called_off(pool: Pool) -> None:
+    pool.forge.push(ANVIL, "side", "aside")
+    pool.webhook(ANVIL, "side")
+    claim = pool.ledger.claim("agent")
+    assert claim
+    pool.ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
+    pool.forge.push(ANVIL, "side", "a mistake")
+    pool.webhook(ANVIL, "side")
+    pool.forge.push(ANVIL, "side", "aside")
+    assert pool.round() == 0
+    assert {job.status for job in pool.jobs()} == {JobStatus.SUCCESS, JobStatus.CANCELLED}
+
+
 def test_a_webhook_that_comes_after_the_healing_finds_the_job(pool: Pool) -> None:
     pool.forge.push(ANVIL, "main", "second")
     pool.round()
@@ -142,7 +163,7 @@ def test_dedupe_is_the_webhooks(pool: Pool) -> None:
     sha = pool.forge.push(ANVIL, "main", "second")
     pool.round()
     [job] = pool.jobs()
-    [known] = pool.ledger.heads.jobs([dedupe_key(ANVIL, MAIN, sha)])
+    [known] = pool.ledger.heads.jobs([dedupe_key(ANVIL, MAIN, sha, forge="gitea")])
     assert known is not None
     assert known.id == job.id
 

@@ -118,7 +118,7 @@ class ManyHands(RuleBasedStateMachine):
     def deliver(self, event: PushEvent) -> None:
         verdict = decide(event, Enrolment.everything())
         assert isinstance(verdict, Build)
-        self.pool.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe)])
+        self.pool.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, told=True)])
 
     @precondition(lambda self: self.deliveries)
     @rule()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from raibid.forge.errors import CallError, ForgeFaultError, ForgeForbiddenError
 from raibid.ledger import Ledger
 
 from tests.api.forge_of_heads import MAIN
@@ -78,6 +80,58 @@ def test_a_renamed_repository_is_not_built_anew_and_its_next_push_is(pool: Pool)
     sha = pool.forge.push("acme/hammer", "main", "second")
     pool.round()
     assert pool.built() == [("acme/hammer", MAIN, sha)]
+
+
+@pytest.mark.parametrize("error", [ForgeForbiddenError, ForgeFaultError])
+def test_a_renamed_repository_whose_old_name_is_refused_for_a_while_is_not_built_anew(
+    pool: Pool, error: type[CallError]
+) -> None:
+    pool.forge.rename(ANVIL, "acme/hammer")
+    pool.forge.trouble = lambda question: error("no") if question == f"repository {ANVIL}" else None
+    pool.round()
+    pool.forge.trouble = lambda _: None
+    pool.round()
+    assert not pool.built()
+
+
+def test_a_repository_that_is_refused_for_ever_does_not_hold_up_new_ones_for_longer_than_a_day(pool: Pool) -> None:
+    del pool.forge.there[ANVIL]
+    pool.forge.trouble = lambda question: ForgeForbiddenError("no") if question == f"repository {ANVIL}" else None
+    pool.round()
+    pool.forge.push("acme/new", "main", "new")
+    pool.round()
+    assert not pool.built()
+    pool.now += 86_400.0
+    pool.round()
+    assert [repo for repo, _, _ in pool.built()] == ["acme/new"]
+
+
+def test_without_a_default_a_repository_that_is_named_no_more_is_forgotten_and_begins_anew(pool: Pool) -> None:
+    both = enrolled("{repositories: {acme/anvil: {}, acme/other: {}}}")
+    pool.forge.push("acme/other", "main", "first")
+    for enrolment in (both, enrolled("{repositories: {acme/other: {}}}")):
+        pool.enrolment = enrolment
+        pool.restart()
+        for _ in range(2):
+            pool.round()
+    assert set(pool.ledger.heads.watched("gitea")) == {"acme/other"}
+    assert not pool.ledger.heads.seen("gitea", ANVIL)
+    pool.forge.push(ANVIL, "main", "meanwhile")
+    pool.enrolment = both
+    pool.restart()
+    pool.round()
+    assert not pool.built()
+
+
+def test_a_default_that_is_taken_out_and_put_back_builds_nothing_that_came_meanwhile(pool: Pool) -> None:
+    pool.enrolment = enrolled("{repositories: {acme/anvil: {}}}")
+    pool.restart()
+    pool.round()
+    pool.forge.push("acme/meanwhile", "main", "first")
+    pool.enrolment = enrolled("{default: {}}")
+    pool.restart()
+    pool.round()
+    assert not pool.built()
 
 
 def test_a_repository_that_our_user_may_not_read_for_a_while_is_not_new_afterwards(pool: Pool) -> None:

@@ -11,6 +11,7 @@ from raibid.forge.errors import (
     ForgeForbiddenError,
     ForgeLimitError,
     ForgeNotFoundError,
+    ForgeReachError,
     ForgeSilentError,
 )
 from raibid.ledger import Ledger
@@ -27,7 +28,9 @@ def fill(pool: Pool, count: int) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("error", [ForgeFaultError, ForgeForbiddenError, ForgeNotFoundError, ForgeSilentError])
+@pytest.mark.parametrize("error", [
+    ForgeFaultError, ForgeForbiddenError, ForgeNotFoundError, ForgeReachError, ForgeSilentError,
+])  # fmt: skip
 def test_one_repository_in_trouble_does_not_hold_up_the_others_nor_is_it_forgotten(
     pool: Pool, error: type[CallError]
 ) -> None:
@@ -70,6 +73,56 @@ def test_a_limit_ends_the_round_at_once_and_the_forge_is_left_alone_for_as_long_
     pool.round()
     assert {repo for repo, _, _ in pool.built()} == names
     assert pool.count("away") == 1
+
+
+def branches(pool: Pool, count: int) -> set[str]:
+    """So many new branches of one repository that nobody told of."""
+    return {pool.forge.push(ANVIL, f"b{number:02}", f"branch {number}") for number in range(count)}
+
+
+def test_a_limit_in_the_middle_of_a_look_loses_nothing_of_what_was_reached(pool: Pool) -> None:
+    new = branches(pool, 20)
+
+    def limit(question: str) -> Exception | None:
+        asked = sum(one.startswith("changes") for one in pool.forge.asked)
+        return ForgeLimitError("enough", 900.0) if asked > 14 else None
+
+    pool.forge.asked.clear()
+    pool.forge.trouble = limit
+    pool.round()
+    reached = {sha for _, _, sha in pool.built()}
+    assert len(reached) == 7, "each was asked about twice: the branch is new, and its message may say to skip CI"
+    assert reached < set(pool.ledger.heads.seen("gitea", ANVIL).values())
+    pool.forge.trouble = lambda _: None
+    pool.forge.asked.clear()
+    pool.now += 900.0
+    pool.round()
+    assert {sha for _, _, sha in pool.built()} == new
+    assert pool.forge.asked.count(f"changes {ANVIL}") == 2 * 13
+
+
+def test_a_look_ends_with_the_rounds_questions_and_goes_on_in_its_next_turn(pool: Pool) -> None:
+    new = branches(pool, 20)
+    before = pool.ledger.heads.watched("gitea")[ANVIL].looked
+    pool.restart(questions=10)
+    pool.round()
+    [last] = pool.reconciler.report().forges
+    assert last.questions <= 10
+    assert len(pool.built()) == 3
+    assert "17 heads" in last.errors[0]
+    assert (pool.ledger.heads.watched("gitea")[ANVIL].looked, last.oldest) == (before, before)
+    for _ in range(6):
+        pool.round()
+    assert {sha for _, _, sha in pool.built()} == new
+    assert pool.ledger.heads.watched("gitea")[ANVIL].looked == pool.now
+
+
+def test_whoevers_turn_is_always_the_last_gets_on_one_head_each_time(pool: Pool) -> None:
+    new = branches(pool, 3)
+    pool.restart(questions=3)
+    for _ in range(3):
+        pool.round()
+    assert {sha for _, _, sha in pool.built()} == new
 
 
 def test_few_questions_cover_a_large_organisation_over_several_rounds_each_in_its_turn(pool: Pool) -> None:

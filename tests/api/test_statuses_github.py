@@ -45,8 +45,8 @@ class Both:
             {"gitea": gitea, "github": github},
             [Statuses(""), Comments(self.ledger, "")],
             Metrics(self.ledger.depth),
-            forge_patience=Patience(1.0, 60.0, lambda: self.now, lambda: 1.0),
-            job_patience=Patience(5.0, 600.0, lambda: self.now, lambda: 1.0),
+            patience=partial(Patience, clock=lambda: self.now, jitter=lambda: 1.0),
+            clock=lambda: self.now,
         )
 
     def round(self, seconds: float = 0.0) -> int:

@@ -26,6 +26,7 @@ EVENTS: Final = {
     "gitea-new-branch": "push",
     "gitea-more-commits-than-listed": "push",
     "gitea-fork-pull-request-opened": "pull_request",
+    "gitea-agit-pull-request-opened": "pull_request",
     "gitea-pull-request-closed": "pull_request",
     "gitea-pull-request-reopened": "pull_request",
     "gitea-fork-pull-request-approved": "pull_request_approved",

@@ -176,7 +176,7 @@ def test_a_status_of_a_job_that_ended_while_gitea_was_stopped_arrives_after_it_r
     )  # fmt: skip
     connect = partial(GiteaClient.connect, server.url, credentials(server, tmp_path / "reporter"), tries=0)
     telling = Telling(
-        ledger, {"gitea": connect}, [Statuses("")], Metrics(ledger.depth), forge_patience=Patience(0.01, 0.1)
+        ledger, {"gitea": connect}, [Statuses("")], Metrics(ledger.depth), patience=lambda *_: Patience(0.01, 0.1)
     )
     server.stop()
     with connect() as client, pytest.raises(ForgeUnavailableError):

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raibid.forge.credentials import login_for
+from raibid.forge.gitea.mirror_form import MirrorForm
 from raibid.forge.gitea.mirrors import GiteaMirrors
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
+from raibid.mirror.config import MARK
 from raibid.model.job_id import new_job_id
 
 from components.secret_values import deriver
@@ -42,6 +45,16 @@ class LockedUpstream(Upstream):
     """Sources that only a token opens."""
 
     token = "first-token"
+    shut_after: int | None = None
+    """So many visits of git later nobody is let in any more."""
+
+    def lets_in(self, path: str) -> bool:
+        """Whether somebody with the right token gets in."""
+        if self.shut_after is None:
+            return True
+        if "/info/refs" in path:
+            self.shut_after -= 1
+        return self.shut_after >= 0
 
     def __enter__(self) -> LockedUpstream:
         self.server.root.mkdir(parents=True)
@@ -64,7 +77,7 @@ class _Lock(BaseHTTPRequestHandler):
 
     def _opens(self) -> bool:
         given = self.headers.get("Authorization", "").removeprefix("Basic ")
-        if base64.b64decode(given).decode().rpartition(":")[2] == self.lock.token:
+        if base64.b64decode(given).decode().rpartition(":")[2] == self.lock.token and self.lock.lets_in(self.path):
             return True
         self.send_response(401)
         self.send_header("WWW-Authenticate", 'Basic realm="git"')
@@ -110,7 +123,7 @@ def command(server: Gitea, keeper: Developer, upstream: LockedUpstream, tmp_path
         f"hosts: [{{name: {host}, port: {port}, http: true, private: true}}]\n"
         f"single: [{{source: {upstream.url('anvil')}, target: {NAME}, token: forge, interval: never}}]\n"
     )
-    (Path(command.environment["RAIBID_MIRROR_TOKENS_DIR"]) / "forge").write_text(f"{upstream.token}\n")
+    token_file(command).write_text(f"{upstream.token}\n")
     code, out, err = command.run("apply")
     assert code == 0, out + err
     yield command
@@ -148,6 +161,10 @@ def seen(api: Api) -> dict[str, Any]:
     return shown[0] if shown else {"state": "unknown"}
 
 
+def token_file(command: Command) -> Path:
+    return Path(command.environment["RAIBID_MIRROR_TOKENS_DIR"]) / "forge"
+
+
 def jobs(api: Api) -> list[tuple[str, str]]:
     found = api.reader.get("/jobs").raise_for_status().json()["jobs"]
     return [(job["spec"]["sha"], job["spec"]["found_by"]) for job in found]
@@ -175,13 +192,56 @@ def test_a_forced_push_is_kept_as_a_bundle_before_gitea_forgets_it(
 
 def test_a_rotated_token_keeps_the_mirror_alive(command: Command, upstream: LockedUpstream) -> None:
     upstream.token = "second-token"
-    sha = upstream.push("anvil", "two")
+    upstream.push("anvil", "two")
     assert command.run("verify")[0] == 1
-    (Path(command.environment["RAIBID_MIRROR_TOKENS_DIR"]) / "forge").write_text("second-token\n")
+    token_file(command).write_text("second-token\n")
+    assert command.run("rotate-token", "forge") == (0, f"{NAME}: changed; Gitea fetched with it\n", "")
+    assert command.run("verify") == (0, f"{NAME}: verified, 1 branches\n", "")
+    # Now with nothing to bring: that Gitea fetched is seen all the same.
+    upstream.token = "third-token"
+    token_file(command).write_text("third-token\n")
+    assert command.run("rotate-token", "forge") == (0, f"{NAME}: changed; Gitea fetched with it\n", "")
+
+
+def test_a_wrong_new_token_is_found_out_and_gitea_keeps_the_old_one(command: Command, upstream: LockedUpstream) -> None:
+    token_file(command).write_text("mistyped\n")
     code, out, err = command.run("rotate-token", "forge")
-    assert (code, out, err) == (0, f"{NAME}: changed\n", "")
-    until(lambda: command.run("verify")[:2] == (0, f"{NAME}: verified, 1 branches\n"), "Gitea fetched with it", 60)
-    assert sha
+    assert (code, err) == (1, "")
+    assert out.startswith(f"{NAME}: not changed: ")
+    token_file(command).write_text(f"{upstream.token}\n")
+    upstream.push("anvil", "two")
+    with GiteaMirrors.connect(command.gitea, command.credentials) as gitea:
+        gitea.sync(NAME)
+    until(lambda: command.run("verify")[0] == 0, "Gitea fetched with the old one", 60)
+
+
+def test_a_token_that_only_gitea_is_refused_with_is_found_out_though_both_sides_are_equal(
+    command: Command, upstream: LockedUpstream
+) -> None:
+    """Our own look takes the token's file, whatever Gitea keeps."""
+    upstream.shut_after = 1  # the comparison's one question
+    code, out, _ = command.run("rotate-token", "forge", "--wait", "6")
+    upstream.shut_after = None
+    assert (code, out) == (1, f"{NAME}: changed; Gitea tried to fetch with it and failed; its log says why\n")
+    assert command.run("rotate-token", "forge")[0] == 0
+
+
+def test_a_rotated_token_changes_nothing_else_of_a_mirror(
+    server: Gitea, command: Command, upstream: LockedUpstream
+) -> None:
+    with (
+        GiteaMirrors.connect(server.url, command.credentials) as gitea,
+        MirrorForm(server.url, login_for(server.url, command.credentials)) as form,
+    ):
+        gitea.remove(NAME)
+        upstream.push("anvil", "two")
+        command.write(command.read().replace("token: forge", "token: forge, lfs: true"))
+        assert command.run("apply")[0] == 0
+        before = form.settings(gitea.get(NAME))
+        assert before["mirror_lfs"] == "on"
+        assert command.run("rotate-token", "forge")[0] == 0
+        assert form.settings(gitea.get(NAME)) == before
+        assert MARK in gitea.get(NAME).topics
 
 
 def test_rotating_with_a_token_that_gitea_cannot_log_in_for_says_so(command: Command) -> None:

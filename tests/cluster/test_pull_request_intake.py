@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 from raibid.api.settings import Settings
+from raibid.forge.gitea import GiteaClient
 from raibid.ledger import Ledger
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import Job, JobStatus
@@ -205,6 +206,21 @@ def test_a_strangers_fork_waits_for_a_review_of_exactly_that_commit(api: Api, ma
     approve(second)
     until(lambda: state(api, made, second) in GOES_ON, "reviewed")
     assert jobs(api, made)[second].approved_by == "ada's review"
+
+
+def test_what_a_reader_pushes_for_review_without_a_fork_is_held(api: Api, make: Make, eve: Developer) -> None:
+    made = make("agit")
+    made.owner.api.call("PUT", f"/repos/{made.repository}/collaborators/{eve.name}", {"permission": "read"})
+    hers = eve.checkout(made.repository)
+    sha = hers.commit({"src/gift.rs": "fn gift() {}\n"}, "A gift")
+    hers.git("push", "--quiet", "origin", "HEAD:refs/for/main/gift")
+    until(lambda: state(api, made, sha) is not None, "Gitea told of it")
+    assert state(api, made, sha) is JobStatus.HELD
+    credentials = api.parts.settings.forge_credentials_file
+    assert credentials is not None
+    with GiteaClient.connect(made.owner.api.url, credentials) as client:
+        [found] = client.pulls(made.repository)
+    assert (found.sha, bool(found.fork)) == (sha, True), "nor does the reconciler take it for a branch"
 
 
 def test_closing_calls_a_build_off_and_opening_again_builds_it(api: Api, make: Make) -> None:

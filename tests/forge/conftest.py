@@ -23,7 +23,7 @@ def event() -> Callable[[str], PushEvent]:
 
     def load(name: str) -> PushEvent:
         forge = name.partition("-")[0]
-        headers = {f"x-{forge}-event": "push", f"x-{forge}-delivery": "d-1"}
+        headers = {f"x-{forge}-event": "push"}
         parse = {"gitea": gitea.parse, "github": github.parse}[forge]
         parsed = parse(headers, (FIXTURES / f"{name}.json").read_bytes())
         assert isinstance(parsed, PushEvent)
@@ -38,7 +38,7 @@ def pull_request() -> Callable[[str], PullRequestEvent | PullRequestClosed | Non
 
     def load(name: str) -> PullRequestEvent | PullRequestClosed | None:
         forge = name.partition("-")[0]
-        headers = {f"x-{forge}-event": "pull_request", f"x-{forge}-delivery": "d-1"}
+        headers = {f"x-{forge}-event": "pull_request"}
         parse = {"gitea": gitea.parse, "github": github.parse}[forge]
         parsed = parse(headers, (FIXTURES / f"{name}.json").read_bytes())
         assert parsed is None or isinstance(parsed, PullRequestEvent | PullRequestClosed)

@@ -19,7 +19,8 @@ What was asked: `github.asked` (list of "METHOD /path?query"), `github.writes()`
 Trouble: `github.trouble = lambda asked: 503 or 0`; `github.loses = lambda asked: bool` (done, but the connection breaks
 before the answer); `github.limit`/`github.remaining`/`github.reset_in` (primary rate limit: 403 when none is left);
 `github.secondary = 30` (403 with Retry-After until set to 0), `github.most_writes` (more of them make it so by
-themselves); `stop()` and `start()` keep port and state.
+themselves), `github.limit_status = 429` (GitHub says it or 403 for either limit); `stop()` and `start()` keep port and
+state.
 
 Webhooks: `github.deliver("acme/anvil", "push", payload)` posts to the repository's and the organisation's active hooks
 of that event, signed with their secrets, and returns the statuses answered; `github.push_payload(...)` makes a payload.
@@ -78,6 +79,7 @@ class FakeGithub:
     remaining: int = 5_000
     reset_in: float = 3_600.0
     secondary: int = 0
+    limit_status: int = 403
     most_writes: int | None = None
     clock: Callable[[], float] = time.time
     port: int = 0

@@ -50,11 +50,13 @@ def list_hooks(call: Call) -> Answer:
 def create_hook(call: Call) -> Answer:
     hooks, kind = _place(call)
     config = _checked(dict(call.body.get("config") or {}))
-    if any(hook.config["url"] == config["url"] for hook in hooks):
+    body = call.body
+    events = body.get("events") or ["push"]
+    # "Multiple webhooks can share the same config as long as those webhooks do not have any events that overlap."
+    if any(hook.config == config and set(hook.events) & set(events) for hook in hooks):
         said = {"resource": "Hook", "code": "custom", "message": f"Hook already exists on this {kind}"}
         raise Refused(422, "Validation Failed", [said])
-    body = call.body
-    hook = Hook(next(call.github.ids), config, body.get("events") or ["push"], body.get("active", True))
+    hook = Hook(next(call.github.ids), config, events, body.get("active", True))
     hooks.append(hook)
     return 201, hook.shown()
 

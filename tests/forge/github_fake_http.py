@@ -49,8 +49,8 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = self._limited(asked) or self._answer(body)
             content = b"" if status == 204 else json.dumps(answer).encode()
             if status == 200 and self.command == "GET":
-                etag = f'W/"{hashlib.sha256(content + self._headers.get("Link", "").encode()).hexdigest()}"'
-                self._headers["ETag"] = etag
+                etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
+                self._headers["ETag"] = etag  # of the page alone; a 304 brings the `Link` of now
                 if self.headers.get("If-None-Match") == etag:
                     status, content, counted = 304, b"", False
                     self.github.remaining += 1  # a 304 does not count
@@ -87,13 +87,14 @@ class Handler(BaseHTTPRequestHandler):
             return 403, {"message": "Request forbidden by administrative rules. Please make sure your request has a "
                          "User-Agent header"}  # fmt: skip
         if not github.count():
-            return 403, {"message": "API rate limit exceeded for user ID 1.", "documentation_url": _DOCS}
+            said = {"message": "API rate limit exceeded for user ID 1.", "documentation_url": _DOCS}
+            return github.limit_status, said
         writes = len([one for one in github.answered if not one.what.startswith("GET ") and one.status < 400])
         if github.most_writes is not None and writes >= github.most_writes and self.command != "GET":
             github.secondary = github.secondary or 60
         if github.secondary:
             self._headers["Retry-After"] = str(github.secondary)
-            return 403, {
+            return github.limit_status, {
                 "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
                 "documentation_url": _DOCS,
             }

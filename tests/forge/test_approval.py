@@ -30,13 +30,13 @@ def test_whoever_brought_this_commit_must_be_trusted_too() -> None:
     assert vouchers(spec(sender="ada")) == ("eve", "ada")
 
 
-def test_the_author_alone_is_asked_about_when_nobody_saw_who_brought_it() -> None:
-    assert vouchers(spec(sender="")) == ("eve",)
+def test_nobody_vouches_for_a_commit_that_nobody_is_known_to_have_brought() -> None:
+    assert vouchers(spec(sender="")) == ()
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"author": "ada"}, {"author": ""}, {"fork": "a repository that is gone"}, {"fork": ""}, {"fork": "other/eve"}],
+    [{"author": "ada"}, {"author": ""}, {"fork": "no branch that is there"}, {"fork": ""}, {"fork": "other/eve"}],
 )
 def test_nobody_vouches_for_a_fork_that_is_not_the_authors(change: dict[str, str]) -> None:
     assert vouchers(spec(**change)) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from raibid.forge.answers import Answer, AnswerMemory
 from raibid.forge.credentials import place_of
@@ -38,6 +38,13 @@ def test_a_forge_that_calls_itself_by_another_address_is_asked_at_ours() -> None
     assert next_page(HERE, link) == HERE.replace("limit=2", "limit=2&page=2")
 
 
+@pytest.mark.parametrize("root", ["https://ci.example.test/gitea", "https://ci.example.test"])
+def test_a_forge_behind_a_path_of_its_own_is_asked_at_ours(root: str) -> None:
+    for asked in ("http://gitea:3000/api/v1/repos/a/b/branches", "http://gitea:3000/gitea/api/v1/repos/a/b/branches"):
+        link = f'<{root}/api/v1/repos/a/b/branches?page=2>; rel="next"'
+        assert next_page(asked, link) == f"{asked}?page=2"
+
+
 @given(_URLS)
 def test_no_link_leads_to_another_place(url: str) -> None:
     try:
@@ -53,12 +60,24 @@ def test_no_redirect_leads_to_another_place(url: str) -> None:
     assert not onward or place_of(urlsplit(onward)) == place_of(urlsplit(HERE))
 
 
-@given(st.integers(100, 599), st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Remaining",
-       "X-RateLimit-Reset", "X-RateLimit-Limit", "Date", "Location"]), _TEXT), st.binary(max_size=200))  # fmt: skip
+@given(
+    st.integers(100, 599),
+    st.dictionaries(
+        st.sampled_from(
+            ["Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Limit", "Date", "Location"]
+        ),
+        _TEXT,
+    ),
+    st.binary(max_size=200),
+)
+@example(301, {"Location": "http://["}, b"")
+@example(503, {"Retry-After": "9" * 400}, b"")
+@example(403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 400}, b"")  # fmt: skip
 def test_every_refusal_is_an_error_of_ours(status: int, headers: dict[str, str], content: bytes) -> None:
     error = refusal("GET https://git.example.test/x", status, headers, content)
     assert isinstance(error, ForgeError)
     assert len(str(error)) < 1_000
+    assert getattr(error, "retry_after", 0.0) <= 86_400.0
 
 
 @given(st.dictionaries(st.sampled_from(["X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Limit", "Date"]),
@@ -82,6 +101,7 @@ def test_the_forges_own_clock_counts() -> None:
         (403, {}, "You have exceeded a secondary rate limit", 60.0),
         (429, {"Retry-After": "7"}, "", 7.0),
         (403, {"Retry-After": "7"}, "", 7.0),
+        (429, {}, "", 60.0),
         (403, {"X-RateLimit-Remaining": "12"}, "Resource not accessible", None),
         (503, {"Retry-After": "7"}, "", None),  # away, and not because of us
     ],
@@ -100,12 +120,20 @@ def test_a_gate_that_closed_for_long_is_not_opened_by_a_shorter_pause() -> None:
         gate.check("GET /x")
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40), st.booleans())))
+def test_one_answer_that_is_too_large_to_keep_costs_no_other() -> None:
+    memory = AnswerMemory(most=10, most_bytes=100)
+    for n in range(5):
+        memory.keep(n, Answer("", b"x" * 10, etag="e"))
+    memory.keep("large", Answer("", b"x" * 101, etag="e"))
+    assert len(memory) == 5
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 70), st.booleans())))
 def test_the_memory_stays_within_its_bounds_and_forgets_what_has_no_etag(kept: list[tuple[str, int, bool]]) -> None:
     memory = AnswerMemory(most=3, most_bytes=60)
     for url, size, tagged in kept:
         memory.keep(url, Answer(url, b"x" * size, etag="e" if tagged else ""))
-        assert (memory.get(url) is not None) == tagged
+        assert (memory.get(url) is not None) == (tagged and size <= 60)
     there = [found for url in "abcdef" if (found := memory.get(url))]
     assert len(memory) == len(there) <= 3
     assert sum(len(one.content) for one in there) <= 60

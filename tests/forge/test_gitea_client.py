@@ -19,9 +19,11 @@ from raibid.forge.errors import (
     ForgeFaultError,
     ForgeForbiddenError,
     ForgeInvalidError,
+    ForgeLimitError,
     ForgeLoginError,
     ForgeMovedError,
     ForgeNotFoundError,
+    ForgeReachError,
     ForgeRefusedError,
     ForgeSilentError,
     ForgeUnavailableError,
@@ -71,7 +73,7 @@ TROUBLE: dict[int, type[CallError]] = {
     410: ForgeNotFoundError,
     409: ForgeConflictError,
     422: ForgeInvalidError,
-    429: ForgeUnavailableError,
+    429: ForgeLimitError,
     500: ForgeFaultError,
     502: ForgeUnavailableError,
     503: ForgeUnavailableError,
@@ -93,11 +95,12 @@ def test_each_answer_says_whether_another_try_may_help(forge: FakeForge, client:
     ("words", "kind"),
     [
         ("token does not have at least one of required scope(s), required=[write:repository]", ForgeLoginError),
-        ("token scope is limited to public repos", ForgeLoginError),
+        ("token scope is limited to public repos", ForgeReachError),
         ("You must change your password. Change it at: http://gitea/user/change_password", ForgeLoginError),
         ("This account is prohibited from signing in, please contact your site administrator.", ForgeLoginError),
-        ("Resource not accessible by integration", ForgeLoginError),
-        ("Although you appear to have the correct authorization credentials, `acme` has an IP allow", ForgeLoginError),
+        ("Resource not accessible by integration", ForgeReachError),
+        ("Resource protected by organization SAML enforcement. You must grant your token access", ForgeReachError),
+        ("Although you appear to have the correct authorization credentials, `acme` has an IP allow", ForgeReachError),
         ("user should have a permission to write to a repo", ForgeForbiddenError),
         ("Must have push access to view collaborator permission.", ForgeForbiddenError),
         ("Repository was archived so is read-only.", ForgeForbiddenError),
@@ -163,11 +166,12 @@ def test_a_forge_that_says_nothing_is_unavailable() -> None:
             session.call("POST", "/x", dict, {})
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("120", 120.0), ("soon", 0.0), ("-5", 0.0), ("", 0.0), ("٣", 0.0)])
+@pytest.mark.parametrize(("header", "seconds"), [("120", 120.0), ("soon", 0.0), ("-5", 0.0), ("", 0.0), ("٣", 0.0),
+       ("9" * 400, 86_400.0)])  # fmt: skip
 def test_a_forges_wish_to_be_left_alone_is_passed_on(
     forge: FakeForge, client: GiteaClient, header: str, seconds: float
 ) -> None:
-    forge.trouble = lambda _: 429
+    forge.trouble = lambda _: 503
     forge.headers = {"Retry-After": header.encode("utf-8").decode("latin-1")}
     with pytest.raises(ForgeUnavailableError) as raised:
         tell(client)

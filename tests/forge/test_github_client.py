@@ -139,7 +139,7 @@ def test_open_pull_requests_are_told_as_their_webhook_tells_them(
 def test_a_pull_request_of_a_deleted_fork_is_still_a_forks(github_client: GithubClient, anvil: Repository) -> None:
     anvil.commit({"gift": "1"}, branch="gift")
     anvil.pulls[anvil.pull("gift", fork=True)].head_repo = None
-    assert github_client.pulls("acme/anvil")[0].fork == "a repository that is gone"
+    assert github_client.pulls("acme/anvil")[0].fork == "no branch that is there"
 
 
 def test_a_pull_request_with_a_name_that_no_webhook_may_bring_does_not_hide_the_others(
@@ -178,6 +178,15 @@ def test_a_strangers_comment_that_quotes_our_marker_is_left_alone(
     anvil.comments[number] = [{"id": 7, "body": f"{MARKER} look", "user": {"login": "mallory"}}]
     github_client.upsert_comment("acme/anvil", number, MARKER, "red")
     assert [c["body"] for c in anvil.comments[number]] == [f"{MARKER} look", f"{MARKER}\nred"]
+
+
+def test_what_a_person_whose_token_we_have_wrote_about_our_marker_is_left_alone(
+    github_client: GithubClient, anvil: Repository
+) -> None:
+    number = anvil.pull("main")
+    anvil.comments[number] = [{"id": 7, "body": f"Why does it write `{MARKER}` first?", "user": {"login": BOT}}]
+    github_client.upsert_comment("acme/anvil", number, MARKER, "red")
+    assert [c["body"][:3] for c in anvil.comments[number]] == ["Why", MARKER[:3]]
 
 
 def test_a_comment_that_is_only_to_be_rewritten_is_not_begun(github_client: GithubClient, anvil: Repository) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from raibid.forge import github as github_room
 from raibid.forge import verify
-from raibid.forge.errors import ForgeError, ForgeNotFoundError, ForgeSilentError
+from raibid.forge.errors import ForgeError, ForgeInvalidError, ForgeNotFoundError, ForgeSilentError
 from raibid.forge.github import GithubClient
 from raibid.forge.github.hooks import GithubHooks
 from raibid.forge.hooks import Ensured, WantedHook
@@ -71,6 +71,34 @@ def test_a_hook_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
     with pytest.raises(ForgeSilentError):
         world.hooks.ensure_hook("acme/anvil", WANTED)
     assert world.hooks.ensure_hook("acme/anvil", WANTED) is Ensured.UNCHANGED
+
+
+@pytest.mark.parametrize("config", [{"secret": ""}, {"insecure_ssl": "1"}, {"insecure_ssl": 1}])
+def test_a_hook_that_tells_unsigned_or_to_whoever_answers_is_corrected(world: World, config: dict[str, Any]) -> None:
+    world.hooks.ensure_hook("acme/anvil", WANTED)
+    [there] = world.github.repositories["acme/anvil"].hooks
+    there.config |= config
+    assert world.hooks.ensure_hook("acme/anvil", WANTED) is Ensured.CORRECTED
+    assert (there.config["secret"], there.config["insecure_ssl"]) == (SECRET, "0")
+
+
+def test_twins_go_and_the_one_that_stays_has_the_secret(world: World) -> None:
+    """GitHub takes a second hook for an address, if its secret or its events are others."""
+    for secret, events in (("old", {"push"}), (SECRET, {"push"}), (SECRET, {"issues"})):
+        world.hooks.create("acme/anvil", WantedHook(url=WANTED.url, events=frozenset(events), secret=secret))
+    assert world.hooks.ensure_hook("acme/anvil", WANTED) is Ensured.CORRECTED
+    [there] = world.github.repositories["acme/anvil"].hooks
+    assert (there.events, there.config["secret"]) == (["push"], SECRET)
+
+
+def test_the_very_same_hook_is_not_made_twice(world: World) -> None:
+    world.hooks.create("acme/anvil", WANTED)
+    with pytest.raises(ForgeInvalidError):
+        world.hooks.create("acme/anvil", WANTED)
+
+
+def test_a_hook_that_is_gone_already_is_deleted(world: World) -> None:
+    world.hooks.delete("acme/anvil", 12345)
 
 
 def test_other_peoples_hooks_are_left_alone(world: World) -> None:

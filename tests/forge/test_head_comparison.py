@@ -56,8 +56,8 @@ def test_a_head_has_the_key_and_the_link_that_its_webhook_would_have() -> None:
     assert isinstance(push, PushEvent)
     assert (push.before, push.after, push.default_branch) == (A, B, "main")
     assert push.link == f"https://git.example.test/acme/anvil/commit/{B}"
-    assert key_of(push) == dedupe_key("acme/anvil", "refs/heads/side", B)
-    assert key_of(pull) == dedupe_key("acme/anvil", "refs/pull/7/head", C)
+    assert key_of(push) == dedupe_key("acme/anvil", "refs/heads/side", B, forge="gitea")
+    assert key_of(pull) == dedupe_key("acme/anvil", "refs/pull/7/head", C, forge="gitea")
 
 
 def test_a_branch_that_no_job_can_be_made_of_is_said_and_is_not_gone() -> None:

@@ -50,8 +50,8 @@ def test_a_push_to_a_branch_is_built_at_its_commit(push: Push) -> None:
     assert not made.hold
 
 
-def test_redeliveries_share_a_dedupe_key_whatever_their_delivery_id(push: Push) -> None:
-    assert build(push(delivery="one")).dedupe == build(push(delivery="two")).dedupe
+def test_a_push_is_one_job_whichever_forge_tells_of_it(push: Push) -> None:
+    assert build(push(forge="gitea")).dedupe == build(push(forge="github")).dedupe
 
 
 @pytest.mark.parametrize("change", [{"repo": "acme/other"}, {"ref": "refs/heads/dev"}, {"after": "1" * 40}])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raibid.forge import Build, Enrolment, PayloadError, RepositoryRule, Skip, decide, gitea, github
+from raibid.forge.open_pulls import OpenPull, events_of
 from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent
 
 from tests.forge.test_payloads import mutated
@@ -76,24 +77,43 @@ def test_a_pull_request_from_a_fork_waits_for_a_person_at_every_commit(pull_requ
 
 def test_a_pull_request_whose_fork_is_gone_waits_too(pull_request: Pull) -> None:
     made = build(event(pull_request, "gitea-pull-request-of-a-deleted-fork"))
-    assert (made.hold, made.spec.fork) == (True, "a repository that is gone")
+    assert (made.hold, made.spec.fork) == (True, "no branch that is there")
+
+
+def test_what_a_reader_pushed_for_review_is_no_branch_of_the_base_repository(pull_request: Pull) -> None:
+    # Gitea's AGit flow: `git push origin HEAD:refs/for/main/topic`. Gitea names the base repository as the head's.
+    made = build(event(pull_request, "gitea-agit-pull-request-opened"))
+    assert (made.hold, made.spec.fork, made.spec.repo) == (True, "no branch that is there", "acme/anvil")
+
+
+def test_a_list_of_open_pull_requests_tells_the_same_as_the_webhook(pull_request: Pull) -> None:
+    payload = json.loads((FIXTURES / "gitea-agit-pull-request-opened.json").read_bytes())
+    payload["pull_request"]["number"] = payload["number"]
+    [listed] = events_of([msgspec.convert(payload["pull_request"], OpenPull)], forge="gitea")
+    assert listed == changed(event(pull_request, "gitea-agit-pull-request-opened"), sender="")
+    assert build(listed).hold
+
+
+def test_who_opened_it_again_did_not_bring_its_commit(pull_request: Pull) -> None:
+    assert event(pull_request, "gitea-pull-request-synchronized").sender
+    assert event(pull_request, "gitea-pull-request-reopened").sender == ""
 
 
 def test_opening_and_reopening_at_one_commit_share_a_dedupe_key(pull_request: Pull) -> None:
     opened = event(pull_request, "gitea-pull-request-opened")
-    again = msgspec.structs.replace(opened, delivery="another", title="Another title")
+    again = msgspec.structs.replace(opened, title="Another title")
     assert build(opened).dedupe == build(again).dedupe
 
 
-@pytest.mark.parametrize("change", [{"repo": "acme/other"}, {"number": 2}, {"sha": "1" * 40}])
-def test_another_repository_number_or_commit_is_another_job(pull_request: Pull, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"repo": "acme/other"}, {"number": 2}, {"sha": "1" * 40}, {"forge": "github"}])
+def test_another_repository_number_commit_or_forge_is_another_job(pull_request: Pull, change: dict[str, Any]) -> None:
     opened = event(pull_request, "gitea-pull-request-opened")
     assert build(msgspec.structs.replace(opened, **change)).dedupe != build(opened).dedupe
 
 
 def test_the_push_of_the_same_commit_is_another_job(pull_request: Pull) -> None:
     made = build(event(pull_request, "gitea-pull-request-opened"))
-    assert made.dedupe == f"acme/anvil|refs/pull/1/head|{made.spec.sha}"
+    assert made.dedupe == f"acme/anvil|refs/pull/1/head|{made.spec.sha}|gitea"
 
 
 def test_the_branch_filter_means_the_branch_it_goes_into(pull_request: Pull) -> None:

@@ -62,7 +62,7 @@ def test_a_review_is_told_with_the_pull_requests_head(forge: str, event: str, nu
         {"gitea": gitea.parse, "github": github.parse}[forge],
     )
     headers = {f"x-{forge}-event": event}
-    assert parse(headers, body) == PullRequestReviewed(repo="acme/anvil", number=number, sha=sha)
+    assert parse(headers, body) == PullRequestReviewed(forge=forge, repo="acme/anvil", number=number, sha=sha)
     assert parse(headers, body.replace(b'"reviewed"', b'"x"').replace(b'"submitted"', b'"edited"')) is None
     with pytest.raises(PayloadError):
         parse(headers, body.replace(sha.encode(), b"abc"))

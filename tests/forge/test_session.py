@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from raibid.forge.answers import AnswerMemory
+from raibid.forge.commit_status import CommitState, CommitStatus
 from raibid.forge.credentials import login_for
 from raibid.forge.errors import (
     ForgeAnswerError,
@@ -22,6 +24,14 @@ from raibid.forge.session import Session, _Politely
 
 from tests.forge.fake_forge import FakeForge
 from tests.forge.github_fake import FakeGithub, Repository
+
+DONE = CommitStatus(state=CommitState.SUCCESS, context="raibid", description="built in 7 s")
+
+
+class Named(msgspec.Struct):
+    """Of a repository, its name alone."""
+
+    full_name: str
 
 
 class Clock:
@@ -72,6 +82,34 @@ def test_unchanged_pages_lead_on_to_the_next(client: GithubClient, github: FakeG
     assert [one.status for one in github.answered if "/orgs/" in one.what] == [200, 200, 200, 304, 304, 304]
 
 
+def test_a_list_that_grows_past_a_full_page_is_told_whole(
+    client: GithubClient, github: FakeGithub, anvil: Repository
+) -> None:
+    anvil.branches |= {f"b{number:03}": anvil.branches["main"] for number in range(99)}
+    assert len(client.heads("acme/anvil")) == 100
+    anvil.branches["z-new"] = anvil.branches["main"]
+    assert len(client.heads("acme/anvil")) == 101
+    assert [one.status for one in github.answered] == [200, 304, 200], "the first page is the same, its Link is not"
+
+
+def test_of_an_answer_only_what_is_looked_at_is_remembered(
+    github: FakeGithub, anvil: Repository, tmp_path: Path
+) -> None:
+    memory, file = AnswerMemory(), github.credentials(tmp_path / "credentials")
+    anvil.pull("main", title="Take it", author="ada")
+    with GithubClient.connect(github.url, file, memory=memory) as client:
+        first = client.pulls("acme/anvil")
+        assert client.pulls("acme/anvil") == first
+    [kept] = memory._answers.values()
+    assert b'"title":"Take it"' in kept.content
+    assert b"mirror_url" not in kept.content
+
+
+def test_the_same_place_asked_for_something_else_is_asked_whole(client: GithubClient, anvil: Repository) -> None:
+    client.session.get("/repos/acme/anvil", Named)
+    assert client.session.get("/repos/acme/anvil", dict[str, object])["default_branch"] == "main"
+
+
 def test_clients_of_one_login_may_share_what_they_remember(
     github: FakeGithub, anvil: Repository, tmp_path: Path
 ) -> None:
@@ -101,16 +139,42 @@ def test_nothing_is_asked_any_more_when_a_twentieth_is_left(
     client.heads("acme/anvil")
 
 
-def test_a_used_up_limit_says_until_when(client: GithubClient, github: FakeGithub, anvil: Repository) -> None:
-    github.remaining, github.reset_in = 0, 600.0
-    with pytest.raises(ForgeLimitError, match="rate limit exceeded") as raised:
+def test_what_is_kept_back_from_questions_is_for_statuses(
+    client: GithubClient, github: FakeGithub, anvil: Repository
+) -> None:
+    github.limit, github.remaining = 100, 6
+    client.heads("acme/anvil")
+    with pytest.raises(ForgeLimitError):
+        client.heads("acme/anvil")
+    client.set_status("acme/anvil", anvil.branches["main"], DONE)
+    assert [one["state"] for one in anvil.statuses] == ["success"]
+
+
+def test_a_refusal_stops_statuses_as_well(client: GithubClient, github: FakeGithub, anvil: Repository) -> None:
+    github.secondary = 30
+    for _ in range(2):
+        with pytest.raises(ForgeLimitError):
+            client.set_status("acme/anvil", anvil.branches["main"], DONE)
+    assert len(github.asked) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_used_up_limit_says_until_when_and_is_not_asked_twice(
+    github: FakeGithub, anvil: Repository, tmp_path: Path, status: int
+) -> None:
+    client = GithubClient.connect(github.url, github.credentials(tmp_path / "credentials"))
+    github.remaining, github.reset_in, github.limit_status = 0, 600.0, status
+    with client, pytest.raises(ForgeLimitError, match="rate limit exceeded") as raised:
         client.heads("acme/anvil")
     assert 0 < raised.value.retry_after <= 602
+    assert len(github.asked) == 1
 
 
+@pytest.mark.parametrize("status", [403, 429])
 def test_a_secondary_limit_is_obeyed_by_all_clients_of_the_login(
-    github: FakeGithub, anvil: Repository, clock: Clock, tmp_path: Path
+    github: FakeGithub, anvil: Repository, clock: Clock, tmp_path: Path, status: int
 ) -> None:
+    github.limit_status = status
     gate, file = RateGate(clock), github.credentials(tmp_path / "credentials")
     github.secondary = 30
     for expected in (1, 1):  # the second is not sent at all
@@ -120,6 +184,17 @@ def test_a_secondary_limit_is_obeyed_by_all_clients_of_the_login(
     github.secondary, clock.now = 0, clock.now + 30
     with GithubClient.connect(github.url, file, gate=gate) as client:
         assert client.heads("acme/anvil")
+
+
+def test_a_bare_429_closes_the_gate_for_a_minute_and_is_not_asked_again(
+    github: FakeGithub, anvil: Repository, tmp_path: Path
+) -> None:
+    github.trouble = lambda _: 429
+    with GithubClient.connect(github.url, github.credentials(tmp_path / "c")) as client:
+        for _ in range(2):
+            with pytest.raises(ForgeLimitError) as raised:
+                client.heads("acme/anvil")
+    assert (len(github.asked), 59 < raised.value.retry_after <= 60) == (1, True)
 
 
 def test_a_403_about_something_else_closes_no_gate(client: GithubClient, github: FakeGithub, anvil: Repository) -> None:
@@ -163,6 +238,13 @@ def test_no_question_follows_to_another_place(forge: FakeForge, tmp_path: Path, 
     assert thief.asked == []
 
 
+@pytest.mark.parametrize("location", ["http://[", "", "http://x:y/"])
+def test_a_redirect_to_no_place_is_an_error_of_ours(forge: FakeForge, tmp_path: Path, location: str) -> None:
+    forge.trouble, forge.headers = lambda _: 301, {"Location": location}
+    with session_at(forge, tmp_path) as session, pytest.raises(ForgeMovedError, match="not now: moved to"):
+        session.get("/repos/acme/anvil", dict)
+
+
 def test_names_that_lead_round_in_a_circle_end(forge: FakeForge, tmp_path: Path) -> None:
     forge.renamed = {"acme/anvil": "acme/hammer", "acme/hammer": "acme/anvil"}
     with session_at(forge, tmp_path) as session, pytest.raises(ForgeMovedError, match="moved to"):
@@ -180,6 +262,14 @@ def test_a_next_page_that_is_somewhere_else_is_an_error(forge: FakeForge, tmp_pa
     forge.page_link = f'<{place}>; rel="next"'
     with session_at(forge, tmp_path) as session, pytest.raises(ForgeAnswerError, match="next page"):
         list(session.pages("/repos/acme/anvil", dict))
+
+
+@pytest.mark.parametrize("query", ["", "?page=2"])
+def test_pages_that_lead_round_in_a_circle_are_an_error(forge: FakeForge, tmp_path: Path, query: str) -> None:
+    forge.page_link = f'<{forge.url}/api/v1/repos/acme/anvil{query}>; rel="next"'
+    with session_at(forge, tmp_path) as session, pytest.raises(ForgeAnswerError, match="do not end"):
+        list(session.pages("/repos/acme/anvil", dict))
+    assert len(forge.asked) <= 2
 
 
 def test_a_server_error_in_the_middle_of_a_list_is_no_short_list(client: GithubClient, github: FakeGithub) -> None:

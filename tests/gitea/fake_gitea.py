@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,9 +28,8 @@ class FakeGitea:
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
     readers: dict[str, str] = field(default_factory=dict)
     protections: dict[str, dict[str, Any]] = field(default_factory=dict)
-    hooks: list[dict[str, Any]] = field(default_factory=list)
-    """Of the fleet's repository."""
-    organisation_hooks: list[dict[str, Any]] = field(default_factory=list)
+    hooks_of: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    """By the path of their organisation or repository."""
     teams: list[dict[str, Any]] = field(default_factory=list)
     members: dict[str, set[str]] = field(default_factory=dict)
     """By the team's number."""
@@ -54,8 +54,18 @@ class FakeGitea:
     def writes(self) -> list[str]:
         return [call for call in self.calls if not call.startswith("GET")]
 
-    def team(self, name: str) -> dict[str, Any]:
-        return next(team for team in self.teams if team["name"] == name)
+    @property
+    def hooks(self) -> list[dict[str, Any]]:
+        """Of the fleet's repository."""
+        return self.hooks_of["repos/raibid/fleet"]
+
+    @property
+    def organisation_hooks(self) -> list[dict[str, Any]]:
+        """Of the stack's organisation."""
+        return self.hooks_of["orgs/raibid"]
+
+    def team(self, name: str, of: str = "raibid") -> dict[str, Any]:
+        return next(team for team in self.teams if (team["organisation"], team["name"]) == (of, name))
 
     def user(self, _: dict[str, Any], login: str) -> Answer:
         return 200, {"login": login, "is_admin": login == self.admin}
@@ -65,6 +75,7 @@ class FakeGitea:
 
     def add_organisation(self, body: dict[str, Any]) -> Answer:
         self.organisations.add(body["username"])
+        self._new_team(body["username"], {"name": "Owners", "permission": "owner"})
         return 201, body
 
     def profile(self, _: dict[str, Any], name: str) -> Answer:
@@ -112,13 +123,16 @@ class FakeGitea:
 
     def list_teams(self, _: dict[str, Any], organisation: str) -> Answer:
         # With units of its own a team's permission is "none" in every answer.
-        return 200, [{**team, "permission": "none"} for team in self.teams]
+        return 200, [{**team, "permission": "none"} for team in self.teams if team["organisation"] == organisation]
 
     def add_team(self, body: dict[str, Any], organisation: str) -> Answer:
         if not body.get("units_map"):
             return 500, {"message": "units permission should not be empty"}
-        self.teams.append({"id": len(self.teams) + 2, **body})
-        return 201, self.teams[-1]
+        return 201, self._new_team(organisation, body)
+
+    def _new_team(self, organisation: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.teams.append({"id": len(self.teams) + 1, "organisation": organisation, **body})
+        return self.teams[-1]
 
     def change_team(self, body: dict[str, Any], number: str) -> Answer:
         (team,) = [team for team in self.teams if team["id"] == int(number)]
@@ -133,31 +147,28 @@ class FakeGitea:
         self.members.setdefault(number, set()).add(name)
         return 204, None
 
-    def hooks_of(self, home: str) -> list[dict[str, Any]]:
-        return self.organisation_hooks if home.startswith("orgs/") else self.hooks
-
     def list_hooks(self, _: dict[str, Any], home: str) -> Answer:
         # The secret is in no answer.
         return 200, [
             {**hook, "config": {key: hook["config"][key] for key in ("url", "content_type")}}
-            for hook in self.hooks_of(home)
+            for hook in self.hooks_of[home]
         ]
 
     def add_hook(self, body: dict[str, Any], home: str) -> Answer:
-        hooks = self.hooks_of(home)
+        hooks = self.hooks_of[home]
         number = max((hook["id"] for hook in hooks), default=0) + 1
         hooks.append({"id": number, **body, "events": events(body)})
         return 201, hooks[-1]
 
     def change_hook(self, body: dict[str, Any], home: str, number: str) -> Answer:
-        hook = next(hook for hook in self.hooks_of(home) if hook["id"] == int(number))
+        hook = next(hook for hook in self.hooks_of[home] if hook["id"] == int(number))
         # The secret stays what it was; the filter is what was sent, if only nothing.
         config = {key: value for key, value in body.get("config", {}).items() if key != "secret"}
         hook |= {"branch_filter": "", **body, "config": {**hook["config"], **config}, "events": events(body)}
         return 200, hook
 
     def drop_hook(self, _: dict[str, Any], home: str, number: str) -> Answer:
-        hooks = self.hooks_of(home)
+        hooks = self.hooks_of[home]
         hooks[:] = [hook for hook in hooks if hook["id"] != int(number)]
         return 204, None
 

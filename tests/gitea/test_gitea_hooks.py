@@ -48,7 +48,10 @@ def test_a_hook_of_somebody_else_at_the_api_stays(gitea: FakeGitea) -> None:
 
 def test_a_rotated_webhook_secret_makes_a_new_hook_as_patch_would_keep_the_old_secret(gitea: FakeGitea) -> None:
     apply(gitea)
-    assert apply(gitea, api_webhook="another").changed == ("hook of builds replaced",)
+    assert apply(gitea, api_webhook="another").changed == (
+        "hook of builds of raibid replaced",
+        "hook of builds of mirrors replaced",
+    )
     (hook,) = gitea.organisation_hooks
     assert hook["config"]["secret"] == "another"
 
@@ -58,7 +61,7 @@ def test_a_hook_that_was_changed_is_put_back(gitea: FakeGitea, change: dict[str,
     apply(gitea)
     before = {**gitea.organisation_hooks[0]}
     gitea.organisation_hooks[0] |= change
-    assert apply(gitea).changed == ("hook of builds corrected",)
+    assert apply(gitea).changed == ("hook of builds of raibid corrected",)
     assert gitea.organisation_hooks == [before]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from components import gitea, gitea_config, postgres
+from components import api, gitea, gitea_config, postgres
 from components.engine.plan import Plan, plan
 from components.gitea import LABELS, api_url, footprint, jwt_key, objects
 from components.manifest_tree import Tree
@@ -120,6 +120,25 @@ def test_only_gitea_may_talk_to_the_database(settings: Settings) -> None:
     assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "gitea"}
     assert "egress" not in spec
     assert "Egress" in spec["policyTypes"]
+
+
+def test_gitea_reaches_public_addresses_and_of_the_cluster_only_its_database_and_who_listens_to_its_hooks(
+    settings: Settings,
+) -> None:
+    egress = named(settings, "NetworkPolicy", "gitea")["spec"]["egress"]
+    assert all(rule.get("to") and rule.get("ports") for rule in egress)
+    peers = [(peer, [port["port"] for port in rule["ports"]]) for rule in egress for peer in rule["to"]]
+    reached = {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: ports for peer, ports in peers[:-1]
+    }
+    assert reached == {"kube-system": [53, 53], "infrastructure": [5432], "ci": [api.PORT], "flux-system": [9292]}
+    (block, ports) = peers[-1]
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(block["ipBlock"]["except"])
+    assert ports == [443, 22]
+
+
+def test_git_of_gitea_follows_no_source_elsewhere(settings: Settings) -> None:
+    assert gitea_config.plain(settings)["git_0X2E_config__http_0X2E_followRedirects"] == "false"
 
 
 @pytest.mark.parametrize(("stack", "kind"), [("dgx-spark", "LoadBalancer"), ("dev", "ClusterIP")])

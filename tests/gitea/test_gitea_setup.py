@@ -13,7 +13,7 @@ from raibid.contract import Env, Secrets
 from raibid.forge.credentials import Login, login_for
 from raibid.worker.git_credential import answer
 
-from components import agents, api
+from components import agents, api, mirrors
 from components.__main__ import run
 from components.gitea_api import GiteaError
 from components.gitea_bootstrap import LABELS, order
@@ -42,15 +42,20 @@ def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGit
         "user ci-mirror",
         "repository raibid/fleet",
         "read access of flux",
-        "team ci-agents",
-        "ci-agent in team ci-agents",
-        "team ci-reporters",
-        "ci-status in team ci-reporters",
-        "team ci-mirrors",
-        "ci-mirror in team ci-mirrors",
         "protection of main",
         "hook",
-        "hook of builds",
+        "organisation mirrors",
+        "ci-mirror in team mirrors/Owners",
+        "team raibid/ci-agents",
+        "ci-agent in team raibid/ci-agents",
+        "team raibid/ci-reporters",
+        "ci-status in team raibid/ci-reporters",
+        "hook of builds of raibid",
+        "team mirrors/ci-agents",
+        "ci-agent in team mirrors/ci-agents",
+        "team mirrors/ci-reporters",
+        "ci-status in team mirrors/ci-reporters",
+        "hook of builds of mirrors",
     )
     assert result.repository == "http://gitea.example:3000/raibid/fleet.git"
     assert gitea.passwords["flux"] == "flux-sentinel"
@@ -65,19 +70,19 @@ def test_a_second_run_changes_nothing(gitea: FakeGitea) -> None:
     assert gitea.writes() == []
 
 
-@pytest.mark.parametrize("steps", range(33))
+@pytest.mark.parametrize("steps", range(44))
 def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: int) -> None:
     with FakeGitea() as whole:
         apply(whole)
-    assert len(whole.calls) == 33
+    assert len(whole.calls) == 44
     gitea.trouble = lambda fake: 500 if len(fake.calls) > steps else 0
     with pytest.raises(GiteaError, match="HTTP 500"):
         apply(gitea)
     gitea.trouble = lambda _: 0
     apply(gitea)
-    for name in ("organisations", "readers", "protections", "passwords", "teams", "members"):
+    for name in ("organisations", "readers", "protections", "passwords", "teams", "members", "hooks_of"):
         assert getattr(gitea, name) == getattr(whole, name)
-    assert (len(gitea.hooks), len(gitea.organisation_hooks)) == (1, 1)
+    assert [len(hooks) for hooks in gitea.hooks_of.values()] == [1, 1, 1]
 
 
 def test_only_the_administrator_pushes_to_the_protected_branch(gitea: FakeGitea) -> None:
@@ -143,11 +148,42 @@ def test_the_api_reports_at_the_address_it_is_given_with_the_password_that_gitea
     assert login_for(environment[Env.GITEA_URL], file) == Login("ci-status", gitea.passwords["ci-status"])
 
 
+def test_who_makes_mirrors_owns_their_organisation_and_is_nobody_in_the_others(gitea: FakeGitea) -> None:
+    apply(gitea)
+    owners = gitea.team("Owners", of="mirrors")
+    assert [team for team, members in gitea.members.items() if mirrors.USER_NAME in members] == [str(owners["id"])]
+
+
+@pytest.mark.parametrize(("team", "user"), [("ci-agents", agents.GIT_USER), ("ci-reporters", api.STATUS_USER)])
+def test_mirrors_are_cloned_and_reported_on_with_the_rights_that_hold_elsewhere(
+    gitea: FakeGitea, team: str, user: str
+) -> None:
+    apply(gitea)
+    here, there = gitea.team(team, of="mirrors"), gitea.team(team)
+    assert {**here, "id": 0, "organisation": ""} == {**there, "id": 0, "organisation": ""}
+    assert gitea.members[str(here["id"])] == {user}
+
+
+def test_the_api_is_told_of_mirrors_pushes_as_of_all_others(gitea: FakeGitea) -> None:
+    apply(gitea)
+    assert gitea.hooks_of["orgs/mirrors"] == gitea.organisation_hooks
+
+
+def test_an_organisation_that_the_stack_names_later_gets_the_same(gitea: FakeGitea) -> None:
+    apply(gitea)
+    more = wanted(gitea).model_copy(update={"mirrors": ("mirrors", "acme")})
+    changed = set_up(more, tries=2, pause=0).changed
+    assert changed[:2] == ("organisation acme", "ci-mirror in team acme/Owners")
+    assert all("acme" in change for change in changed)
+    assert set_up(more, tries=2, pause=0).changed == ()
+
+
 def test_a_team_that_was_given_more_is_set_back(gitea: FakeGitea) -> None:
     apply(gitea)
-    gitea.teams[0] |= {"units_map": {"repo.code": "write"}, "includes_all_repositories": False}
-    assert apply(gitea).changed == ("team ci-agents corrected",)
-    assert gitea.teams[0]["includes_all_repositories"] is True
+    team = gitea.team("ci-agents")
+    team |= {"units_map": {"repo.code": "write"}, "includes_all_repositories": False}
+    assert apply(gitea).changed == ("team raibid/ci-agents corrected",)
+    assert team["includes_all_repositories"] is True
     assert apply(gitea).changed == ()
 
 

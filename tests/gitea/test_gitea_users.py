@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components import agents, api, cluster, commit_status, gitea_bootstrap
+from components import agents, api, cluster, commit_status, gitea_bootstrap, mirrors
 from components.settings.rules import OWN_USERS
 
 
@@ -13,4 +13,5 @@ def test_the_settings_keep_people_from_the_names_of_the_stacks_own_users() -> No
         commit_status.USER,
         agents.GIT_USER,
         api.STATUS_USER,
+        mirrors.USER_NAME,
     } == OWN_USERS

@@ -142,6 +142,11 @@ def test_the_api_image_has_no_compiler() -> None:
     assert not re.search(r"gcc|cargo|build-essential", " ".join(STAGES["api"].all("RUN", "COPY")))
 
 
+def test_the_api_image_has_the_git_that_keeps_mirrors() -> None:
+    (installs,) = [rest for rest in STAGES["api"].all("RUN") if "apt-get install" in rest]
+    assert "git" in installs.partition("apt-get install")[2].partition("&&")[0].split()
+
+
 def test_the_agent_image_has_what_the_default_pipeline_calls() -> None:
     everything = " ".join(rest for _, rest in STAGES["agent"].instructions)
     assert STAGES["agent"].base == BUILD["rust"].reference

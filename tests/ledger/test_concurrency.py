@@ -193,6 +193,25 @@ def test_a_job_that_was_cancelled_meanwhile_does_not_wait(ledger: Ledger) -> Non
     assert join(ledger, second) is Joined.CANCELLED
 
 
+def test_a_job_that_was_cancelled_meanwhile_calls_nobody_off(ledger: Ledger) -> None:
+    put(ledger, new(), new())
+    runs, cancelled = take(ledger, "a"), take(ledger, "b")
+    join(ledger, runs)
+    ledger.cancel(cancelled.job.id, "ada")
+    assert join(ledger, cancelled, supersede=True) is Joined.CANCELLED
+    assert ledger.beat(runs.job.id, runs.token) is Beat.OK
+
+
+def test_a_job_that_was_cancelled_meanwhile_does_not_take_a_group_that_is_free(ledger: Ledger) -> None:
+    put(ledger, new())
+    claim = take(ledger)
+    ledger.cancel(claim.job.id)
+    for _ in range(2):  # the answer may be lost
+        assert join(ledger, claim) is Joined.CANCELLED
+    assert status(ledger, claim) is JobStatus.CANCELLED
+    assert not list(ledger.client.scan_iter(ledger.keys.holder + "*"))
+
+
 def test_the_limits_count_jobs_of_groups_as_any_other(ledger: Ledger) -> None:
     first, second = two(ledger)
     ledger.set_limit("repo", "acme/app", 1)

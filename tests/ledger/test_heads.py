@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import structs
 from raibid.contract import AclUser
 from raibid.contract.redis_acl import RULES, acl_file
 from raibid.ledger import Ledger, NewJob
@@ -82,6 +83,33 @@ def test_a_superseded_build_that_was_done_before_it_heard_is_not_outdated(ledger
     assert [job.outdated for job in ledger.heads.jobs(["a"]) if job] == [True]
     ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
     assert [job.outdated for job in ledger.heads.jobs(["a"]) if job] == [False]
+
+
+def test_what_a_forge_tells_of_a_repository_that_is_looked_at_is_remembered_with_its_job(ledger: Ledger) -> None:
+    def told(sha: str) -> NewJob:
+        made = push(sha)
+        return structs.replace(made, spec=structs.replace(made.spec, forge="gitea"), told=True)
+
+    put(ledger, told("a"))
+    assert ledger.heads.seen("gitea", REPO) == {}, "of which nobody would forget what is gone"
+    ledger.heads.remember("gitea", REPO, {"refs/heads/main": "1"})
+    put(ledger, told("b"), structs.replace(told("c"), told=False))
+    assert ledger.heads.seen("gitea", REPO) == {"refs/heads/main": "1", REF: "b" * 40}
+    put(ledger, told("a"))
+    assert ledger.heads.seen("gitea", REPO)[REF] == "a" * 40, "its job is there already"
+
+
+def test_jobs_of_any_number_of_heads_are_found_in_their_order(ledger: Ledger) -> None:
+    [last] = put(ledger, push("a"))
+    found = ledger.heads.jobs([*(str(number) for number in range(1_200)), "a"])
+    assert (len(found), found[-1]) == (1_201, KnownJob(last, JobStatus.QUEUED))
+
+
+def test_a_forge_that_is_not_listed_any_more_begins_anew(ledger: Ledger) -> None:
+    ledger.heads.watch("gitea", {REPO: Watched("in")})
+    ledger.heads.note_listed("gitea", 5.0)
+    ledger.heads.note_unlisted("gitea")
+    assert (ledger.heads.listed("gitea"), ledger.heads.watched("gitea")) == (0.0, {REPO: Watched("in")})
 
 
 def test_the_apis_user_may_do_all_of_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec import structs
+from raibid.contract import RETENTION_SECONDS
 from raibid.ledger import Beat, Claim, Enqueued, Ledger, NewJob
 from raibid.model.job import Job, JobSpec, JobStatus
 
@@ -113,6 +114,55 @@ def test_a_push_back_to_a_commit_whose_job_a_person_cancelled_builds_it_anew(led
     assert not deliver(ledger, "a").created, "that is the same push once more"
     deliver(ledger, "b", "a")
     assert deliver(ledger, "a", "b").created
+
+
+def ended(ledger: Ledger, sha: str, before: str = "") -> str:
+    """The job of a push that was built."""
+    made = deliver(ledger, sha, before)
+    claim = take(ledger)
+    ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
+    return made.id
+
+
+@pytest.mark.parametrize("how", [{"before": "b"}, {"seen": time.time() + 3600}], ids=["a push", "a listing"])
+def test_a_branch_that_is_back_at_a_built_commit_wants_no_other_one(ledger: Ledger, how: dict[str, float]) -> None:
+    old, wrong = ended(ledger, "a"), deliver(ledger, "b", "a")
+    assert deliver(ledger, "a", **how) == Enqueued(old, False, JobStatus.SUCCESS)
+    called_off = job(ledger, wrong.id)
+    assert (called_off.status, called_off.superseded_by) == (JobStatus.CANCELLED, old)
+    assert deliver(ledger, "c", "a").status is JobStatus.QUEUED, "pushed upon the newest"
+
+
+def test_a_redelivery_of_a_built_push_calls_nobody_off(ledger: Ledger) -> None:
+    ended(ledger, "a", "z")
+    new = deliver(ledger, "b", "a")
+    deliver(ledger, "a", "z")
+    assert job(ledger, new.id).status is JobStatus.QUEUED
+
+
+def test_a_branch_that_is_back_at_a_commit_that_was_done_before_it_heard_keeps_that_result(ledger: Ledger) -> None:
+    deliver(ledger, "a")
+    claim = take(ledger)
+    deliver(ledger, "b", "a")
+    ledger.finish(claim.job.id, claim.token, JobStatus.SUCCESS)
+    assert deliver(ledger, "a", "b").id == claim.job.id
+    assert not job(ledger, claim.job.id).superseded_by
+
+
+def test_what_is_known_of_a_group_does_not_outlive_a_built_commit_that_it_is_back_at(ledger: Ledger) -> None:
+    ended(ledger, "a")
+    deliver(ledger, "b", "a")
+    deliver(ledger, "a", "b")
+    assert 0 < ledger.client.ttl(f"{ledger.keys.newest}{REPO}|{REF}") <= RETENTION_SECONDS
+
+
+def test_a_branch_without_a_group_is_built_anew_when_it_is_back_at_a_cancelled_commit(ledger: Ledger) -> None:
+    first, second = push("a", "z", group=""), push("b", "a", group="")
+    ledger.cancel(ledger.enqueue([first])[0].id, "ada")
+    ledger.enqueue([second])
+    assert not ledger.enqueue([first])[0].created, "that is the same push once more"
+    again = ledger.enqueue([push("a", "b", group="")])[0]
+    assert (again.created, again.status) == (True, JobStatus.QUEUED)
 
 
 def test_the_end_of_a_superseded_build_does_not_shorten_its_successors_dedupe_key(ledger: Ledger) -> None:

@@ -37,6 +37,9 @@ class Command:
     def write(self, text: str) -> None:
         (self.directory / "mirrors.yaml").write_text(text)
 
+    def read(self) -> str:
+        return (self.directory / "mirrors.yaml").read_text()
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "raibid.cli", "mirror", *arguments],

@@ -22,11 +22,11 @@ from raibid.mirror.config import MARK
 from tests.cluster.parts.git_http import GitServer, git_handler
 
 
-def sh(*command: str, at: Path) -> str:
+def sh(*command: str, at: Path, lines: str = "") -> str:
     """git, as somebody."""
     who = ("-c", "user.name=Dev", "-c", "user.email=dev@example.org", "-c", "init.defaultBranch=main")
     return subprocess.run(
-        ["git", *who, *command], cwd=at, check=True, capture_output=True, text=True, timeout=60
+        ["git", *who, *command], cwd=at, input=lines, check=True, capture_output=True, text=True, timeout=60
     ).stdout.strip()
 
 
@@ -37,10 +37,13 @@ class GiteaOfGit:
         self.directory = directory
         self.sources: dict[str, str] = {}
         self.asked: list[str] = []
+        """Of the API."""
+        self.fetched: list[str] = []
+        """By git."""
         self.brings = True
         """Whether a sync brings anything: Gitea is silent about those that do not."""
         self.trouble: Callable[[str], int] = lambda _: 0
-        """Method and path → the status instead of an answer; 0 for none."""
+        """Method and path, also of git's requests → the status instead of an answer; 0 for none."""
 
     def mirror(self, name: str, source: str) -> None:
         """A mirror as `POST /repos/migrate` leaves it."""
@@ -51,6 +54,11 @@ class GiteaOfGit:
     def heads(self, name: str) -> dict[str, str]:
         """Branch → commit."""
         lines = sh("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads", at=self._at(name))
+        return dict(line.split() for line in lines.splitlines())
+
+    def refs(self, name: str) -> dict[str, str]:
+        """Branches and tags, by their full names → commit or tag object."""
+        lines = sh("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags", at=self._at(name))
         return dict(line.split() for line in lines.splitlines())
 
     def credentials(self, file: Path) -> Path:
@@ -114,17 +122,28 @@ class _Api(BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):
             self._say()
         else:
-            super().do_GET()  # type: ignore[misc]
+            self._git(super().do_GET)  # type: ignore[misc]
 
     def do_POST(self) -> None:
         if self.path.startswith("/api/"):
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
             self._say()
         else:
-            super().do_POST()  # type: ignore[misc]
+            self._git(super().do_POST)  # type: ignore[misc]
+
+    def _git(self, answer: Callable[[], None]) -> None:
+        request = f"{self.command} {self.path}"
+        self.gitea.fetched.append(request)
+        if status := self.gitea.trouble(request):
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self._write(status, None)
+        else:
+            answer()
 
     def _say(self) -> None:
-        status, body = self.gitea.answer(self.command, self.path)
+        self._write(*self.gitea.answer(self.command, self.path))
+
+    def _write(self, status: int, body: Any) -> None:
         content = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raibid.mirror.bundle import Scratch
-from raibid.mirror.errors import GitError
-from raibid.mirror.force_push import Decision, ForcePushPolicy, Heads, Loss, Step, decide, losses
+from raibid.mirror import bundle
+from raibid.mirror.errors import GitError, TooLargeError
+from raibid.mirror.force_push import Decision, ForcePushPolicy, Heads, Kept, Loss, Step, decide, losses
 from raibid.mirror.git import Git
+from raibid.mirror.rooms import Room
+from raibid.mirror.sides import Side
 from raibid.store.filesystem import FileStore
 
 AT = datetime(2026, 11, 21, 20, 15, tzinfo=UTC)
+MAIN, V1 = "refs/heads/main", "refs/tags/v1"
 FILES = Git({"protocol.file.allow": "always"})
 
 
-def linear(old: str, new: str) -> bool:
+def linear(source: Heads) -> Kept:
     """Commits are numbers; a higher one descends from a lower one of the same letter."""
-    return old[0] == new[0] and int(old[1:]) <= int(new[1:])
+
+    def kept(commits: Collection[str]) -> set[str]:
+        heads = set(source.values())
+        return {old for old in commits if any(old[0] == head[0] and int(old[1:]) <= int(head[1:]) for head in heads)}
+
+    return kept
 
 
 def step(policy: ForcePushPolicy, source: Heads, mirror: Heads) -> Step:
-    return decide(policy, source, mirror, linear).step
+    return decide(policy, source, mirror, linear(source)).step
+
+
+def lost(source: Heads, mirror: Heads) -> list[Loss]:
+    return losses(source, mirror, linear(source))
 
 
 @pytest.mark.parametrize("policy", ForcePushPolicy)
@@ -48,17 +62,31 @@ def test_each_policy_at_a_forward_and_at_a_forced_push(policy: ForcePushPolicy, 
 
 
 def test_a_removed_branch_loses_its_commits_unless_another_branch_has_them() -> None:
-    assert losses({"main": "a1"}, {"main": "a1", "topic": "b3"}, linear) == [Loss("topic", "b3", "")]
-    assert losses({"main": "a9"}, {"main": "a1", "topic": "a5"}, linear) == []
+    assert lost({"main": "a1"}, {"main": "a1", "topic": "b3"}) == [Loss("topic", "b3", "")]
+    assert lost({"main": "a9"}, {"main": "a1", "topic": "a5"}) == []
 
 
 def test_a_renamed_branch_loses_nothing() -> None:
-    assert losses({"trunk": "a1"}, {"main": "a1"}, linear) == []
+    assert lost({"trunk": "a1"}, {"main": "a1"}) == []
+
+
+def test_a_tag_that_moved_along_a_branch_loses_nothing_and_one_that_was_on_none_does() -> None:
+    assert lost({MAIN: "a9", V1: "a9"}, {MAIN: "a1", V1: "a1"}) == []
+    assert lost({MAIN: "a9", V1: "a9"}, {MAIN: "a1", V1: "b1"}) == [Loss(V1, "b1", "a9")]
+    assert lost({MAIN: "a1"}, {MAIN: "a1", V1: "b1"}) == [Loss(V1, "b1", "")]
+
+
+def test_nobody_is_asked_about_a_push_that_only_makes_refs() -> None:
+    def never(commits: Collection[str]) -> set[str]:
+        raise AssertionError(f"{commits} were asked about")
+
+    assert decide(ForcePushPolicy.BLOCK, {MAIN: "a1", V1: "a1"}, {MAIN: "a1"}, never).step is Step.SYNC
 
 
 def test_the_reason_names_the_branch_and_both_commits() -> None:
-    decision = decide(ForcePushPolicy.BLOCK, {"main": "b1"}, {"main": "a1", "old": "c1"}, linear)
-    assert decision.reason == "a forced push at the source: main a1 → b1; old c1 → gone"
+    source, mirror = {MAIN: "b1"}, {MAIN: "a1", "refs/heads/old": "c1", V1: "c2"}
+    decision = decide(ForcePushPolicy.BLOCK, source, mirror, linear(source))
+    assert decision.reason == "a forced push at the source: main a1 → b1; old c1 → gone; tags/v1 c2 → gone"
     assert Decision(Step.SYNC).reason == ""
 
 
@@ -67,10 +95,10 @@ HEADS = st.dictionaries(st.sampled_from(["main", "topic", "dev"]), COMMITS)
 
 
 @given(HEADS, HEADS)
-def test_what_is_not_lost_is_in_some_branch_of_the_source(source: dict[str, str], mirror: dict[str, str]) -> None:
-    lost = {loss.branch for loss in losses(source, mirror, linear)}
-    for branch, old in mirror.items():
-        assert (branch in lost) == (not any(linear(old, head) for head in source.values()))
+def test_what_is_not_lost_is_in_some_ref_of_the_source(source: dict[str, str], mirror: dict[str, str]) -> None:
+    gone = {loss.ref for loss in lost(source, mirror)}
+    for ref, old in mirror.items():
+        assert (ref in gone) == (old not in linear(source)([old]))
 
 
 @given(HEADS, HEADS)
@@ -78,8 +106,7 @@ def test_only_always_keeps_a_bundle_of_a_sync_that_loses_nothing(
     source: dict[str, str], mirror: dict[str, str]
 ) -> None:
     keeps = {policy: step(policy, source, mirror) is Step.BUNDLE for policy in ForcePushPolicy}
-    lost = bool(losses(source, mirror, linear))
-    assert keeps[ForcePushPolicy.ON_FORCE_PUSH] == lost
+    assert keeps[ForcePushPolicy.ON_FORCE_PUSH] == bool(lost(source, mirror))
     assert not keeps[ForcePushPolicy.BLOCK]
     assert keeps[ForcePushPolicy.ALWAYS] == (source != mirror)
 
@@ -114,24 +141,24 @@ def mirror(source: Path, tmp_path: Path) -> Path:
     return tmp_path / "mirror.git"
 
 
+def side(at: Path) -> Side:
+    return Side(str(at), FILES)
+
+
 @pytest.fixture
-def scratch(tmp_path: Path) -> Scratch:
-    (tmp_path / "scratch").mkdir()
-    return Scratch(tmp_path / "scratch", FILES, FILES)
+def room(tmp_path: Path) -> Room:
+    (tmp_path / "room").mkdir()
+    return Room(tmp_path / "room", 1_000_000)
 
 
 def test_the_bundle_brings_back_what_the_forced_push_threw_away(
-    source: Path, mirror: Path, scratch: Scratch, tmp_path: Path
+    source: Path, mirror: Path, room: Room, tmp_path: Path
 ) -> None:
     lost = sh("rev-parse", "main", at=mirror)
     sh("commit", "--quiet", "--amend", "--message", "rewritten", at=source)
-    scratch.fetch_mirror(str(mirror))
-    scratch.fetch_source(str(source))
-    heads = FILES.heads(str(source)), FILES.heads(str(mirror))
-    assert decide(ForcePushPolicy.ON_FORCE_PUSH, *heads, scratch.descends).step is Step.BUNDLE
 
     store = FileStore(tmp_path / "store")
-    kept = scratch.keep("acme/anvil", store, now=AT)
+    kept = bundle.keep(side(mirror), room, "acme/anvil", store, now=AT)
 
     assert kept.key == f"mirrors/acme/anvil/20261121T201500Z-{kept.sha256[:12]}.bundle"
     with store.get(kept.key) as stream:
@@ -144,46 +171,13 @@ def test_the_bundle_brings_back_what_the_forced_push_threw_away(
     assert (tmp_path / "back" / "file").read_text() == "one"
 
 
-def test_an_ordinary_push_descends_from_what_the_mirror_has(source: Path, mirror: Path, scratch: Scratch) -> None:
-    commit(source, "two")
-    scratch.fetch_mirror(str(mirror))
-    scratch.fetch_source(str(source))
-    heads = FILES.heads(str(source)), FILES.heads(str(mirror))
-    assert decide(ForcePushPolicy.BLOCK, *heads, scratch.descends) == Decision(Step.SYNC)
-
-
-def test_an_empty_mirror_has_nothing_to_keep(scratch: Scratch, tmp_path: Path) -> None:
+def test_an_empty_mirror_has_nothing_to_keep(room: Room, tmp_path: Path) -> None:
+    sh("init", "--quiet", "--bare", "empty.git", at=tmp_path)
     with pytest.raises(GitError, match=r"git bundle failed"):
-        scratch.keep("acme/anvil", FileStore(tmp_path / "store"))
+        bundle.keep(side(tmp_path / "empty.git"), room, "acme/anvil", FileStore(tmp_path / "store"))
 
 
-def test_a_failure_of_gits_is_one_line_without_credentials() -> None:
-    with pytest.raises(GitError) as failed:
-        Git().heads("https://user:secret@127.0.0.1:1/a/b")
-    assert "secret" not in str(failed.value)
-    assert "\n" not in str(failed.value)
-
-
-def test_no_argument_and_no_setting_of_git_holds_the_token(tmp_path: Path) -> None:
-    file = tmp_path / "credentials"
-    file.write_text("https://user:topsecret@127.0.0.1\n")
-    asked = subprocess.run(
-        ["git", "credential", "fill"],
-        input="protocol=https\nhost=127.0.0.1\n\n",
-        env=Git(credentials=file)._environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "password=topsecret" in asked.stdout
-    assert "topsecret" not in str(Git(credentials=file)._environment())
-
-
-def test_a_refused_credential_is_not_erased_from_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "credentials"
-    file.write_text("https://user:topsecret@127.0.0.1\n")
-    told = "protocol=https\nhost=127.0.0.1\nusername=user\npassword=topsecret\n\n"
-    subprocess.run(
-        ["git", "credential", "reject"], input=told, env=Git(credentials=file)._environment(), text=True, check=True
-    )
-    assert file.read_text() == "https://user:topsecret@127.0.0.1\n"
+def test_a_mirror_that_is_larger_than_its_room_is_not_kept(mirror: Path, room: Room, tmp_path: Path) -> None:
+    with pytest.raises(TooLargeError, match=r"more than the 0\.01 MB"):
+        bundle.keep(side(mirror), replace(room, most=10_000), "acme/anvil", FileStore(tmp_path / "store"))
+    assert not (tmp_path / "store" / "mirrors").exists()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raibid.mirror.errors import RefusedSourceError
+from raibid.mirror.git import Git
 from raibid.mirror.guard import GITHUB, AllowedHost, Guard, not_public
+from raibid.mirror.sides import Side
+
+from tests.mirror.gitea_of_git import Upstream
 
 PUBLIC = "140.82.121.3"
 INSIDE = AllowedHost(name="git.corp.example", port=8443, private=True)
@@ -25,7 +30,7 @@ def guard(*addresses: str) -> Guard:
 
 def test_a_listed_host_at_a_public_address_may_be_asked() -> None:
     source = guard().check("https://github.com/acme/anvil.git")
-    assert (source.host, source.port, source.address) == ("github.com", 443, PUBLIC)
+    assert (source.host, source.port, source.addresses) == ("github.com", 443, (PUBLIC,))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,7 @@ def test_a_listed_host_at_a_public_address_may_be_asked() -> None:
         pytest.param("https://github.com/a/b?token=1", id="a-query"),
         pytest.param("https://github.com", id="no-repository"),
         pytest.param("https://[::1]:99999999/a", id="no-such-port"),
+        pytest.param("https://[2606:50c0:8000::64]/a/b", id="an-ipv6-address"),
         pytest.param("", id="nothing"),
     ],
 )
@@ -98,7 +104,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
 
 
 def test_a_host_of_ones_own_may_be_private_where_the_file_says_so() -> None:
-    assert guard("10.0.0.1").check("https://git.corp.example:8443/a/b").address == "10.0.0.1"
+    assert guard("10.0.0.1").check("https://git.corp.example:8443/a/b").addresses == ("10.0.0.1",)
 
 
 @pytest.mark.parametrize("answer", [OSError("no such name"), ()], ids=["an-error", "nothing"])
@@ -112,14 +118,24 @@ def test_a_name_without_an_address_is_refused(answer: OSError | tuple[str, ...])
         Guard(resolve=resolve).check("https://github.com/a/b")
 
 
-def test_git_asks_the_address_that_was_checked_and_follows_nobody() -> None:
-    settings = guard().check("https://github.com/a/b").git_settings
-    assert settings["http.curloptResolve"] == f"github.com:443:{PUBLIC}"
+def test_git_asks_the_addresses_that_were_checked_and_follows_nobody() -> None:
+    settings = guard(PUBLIC, "2606:50c0:8000::64").check("https://github.com/a/b").git_settings
+    assert settings["http.curloptResolve"] == f"github.com:443:{PUBLIC},[2606:50c0:8000::64]"
     assert settings["http.followRedirects"] == "false"
     assert {key: value for key, value in settings.items() if key.startswith("protocol.")} == {
         "protocol.allow": "never",
         "protocol.https.allow": "always",
     }
+
+
+def test_git_goes_to_the_next_address_when_the_first_one_does_not_answer(tmp_path: Path) -> None:
+    with Upstream(tmp_path / "upstream") as upstream:
+        sha = upstream.push("anvil", "one")
+        port = upstream.host[1]
+        host = AllowedHost(name="forge.example", port=port, schemes=frozenset({"http"}), private=True)
+        url = f"http://forge.example:{port}/anvil.git"
+        source = Guard([host], resolving("127.0.0.2", "127.0.0.1")).check(url)
+        assert Side(url, Git(source.git_settings)).refs() == {"refs/heads/main": sha}
 
 
 INNER = st.ip_addresses(v=4)

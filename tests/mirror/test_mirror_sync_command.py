@@ -90,6 +90,6 @@ def test_verify_says_which_branch_differs_and_changes_nothing(
     upstream.push("anvil", "two")
     code, out, _ = command.run("verify", NAME, "--json")
     [mirror] = json.loads(out)["mirrors"]
-    assert (code, mirror["state"], mirror["reason"]) == (1, "behind", "1 of 1 branches differ: main")
+    assert (code, mirror["state"], mirror["reason"]) == (1, "behind", "1 of 1 refs differ: main")
     assert not [asked for asked in gitea.asked if not asked.startswith("GET")]
     assert command.run("verify", "acme/nothing")[0] == 7

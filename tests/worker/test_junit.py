@@ -21,6 +21,34 @@ def cases(name: str) -> dict[str, tuple[str, Case]]:
     return {case.name: (outcome, case) for outcome, case in junit.read((FIXTURES / "valid" / name).read_bytes())}
 
 
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (b"<testsuite %s/>" % b" ".join(b'a%x=""' % n for n in range(300_000)), "a tag of more than 2 MiB"),
+        (b"<testsuite>%s</testsuite>" % (b'<a b="" c="" d=""/>' * 140_000), "more than 400,000 attributes"),
+    ],
+    ids=["one-tag", "many-tags"],
+)
+def test_attributes_are_bounded(document: bytes, words: str) -> None:
+    with pytest.raises(ReportError, match=words):
+        list(junit.read(document))
+
+
+def test_a_tests_long_output_is_no_tag() -> None:
+    said = b"x" * (3 << 20)
+    document = b"<testsuite><testcase><system-out>%s<![CDATA[%s]]></system-out></testcase></testsuite>" % (said, said)
+    assert len(list(junit.read(document))) == 1
+
+
+def test_every_end_of_a_line_is_not_a_piece_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """15 MiB of them had cost 221 MiB."""
+    pieces: list[int] = []
+    monkeypatch.setattr(junit._Bounded, "text", lambda _, data: pieces.append(len(data)))
+    list(junit.read(b"<testsuite>%s</testsuite>" % (b"\n" * 100_000)))
+    assert sum(pieces) == 100_000
+    assert len(pieces) < 100
+
+
 def test_nextests_outcomes_are_told_apart() -> None:
     found = {name: outcome for name, (outcome, _) in cases("nextest.xml").items()}
     assert found == {

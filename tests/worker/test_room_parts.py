@@ -145,8 +145,8 @@ def test_artifacts_are_found_inside_the_checkout_only(tmp_path: Path) -> None:
     assert list(matching(checkout, ["out/*"])) == ["out/a.txt"]
 
 
-def test_artifacts_that_match_nothing_are_mentioned(tmp_path: Path) -> None:
-    assert keep(tmp_path, ["*.zip"], lambda *_: None, "x").notes == ("no file matches artifacts: *.zip",)
+def test_artifacts_that_match_nothing_are_mentioned(tmp_path: Path, stop: Stop) -> None:
+    assert keep(tmp_path, ["*.zip"], lambda *_: None, "x", stop).notes == ("no file matches artifacts: *.zip",)
 
 
 @pytest.mark.parametrize(

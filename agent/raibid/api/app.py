@@ -37,8 +37,9 @@ from raibid.api.forges import forges_of
 from raibid.api.log_stream import Streams, streaming_client
 from raibid.api.logs import logs
 from raibid.api.metrics import Metrics
-from raibid.api.mirror_keeper import MirrorKeeper, MirrorPlaces
+from raibid.api.mirror_keeper import MirrorKeeper
 from raibid.api.mirror_metrics import MirrorMetrics
+from raibid.api.mirror_survey import MirrorPlaces, MirrorSurvey
 from raibid.api.notifications import Notifications
 from raibid.api.openapi import describe
 from raibid.api.parts import Parts
@@ -50,6 +51,7 @@ from raibid.api.statuses import Statuses
 from raibid.api.telling import Telling
 from raibid.forge import Enrolment, load_enrolment
 from raibid.ledger import Ledger
+from raibid.mirror.rooms import Rooms
 from raibid.store import Store
 
 # Plain Starlette: FastAPI's own handling costs about 100 µs per request (spec/runtime.md 3.1), and its SSE
@@ -130,16 +132,19 @@ def _mirrors(
         gitea_url=settings.gitea_url,
         credentials=settings.forge_credentials_file,
         tokens=settings.mirror_tokens_dir,
+        github_url=settings.github_url,
     )
+    mirror_metrics = MirrorMetrics(metrics.registry, ledger.mirrors.all)
     return MirrorKeeper(
         ledger,
         places,
         store,
         enrolment,
-        MirrorMetrics(metrics.registry, ledger.mirrors.all),
+        mirror_metrics,
         # Gitea need not send hooks for what a mirror brings: whoever builds it hears of it from us.
         lambda name: reconciler.look_at(name, "gitea"),
-        survey_seconds=settings.mirror_survey_seconds,
+        survey=MirrorSurvey(ledger.mirrors, places, mirror_metrics, seconds=settings.mirror_survey_seconds),
+        rooms=Rooms(most=settings.mirror_scratch_bytes),
     )
 
 
@@ -155,7 +160,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await work
         parts.real_changes.close()
+        # First what somebody still waits for: mirrors have a call to Gitea to wait for, and the pod has 30 s.
+        await asyncio.to_thread(parts.batcher.close)
         if parts.mirrors:
             await asyncio.to_thread(parts.mirrors.close)
-        await asyncio.to_thread(parts.batcher.close)
         await parts.streams.client.aclose()

@@ -8,7 +8,9 @@ Leaves to others: the repair (`Ledger.tick`), the archive's layout (`archive.py`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -16,6 +18,7 @@ import structlog
 
 from raibid.api.archive import Archive
 from raibid.api.parts import Parts
+from raibid.api.settings import Settings
 from raibid.ledger import Ledger, LedgerError, LedgerUnavailableError, LogChunk
 from raibid.model.job import Job
 from raibid.store import StoreError
@@ -24,37 +27,58 @@ _log: Final = structlog.get_logger("raibid.api")
 _BATCH: Final = 100
 
 
+@dataclass(frozen=True)
+class Step:
+    """Something that is done again and again."""
+
+    name: str
+    act: Callable[[Parts], object]
+    every: float = 0.0
+    """Seconds from the end of one to the next; 0: a tick, as after a failure."""
+    until_it_works: bool = False
+
+
 async def run(parts: Parts) -> None:
     """Work until cancelled. A step in progress is finished first by its thread."""
-    await asyncio.gather(
-        _repeat(parts, "limits", apply_limits, until_it_works=True),
-        _repeat(parts, "tick", lambda parts: parts.ledger.tick()),
-        _repeat(parts, "archiver", archive_ended),
-        _repeat(parts, "statuses", tell_forges, every=parts.settings.status_seconds),
-        _repeat(parts, "notifications", notify),
-        _repeat(parts, "reconciler", reconcile, every=parts.settings.reconcile_seconds),
-        _repeat(parts, "cron", lambda parts: parts.cron.round()),
-        _repeat(parts, "mirrors", keep_mirrors, every=1.0),
-        _repeat(parts, "approvals", approve_held, every=parts.settings.status_seconds),
+    steps = _steps(parts.settings)
+    # A thread for each of them: a forge that hangs holds up neither another step nor a request, which asyncio's own
+    # threads (five on one core) serve.
+    threads = ThreadPoolExecutor(len(steps), thread_name_prefix="background")
+    try:
+        await asyncio.gather(*(_repeat(parts, step, threads) for step in steps))
+    finally:
+        await asyncio.to_thread(threads.shutdown)
+
+
+def _steps(settings: Settings) -> Sequence[Step]:
+    return (
+        Step("limits", apply_limits, until_it_works=True),
+        Step("tick", lambda parts: parts.ledger.tick()),
+        Step("archiver", archive_ended),
+        Step("statuses", tell_forges, every=settings.status_seconds),
+        Step("notifications", notify),
+        Step("reconciler", reconcile, every=settings.reconcile_seconds),
+        Step("cron", lambda parts: parts.cron.round()),
+        Step("mirrors", keep_mirrors, every=1.0),
+        Step("approvals", approve_held, every=settings.status_seconds),
     )
 
 
-async def _repeat(
-    parts: Parts, name: str, step: Callable[[Parts], object], *, until_it_works: bool = False, every: float = 0.0
-) -> None:
+async def _repeat(parts: Parts, step: Step, threads: ThreadPoolExecutor) -> None:
+    loop = asyncio.get_running_loop()
     while True:
         pause = parts.settings.tick_seconds
         try:
-            await asyncio.to_thread(step, parts)
-            if until_it_works:
+            await loop.run_in_executor(threads, step.act, parts)
+            if step.until_it_works:
                 return
-            pause = every or pause
+            pause = step.every or pause
         except (LedgerError, StoreError) as error:
-            _log.warning("background step failed; it will be repeated", step=name, error=str(error))
-            parts.metrics.system_error(name)
+            _log.warning("background step failed; it will be repeated", step=step.name, error=str(error))
+            parts.metrics.system_error(step.name)
         except Exception:  # noqa: BLE001 - a bug in one round must not stop the repair of the queue for good
-            _log.exception("background step failed; it will be repeated", step=name)
-            parts.metrics.system_error(name)
+            _log.exception("background step failed; it will be repeated", step=step.name)
+            parts.metrics.system_error(step.name)
         await asyncio.sleep(pause)
 
 

@@ -1,36 +1,54 @@
 """A pull request that is over, merged or not: nobody waits for its builds, until it is opened again.
 
 Owns: which jobs are cancelled then, and which is wanted again.
-Leaves to others: cancelling, starting anew (`raibid.ledger`), telling the event (`raibid.forge`).
+Leaves to others: cancelling, starting anew (`raibid.ledger`), hearing of it (`webhooks.py`), finding out that nobody
+told of it (`look.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from raibid.ledger import Enqueued, Ledger
-from raibid.model.job import PENDING, JobStatus
-from raibid.model.pull_request_event import PullRequestClosed
+from raibid.model.job import PENDING, Job, JobStatus
 
 _UNFINISHED: Final = PENDING | {JobStatus.RUNNING}
+_BY: Final = "the closing of its pull request"
 
 
-def call_off(ledger: Ledger, closed: PullRequestClosed) -> list[str]:
-    """Cancel its unfinished jobs; their ids. Found by its ref, for not every one of them is in a group.
+def unfinished(ledger: Ledger, forge: str, repo: str, refs: Collection[str]) -> list[Job]:
+    """Unfinished jobs of pull requests. Found by their refs, for not every one of them is in a group.
 
     Raises:
-        LedgerError: Redis failed; the same delivery again does the rest.
+        LedgerError: Redis failed.
     """
-    cancelled: list[str] = []
+    found: list[Job] = []
     cursor = ""
     while True:
-        page = ledger.records.page(status=_UNFINISHED, repo=closed.repo, branch=closed.ref, cursor=cursor)
-        for job in (job for job in page.jobs if job.spec.forge == closed.forge):
-            ledger.cancel(job.id, "the closing of its pull request")
-            cancelled.append(job.id)
+        page = ledger.records.page(status=_UNFINISHED, repo=repo, cursor=cursor)
+        found += [job for job in page.jobs if job.spec.forge == forge and job.spec.ref in refs]
         cursor = page.cursor
         if not cursor:
-            return cancelled
+            return found
+
+
+def call_off(ledger: Ledger, jobs: Iterable[Job]) -> list[str]:
+    """Cancel the jobs of a pull request that is closed; their ids.
+
+    Raises:
+        LedgerError: Redis failed; the same again does the rest.
+    """
+    cancelled: list[str] = []
+    for job in jobs:
+        ledger.cancel(job.id, _BY)
+        cancelled.append(job.id)
+    return cancelled
+
+
+def was_called_off(job: Job) -> bool:
+    """Whether the closing cancelled it, as far as the record tells: of one that ran its agent wrote the reason."""
+    return job.status is JobStatus.CANCELLED and job.reason == f"cancelled by {_BY}"
 
 
 def again(ledger: Ledger, made: Enqueued, dedupe: str, *, hold: bool) -> Enqueued:

@@ -7,25 +7,26 @@ again (`telling.py`).
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from raibid.forge.comment import comment_of, nothing_left
 from raibid.forge.forge import Forge
 from raibid.ledger import Ledger
 from raibid.model.job import Job
+from raibid.model.pull_request_event import pull_number
 
 MARKER: Final = "<!-- raibid:pr -->"
 """In our comment's text, and unseen on the page: how it is found again."""
-_PULL_REQUEST: Final = re.compile(r"refs/pull/(\d+)/head")
-_PAGE: Final = 20
-"""Jobs of one ref read at once: nearly always the first is of the same forge."""
+_PAGE: Final = 1
+"""Jobs of one ref read at once: nearly always the first is of the same forge, and more of them would have to be looked
+for among all jobs."""
 
 
 class Comments:
     """A topic of `telling.py`."""
 
     name: Final = "comment"
+    optional: Final = True
 
     def __init__(self, ledger: Ledger, public_url: str) -> None:
         """`public_url`: where people reach the API; empty: comments have no link."""
@@ -71,5 +72,4 @@ class Comments:
 
 def _number(job: Job) -> int:
     """Of the pull request; 0: the job is of none."""
-    match = _PULL_REQUEST.fullmatch(job.spec.ref)
-    return int(match[1]) if match and job.spec.event == "pull_request" else 0
+    return pull_number(job.spec.ref) if job.spec.event == "pull_request" else 0

@@ -1,15 +1,18 @@
 """`POST /webhook/github-sync`: GitHub says that a source was pushed to, and its mirrors are synced.
 
-Owns: the order of the checks, which events count, the answers.
-Leaves to others: the checks (`body.py`, `raibid.forge`), the sync (`mirror_keeper.py`).
+Owns: the order of the checks, the answers.
+Leaves to others: the checks (`body.py`, `raibid.forge`), which events count (`raibid.mirror.source_hooks`), the sync
+(`mirror_keeper.py`).
 
-The answer is 202 only after the wish is in Redis; every refusal before that leaves nothing behind. A replay asks for a
-look that finds both sides equal.
+The answer is 202 only after the wish is in Redis; every refusal before that leaves nothing behind. The pushed
+commit goes with the wish: GitHub may tell of it before its git shows it. A replay asks for looks that find both sides
+equal, for a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 import msgspec
@@ -22,11 +25,13 @@ from raibid.api.errors import ApiError, from_ledger, json_response
 from raibid.api.parts import Parts, parts_of
 from raibid.forge import PayloadError, names, verify
 from raibid.ledger import LedgerError
+from raibid.mirror import source_hooks
 
-PATH: Final = "/webhook/github-sync"
+PATH: Final = source_hooks.PATH
 _log: Final = structlog.get_logger("raibid.api")
 _EVENT: Final = "x-github-event"
-_COUNT: Final = frozenset({"push", "create", "delete"})
+_REF: Final = re.compile(r"refs/(heads|tags)/.{1,255}")
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class _Repository(msgspec.Struct):
@@ -35,6 +40,14 @@ class _Repository(msgspec.Struct):
 
 class _Delivery(msgspec.Struct):
     repository: _Repository
+    ref: str = ""
+    after: str = ""
+
+    @property
+    def pushed(self) -> tuple[str, str]:
+        """What is where by now, if it is a push that says so: `create` and `delete` have no commit."""
+        told = _REF.fullmatch(self.ref) and _SHA.fullmatch(self.after)
+        return (self.ref, self.after) if told else ("", "")
 
 
 async def github_sync(request: Request) -> Response:
@@ -54,15 +67,16 @@ async def _answer(request: Request, parts: Parts) -> tuple[Response, str]:
     if not verify(body, request.headers, settings.webhook_secrets):
         raise ApiError(401, "the signature is absent or wrong", "set the webhook's secret to one the API knows")
     require_json(request)
-    if request.headers.get(_EVENT, "") not in _COUNT or parts.mirrors is None:
+    if request.headers.get(_EVENT, "") not in source_hooks.EVENTS or parts.mirrors is None:
         return Response(status_code=204), "ignored"
     try:
-        url = names.clone_url(msgspec.json.decode(body, type=_Delivery).repository.clone_url)
+        delivery = msgspec.json.decode(body, type=_Delivery)
+        url = names.clone_url(delivery.repository.clone_url)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, PayloadError) as error:
         raise ApiError(400, f"not a delivery of GitHub's: {error}", "deliver push events in GitHub's format") from error
     try:
         found = await asyncio.to_thread(parts.mirrors.of, url)
-        await asyncio.to_thread(parts.mirrors.ask, found)
+        await asyncio.to_thread(parts.mirrors.ask, found, *delivery.pushed)
     except LedgerError as error:
         raise from_ledger(error) from error
     if not found:

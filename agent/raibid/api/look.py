@@ -4,14 +4,17 @@ Owns: the order of the steps, which is what makes a crash between any two of the
 Leaves to others: which repositories are looked at and when (`reconciler.py`), what is compared with what
 (`raibid.forge.reconcile`), what an event becomes (`raibid.forge.intake`).
 
-    ask the forge → enqueue → remember the heads → remember the repository → forget what is gone
+    ask for the heads → of each: ask what it changes → enqueue → remember it;
+    then remember the repository → call off, and forget, what is gone
 
 A crash before "remember" repeats the rest in the next round, where the ledger answers with the job it already has.
+One head after the other, so that an error, or the end of the questions, costs those that were not reached, and no more:
+an enqueue and a remembered head are a millisecond, what a forge is asked is many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,25 +22,25 @@ from typing import Final
 import msgspec
 import structlog
 
+from raibid.api import closed_pulls
 from raibid.forge import Enrolment, Event, Skip, decide, must_be_approved, real_changes
-from raibid.forge.errors import ForgeFaultError, ForgeRefusedError, ForgeSilentError
+from raibid.forge.errors import ForgeFaultError, ForgeReachError, ForgeRefusedError, ForgeSilentError
 from raibid.forge.forge import Forge, RepositoryInfo
 from raibid.forge.reconcile import FOUND_BY, Comparison, Standing, compare, key_of, sha_of
 from raibid.ledger import Enqueued, Ledger, NewJob
 from raibid.ledger.heads import KnownJob, Watched
 from raibid.model.job import JobStatus
+from raibid.model.pull_request_event import PullRequestEvent, pull_number
 from raibid.model.push_event import ZERO_SHA, PushEvent
 
 _log: Final = structlog.get_logger("raibid.api")
-_BATCH: Final = 100
-"""Jobs enqueued in one atomic step; Redis serves nobody else meanwhile."""
 
 
 class Outcome(StrEnum):
     """What became of a head that had moved."""
 
     CREATED = "created"  #: no webhook had come: healed
-    REVIVED = "revived"  #: its job had been called off for an older commit, whose webhook came late: healed
+    REVIVED = "revived"  #: its job had been called off for an older commit, or by a closing that was undone: healed
     KNOWN = "known"  #: its webhook was in time
     OVERTAKEN = "overtaken"  #: a newer commit's webhook came while we looked
     SKIPPED = "skipped"  #: the enrolment file, or the commit, says that nothing is built
@@ -67,6 +70,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float = 0.0
     heads: int = 0
     settled: tuple[Settled, ...] = ()
+    left: int = 0  #: heads that moved and are left for the next turn: the forge may not be asked more now
     gone: tuple[str, ...] = ()  #: refs that are no more
     unusable: tuple[str, ...] = ()  #: heads that no job can be made of, and why
     skipped: str = ""  #: why nothing was looked at
@@ -101,7 +105,7 @@ class Looker:
         self._questions = questions
 
     def look(self, info: RepositoryInfo, standing: Standing, now: float) -> Look:
-        """Put a repository's heads in order.
+        """Put a repository's heads in order, as far as the questions reach; one of them in any case.
 
         Raises:
             CallError: the forge did not answer; what was settled until then will be found settled.
@@ -110,15 +114,21 @@ class Looker:
         name, memory = info.full_name, self._ledger.heads
         seen = memory.clock()  # before the forge is asked: a webhook may overtake its answer
         found = self._compare(info)
+        settled: list[Settled] = []
         if standing is Standing.FIRST:
-            settled = [_settled(event, Outcome.BASELINE) for event in found.events]
+            settled += [_settled(event, Outcome.BASELINE) for event in found.events]
+            memory.remember(self._name, name, {one.ref: one.sha for one in settled})
         else:
-            settled = self._settle(found, seen)
-        memory.remember(self._name, name, {one.ref: one.sha for one in settled})
-        memory.watch(self._name, {name: Watched(Standing.IN, looked=now, tried=now)})
+            for one in self._settle(found, seen):
+                memory.remember(self._name, name, {one.ref: one.sha})
+                settled.append(one)
+        left = len(found.moved - {one.ref for one in settled})
+        if not left:
+            memory.watch(self._name, {name: Watched(Standing.IN, looked=now, tried=now)})
+        self._call_off(name, found.gone, seen)
         memory.forget(self._name, name, found.gone)
         return Look(
-            forge=self._name, repo=name, at=now, heads=len(found.events), settled=tuple(settled),
+            forge=self._name, repo=name, at=now, heads=len(found.events), settled=tuple(settled), left=left,
             gone=found.gone, unusable=found.unusable,
         )  # fmt: skip
 
@@ -130,29 +140,60 @@ class Looker:
         heads, pulls = self._forge.heads(info.full_name), self._forge.pulls(info.full_name)
         return compare(self._name, info, heads, pulls, remembered)
 
-    def _settle(self, found: Comparison, seen: float) -> list[Settled]:
+    def _settle(self, found: Comparison, seen: float) -> Iterator[Settled]:
         """Every head that moved, or whose job was called off wrongly: its job enqueued if it is to have one."""
-        settled: list[Settled] = []
-        new: list[tuple[Event, NewJob]] = []
         known = self._ledger.heads.jobs([key_of(event) for event in found.events])
+        asked = False
         for event, job in zip(found.events, known, strict=True):
-            if job and job.outdated and (revived := self._revive(event, job, seen)):
-                settled.append(revived)
-            elif job:
-                settled += [_settled(event, Outcome.KNOWN, job=job.id)] if event.ref in found.moved else []
-            elif event.ref in found.moved:
-                verdict = decide(self._informed(event), self._enrolment)
-                if isinstance(verdict, Skip):
-                    settled.append(_settled(event, Outcome.SKIPPED, reason=verdict.reason))
-                else:
-                    spec = msgspec.structs.replace(verdict.spec, found_by=FOUND_BY)
-                    new.append((event, NewJob(spec=spec, dedupe=verdict.dedupe, hold=verdict.hold, seen=seen)))
-        for start in range(0, len(new), _BATCH):
-            settled += self._enqueue(new[start : start + _BATCH])
-        return settled
+            moved = event.ref in found.moved
+            if job:
+                revived = self._reopened(event, job, seen, found)
+                revived = revived or (self._revive(event, job, seen) if moved or job.outdated else None)
+                if revived or moved:
+                    yield revived or _settled(event, Outcome.KNOWN, job=job.id)
+            elif moved and (self._questions.left >= 2 or not asked):
+                asked = True  # one in any case, or whoever's turn is always the last in a round would get nowhere
+                yield self._build(event, seen)
+
+    def _build(self, event: Event, seen: float) -> Settled:
+        verdict = decide(self._informed(event), self._enrolment)
+        if isinstance(verdict, Skip):
+            return _settled(event, Outcome.SKIPPED, reason=verdict.reason)
+        spec = msgspec.structs.replace(verdict.spec, found_by=FOUND_BY)
+        [made] = self._ledger.enqueue([NewJob(spec=spec, dedupe=verdict.dedupe, hold=verdict.hold, seen=seen)])
+        return _settled(event, _outcome(made), job=made.id)
+
+    def _call_off(self, name: str, gone: Sequence[str], seen: float) -> None:
+        """Cancel the builds of pull requests that were closed without anybody telling us."""
+        refs = {ref for ref in gone if pull_number(ref)}
+        jobs = closed_pulls.unfinished(self._ledger, self._name, name, refs) if refs else []
+        # What came since we began to look is not in the list.
+        if not (jobs := [job for job in jobs if job.created < seen]):
+            return
+        # A list in pages misses one when another is closed meanwhile, and a build is worth a second look.
+        self._questions.ask()
+        there = {pull.ref for pull in self._forge.pulls(name)}
+        for job_id in closed_pulls.call_off(self._ledger, (job for job in jobs if job.spec.ref not in there)):
+            _log.info("called off: its pull request is closed", job=job_id, forge=self._name, repo=name)
+
+    def _reopened(self, event: Event, known: KnownJob, seen: float, found: Comparison) -> Settled | None:
+        """The job anew that closing its pull request called off, which is open; None: it was not, or is not."""
+        if known.outdated or known.status is not JobStatus.CANCELLED or not isinstance(event, PullRequestEvent):
+            return None
+        job = self._ledger.records.get(known.id)
+        # Closed after we began to look, it may be listed all the same. And what a person cancelled stays so.
+        if job is None or job.finished >= seen:
+            return None
+        if event.ref not in found.unknown and not closed_pulls.was_called_off(job):
+            return None
+        made = self._ledger.retry(job.id, hold=must_be_approved(job.spec, self._enrolment))
+        return _settled(event, Outcome.REVIVED, job=made.id) if made.created else None
 
     def _revive(self, event: Event, known: KnownJob, seen: float) -> Settled | None:
         """The job anew that was called off for a commit which is not the head; None: it is not to be, or not yet.
+
+        One that was not called off stands; if it was the ledger that had not heard that the ref is back at it, that
+        calls off what the ref was at.
 
         It was decided to be built when it came, so nobody is asked what it changes.
         """
@@ -164,15 +205,11 @@ class Looker:
             # The ledger knows whether it has heard of a newer commit since.
             spec = msgspec.structs.replace(job.spec, found_by=FOUND_BY)
             [made] = self._ledger.enqueue([NewJob(spec=spec, dedupe=key_of(event), hold=hold, seen=seen)])
-        elif job.status.terminal:
+        elif known.outdated and job.status.terminal:
             made = self._ledger.retry(job.id, hold=hold)  # called off by a group of its pipeline's
         else:
             return None  # its agent has yet to hear of it
         return _settled(event, Outcome.REVIVED, job=made.id) if made.created else None
-
-    def _enqueue(self, batch: Sequence[tuple[Event, NewJob]]) -> list[Settled]:
-        made = self._ledger.enqueue([job for _, job in batch])
-        return [_settled(event, _outcome(one), job=one.id) for (event, _), one in zip(batch, made, strict=True)]
 
     def _informed(self, event: Event) -> Event:
         """The event with the commits' files and message; as it is, where the forge cannot tell them.
@@ -188,7 +225,7 @@ class Looker:
             # Of a repository's first push there is nothing to compare with; its message may still say to skip CI.
             message = self._forge.changes(event.repo, ZERO_SHA, event.after).message
             return msgspec.structs.replace(event, message=message)
-        except (ForgeRefusedError, ForgeFaultError, ForgeSilentError) as error:
+        except (ForgeRefusedError, ForgeReachError, ForgeFaultError, ForgeSilentError) as error:
             _log.info("built without knowing what changed", repo=event.repo, ref=event.ref, error=str(error))
             return event
 

@@ -1,7 +1,8 @@
 """Mirrors are looked at when their time has come, when their source was pushed to, and when somebody asks.
 
-Owns: which mirrors there are, when each is looked at, how many at once, what follows from a look.
-Leaves to others: the look (`raibid.mirror.upkeep`), the book of records and times (`raibid.ledger.mirrors`).
+Owns: when each is looked at, how many at once, what follows from a look.
+Leaves to others: which mirrors there are (`mirror_survey.py`), the look (`raibid.mirror.upkeep`), the book of records,
+times and wishes (`raibid.ledger.mirrors`).
 
 Nothing here must survive: the book has the wishes, and a look that died with its process is taken again.
 """
@@ -12,66 +13,38 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
 from raibid.api.mirror_metrics import MirrorMetrics
-from raibid.api.patience import Patience
+from raibid.api.mirror_survey import MirrorPlaces, MirrorSurvey, Survey
+from raibid.api.mirror_view import MirrorView, view
 from raibid.forge import Enrolment
 from raibid.forge.errors import CallError
-from raibid.forge.gitea.mirrors import GiteaMirrors
 from raibid.ledger import Ledger, LedgerError
-from raibid.mirror.config import MARK
+from raibid.ledger.mirrors import Pledge
 from raibid.mirror.desired import source_key
-from raibid.mirror.errors import MirrorError
-from raibid.mirror.git import Git
-from raibid.mirror.guard import Guard, Resolve
-from raibid.mirror.kept import Kept, kept
-from raibid.mirror.lint import load
-from raibid.mirror.tokens import Tokens
+from raibid.mirror.errors import StoppedError
+from raibid.mirror.kept import Kept
+from raibid.mirror.rooms import Rooms
+from raibid.mirror.sides import TROUBLE, Sides, begun, differing, troubled
 from raibid.mirror.upkeep import Look, Upkeep
 from raibid.model.mirror import MirrorRecord, MirrorState
 from raibid.store import Store
 
 _log: Final = structlog.get_logger("raibid.api")
 _AT_ONCE: Final = 4
-_TAKEN_SECONDS: Final = 900.0
-"""A look that takes longer, or whose process died, is begun again: the longest git command has 600 s."""
+_PLEDGED_SECONDS: Final = 120.0
+"""Renewed at each round; a look whose process died is begun again after so long. A survey may take a minute."""
 _NEVER: Final = 253_402_300_799.0
 """The year 9999: a mirror that is looked at only when asked."""
 _FIRST_RETRY: Final = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class MirrorPlaces:
-    """Where everything is."""
-
-    file: Path
-    """`mirrors.yaml`; read again at each survey."""
-    gitea_url: str
-    credentials: Path
-    tokens: Path | None = None
-
-
-class MirrorView(msgspec.Struct, frozen=True, kw_only=True):
-    """A mirror as `GET /mirrors` shows it. Times are Unix seconds, 0 for never."""
-
-    name: str
-    source: str
-    state: MirrorState
-    checked: float
-    verified: float
-    behind: float
-    seconds: float
-    errors: int
-    reason: str
-    bundle: str
-    branches: int
-    ci: bool  #: whether its pushes are built
+_ANNOUNCED_RETRY: Final = 5.0
+_ANNOUNCED_SECONDS: Final = 60.0
+"""GitHub may tell of a push before its git shows it; for so long it is looked for."""
+_GONE: Final = "0" * 40
 
 
 class MirrorKeeper:
@@ -86,32 +59,33 @@ class MirrorKeeper:
         metrics: MirrorMetrics,
         look_at: Callable[[str], object],
         *,
-        survey_seconds: float = 300.0,
-        resolve: Resolve | None = None,
-        patience: Patience[str] | None = None,
+        survey: MirrorSurvey | None = None,
+        rooms: Rooms | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`look_at`: told of a mirror whose heads have moved; raises CallError or LedgerError."""
-        self._ledger = ledger
+        """`look_at`: told of a mirror whose refs have moved; raises CallError or LedgerError."""
+        self._book = ledger.mirrors
         self._places = places
         self._store = store
         self._enrolment = enrolment
         self._metrics = metrics
         self._look_at = look_at
-        self._survey_seconds = survey_seconds
-        self._resolve = resolve
-        self._patience = patience or Patience(first=1.0, longest=60.0)
         self._clock = clock
-        self._closing = threading.Event()
+        self.survey: Final = survey or MirrorSurvey(self._book, places, metrics, clock=clock)
+        self._rooms = rooms or Rooms()
+        self._closing = self._rooms.stop
+        self._turn = threading.Lock()
+        """Of who begins looks and who ends the keeper."""
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror")
         self._free = threading.Semaphore(_AT_ONCE)
-        self._kept: dict[str, Kept] = {}
-        self._guard = Guard()
-        self._surveyed = 0.0
+        self._held: dict[str, Pledge] = {}
 
     def close(self) -> None:
-        """Let looks that are under way end soon; what they did not finish is taken up again later."""
-        self._closing.set()
+        """End the looks that are under way: git at once, a call to Gitea with its answer. What they were taken for is
+        due again at once, for whoever comes next.
+        """
+        with self._turn:
+            self._closing.set()
         self._threads.shutdown(wait=True)
 
     # --- asked by routes -------------------------------------------------------------------------------
@@ -119,87 +93,120 @@ class MirrorKeeper:
     def views(self) -> list[MirrorView]:
         """All mirrors in the book, by name. Raises LedgerError."""
         return [
-            MirrorView(
-                name=name,
-                ci=self._enrolment.rule(name, mirror=True) is not None,
-                **{field: getattr(record, field) for field in MirrorRecord.__struct_fields__},
-            )
-            for name, record in sorted(self._ledger.mirrors.all().items())
+            view(name, record, ci=self._enrolment.rule(name, mirror=True) is not None)
+            for name, record in sorted(self._book.all().items())
         ]
 
     def named(self, name: str) -> str:
         """The mirror's name as the book spells it; empty: there is no such mirror. Raises LedgerError."""
-        return next((one for one in self._ledger.mirrors.all() if one.lower() == name.lower()), "")
+        return next((one for one in self._book.all() if one.lower() == name.lower()), "")
 
     def of(self, clone_url: str) -> list[str]:
         """The mirrors of a source. Raises LedgerError."""
         key = source_key(clone_url)
-        return [name for name, record in self._ledger.mirrors.all().items() if source_key(record.source) == key]
+        return [name for name, record in self._book.all().items() if source_key(record.source) == key]
 
-    def ask(self, names: Sequence[str]) -> None:
-        """Look at these soon. Raises LedgerError: the wish is not noted."""
+    def ask(self, names: Sequence[str], ref: str = "", sha: str = "") -> None:
+        """Look at these soon, their source's `ref` is said to be at `sha`. Raises LedgerError: that is not noted."""
         for name in names:
-            self._ledger.mirrors.ask(name, self._clock())
+            self._book.ask(name, self._clock(), ref, sha)
 
     # --- the rounds ------------------------------------------------------------------------------------
 
     def round(self) -> int:
         """Begin to look at those whose time has come; how many that are. Raises LedgerError."""
-        now = self._clock()
-        if now >= self._surveyed + self._survey_seconds and not self._patience.waits("survey"):
-            self._survey(now)
-        begun = 0
-        while self._kept and self._free.acquire(blocking=False):
-            taken = self._ledger.mirrors.take(self._clock(), _TAKEN_SECONDS, 1)
-            if not taken:
-                self._free.release()
-                break
-            ((name, pledge),) = taken.items()
-            self._threads.submit(self._begin, name, pledge)
-            begun += 1
-        return begun
+        self.survey.round()
+        for pledge in list(self._held.values()):
+            self._book.hold(pledge, self._clock() + _PLEDGED_SECONDS)
+        looks = 0
+        while self._begin_one():
+            looks += 1
+        return looks
 
-    def _survey(self, now: float) -> None:
-        """Which mirrors there are: ours in Gitea, each as the file says."""
-        try:
-            file = load(self._places.file)
-            with self._gitea() as gitea:
-                found = {one.name: one for one in kept(file, gitea.with_topic(MARK))}
-        except (MirrorError, CallError) as error:
-            if self._patience.failed("survey"):
-                _log.warning("mirrors not surveyed; those known are kept", error=str(error))
-            return
-        if self._patience.succeeded("survey"):
-            _log.info("mirrors surveyed again")
-        self._kept, self._guard, self._surveyed = found, file.guard(self._resolve), now
-        known = self._ledger.mirrors.all()
-        for name in found.keys() - known.keys():
-            self._ledger.mirrors.record(name, MirrorRecord(source=found[name].source))
-        self._ledger.mirrors.enrol(found, now)
-        self._ledger.mirrors.forget(known.keys() - found.keys())
+    def _begin_one(self) -> bool:
+        with self._turn:
+            if self._closing.is_set() or not self._free.acquire(blocking=False):
+                return False
+            pledge = None
+            try:
+                if pledge := self._book.take(self._clock(), _PLEDGED_SECONDS):
+                    self._held[pledge.name] = pledge
+                    self._threads.submit(self._run, pledge)
+            finally:
+                if pledge is None:
+                    self._free.release()
+        return pledge is not None
 
-    def _begin(self, name: str, pledge: int) -> None:
+    def _run(self, pledge: Pledge) -> None:
         try:
-            mirror = self._kept.get(name)
-            if mirror:
-                self._keep(mirror, pledge)
+            self._keep(pledge)
+        except StoppedError:
+            self._give_back(pledge)
         except LedgerError as error:
-            _log.warning("what was found of a mirror is not noted", mirror=name, error=str(error))
+            _log.warning("what was found of a mirror is not noted", mirror=pledge.name, error=str(error))
         except Exception:  # noqa: BLE001 - one mirror's bug must not stop the others; it is due again
-            _log.exception("mirror not looked at", mirror=name)
+            _log.exception("mirror not looked at", mirror=pledge.name)
         finally:
+            del self._held[pledge.name]
             self._free.release()
 
-    def _keep(self, mirror: Kept, pledge: int) -> None:
-        before = self._ledger.mirrors.get(mirror.name)
-        with self._gitea() as gitea:
-            look = self._upkeep(gitea).look(mirror, before)
-        self._ledger.mirrors.record(mirror.name, look.record)
+    def _give_back(self, pledge: Pledge, again: float | None = None) -> None:
+        try:
+            self._book.give_back(pledge, again)
+        except LedgerError as error:
+            _log.warning("a mirror is looked at later than it could be", mirror=pledge.name, error=str(error))
+
+    def _keep(self, pledge: Pledge) -> None:
+        before, survey = self._book.get(pledge.name), self.survey.last
+        mirror = survey.mirrors.get(pledge.name) if survey else None
+        if survey and not mirror:
+            # Another process has surveyed since, or somebody has given us one.
+            self.survey.hasten()
+            self._give_back(pledge, self._clock() + _FIRST_RETRY)
+            return
+        look = self._look(mirror, survey, before, pledge.since) if mirror and survey else self._unknown(before)
+        done = self._done(pledge, look)
+        again = self._clock() + _pause(mirror, look.record, waiting=len(done) < len(pledge.announced))
+        if not self._book.looked(pledge, again, look.record, done):
+            return  # it is no more, or somebody else looks at it by now
         self._metrics.looked(look.record, moved=look.moved)
-        self._say(mirror.name, before, look)
+        self._say(pledge.name, before, look)
         if look.moved:
-            self._tell(mirror.name)
-        self._ledger.mirrors.looked(mirror.name, pledge, self._clock() + _pause(mirror, look.record))
+            self._tell(pledge.name)
+
+    def _look(self, mirror: Kept, survey: Survey, before: MirrorRecord | None, since: float) -> Look:
+        sides = Sides(
+            gitea_url=self._places.gitea_url,
+            credentials=self._places.credentials,
+            guard=survey.guard,
+            tokens=self._places.tokens_by_name,
+            closing=self._closing,
+            clock=self._clock,
+        )
+        try:
+            with self._places.gitea() as gitea:
+                upkeep = Upkeep(sides=sides, gitea=gitea, store=self._store, rooms=self._rooms)
+                return upkeep.look(mirror, before, since=since)
+        except StoppedError:
+            raise
+        except TROUBLE as error:  # no line for Gitea, say
+            return Look(troubled(begun(mirror, before, self._clock()), error))
+
+    def _unknown(self, before: MirrorRecord | None) -> Look:
+        """Nobody knows how it is kept: that it was verified once must not be all there is to see."""
+        last = before or MirrorRecord(source="")
+        last = msgspec.structs.replace(last, checked=self._clock())
+        reason = f"mirrors are not surveyed: {self.survey.trouble}"
+        return Look(differing(last, MirrorState.UNREACHABLE, reason))
+
+    def _done(self, pledge: Pledge, look: Look) -> dict[str, str]:
+        """Announcements that the source shows, or that are too old to wait for: a replay, or one that was overtaken."""
+        late, source = self._clock() - _ANNOUNCED_SECONDS, look.source
+        return {
+            ref: told.sha
+            for ref, told in pledge.announced.items()
+            if told.at < late or (source is not None and source.get(ref, _GONE) == told.sha)
+        }
 
     def _tell(self, name: str) -> None:
         try:
@@ -219,25 +226,10 @@ class MirrorKeeper:
         else:
             _log.warning("mirror not verified", mirror=name, state=str(record.state), reason=record.reason)
 
-    def _gitea(self) -> GiteaMirrors:
-        return GiteaMirrors.connect(self._places.gitea_url, self._places.credentials)
 
-    def _upkeep(self, gitea: GiteaMirrors) -> Upkeep:
-        return Upkeep(
-            gitea=gitea,
-            gitea_url=self._places.gitea_url,
-            gitea_git=Git(credentials=self._places.credentials),
-            guard=self._guard,
-            tokens=Tokens(self._places.tokens),
-            store=self._store,
-            closing=self._closing,
-            clock=self._clock,
-        )
-
-
-def _pause(mirror: Kept, record: MirrorRecord) -> float:
-    """Seconds until it is looked at again; sooner while it is not verified."""
-    usual = mirror.interval or _NEVER
-    if record.state is MirrorState.VERIFIED:
-        return usual
-    return min(usual, _FIRST_RETRY * 2.0 ** min(record.errors - 1, 10))
+def _pause(mirror: Kept | None, record: MirrorRecord, *, waiting: bool) -> float:
+    """Seconds until it is looked at again; sooner while it is not verified, or a push was announced and not seen."""
+    usual = (mirror.interval if mirror else 0) or _NEVER
+    if record.state is not MirrorState.VERIFIED:
+        usual = min(usual, _FIRST_RETRY * 2.0 ** min(record.errors - 1, 10))
+    return min(usual, _ANNOUNCED_RETRY) if waiting else usual

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -34,7 +34,15 @@ class MirrorMetrics(Collector):
         self._errors = Counter(
             "mirror_sync_errors", "Looks at a mirror that did not end in equal heads", ["state"], registry=registry
         )
+        self._surveyed = Gauge(
+            "raibid_mirrors_surveyed_seconds", "Unix time of the last survey which mirrors there are; 0: none yet",
+            registry=registry,
+        )  # fmt: skip
         registry.register(self)
+
+    def surveyed(self, now: float) -> None:
+        """It is known again which mirrors there are."""
+        self._surveyed.set(now)
 
     def looked(self, record: MirrorRecord, *, moved: bool) -> None:
         """A mirror was looked at."""
@@ -44,7 +52,7 @@ class MirrorMetrics(Collector):
             self._duration.observe(record.seconds)
 
     def collect(self) -> Iterable[Metric]:
-        """Mirrors by state, and since when each that is not equal to its source has not been."""
+        """Mirrors by state, when each was last equal to its source, and since when it has not been."""
         try:
             known = self._known()
         except LedgerError as error:  # the other metrics are worth more than none
@@ -56,7 +64,12 @@ class MirrorMetrics(Collector):
         behind = GaugeMetricFamily(
             "raibid_mirror_behind_since_seconds", "Unix time; only of mirrors that are not verified", labels=["mirror"]
         )
+        verified = GaugeMetricFamily(
+            "raibid_mirror_verified_seconds", "Unix time when both sides were last found equal; 0: never",
+            labels=["mirror"],
+        )  # fmt: skip
         for name, record in sorted(known.items()):
+            verified.add_metric([name], record.verified)
             if record.behind:
                 behind.add_metric([name], record.behind)
-        return [states, behind]
+        return [states, behind, verified]

@@ -13,7 +13,9 @@ from itertools import groupby
 from typing import Final
 
 from raibid.forge.notify import Ending
+from raibid.forge.wording import job_url
 from raibid.model.job import Job
+from raibid.model.pull_request_event import pull_number
 
 OLD_SECONDS: Final = 3600.0
 """What ended longer ago is not told one by one any more."""
@@ -75,7 +77,7 @@ def _single(notice: Notice, public_url: str) -> Message:
     job, spec = notice.job, notice.job.spec
     author = f"by {spec.author}" if spec.author else ""
     commit = " ".join(filter(None, (spec.sha[:10], author)))
-    lines = (spec.message, commit, job.reason, _link(job, public_url))
+    lines = (spec.message, commit, job.reason, job_url(public_url, job.id))
     return Message(
         place=notice.place,
         title=_tame(f"{spec.repo} {_branch(job)}: {notice.ending}"),
@@ -101,7 +103,7 @@ def _summary(notices: Sequence[Notice], public_url: str) -> Message:
 def _line(notices: Sequence[Notice], public_url: str) -> str:
     last = notices[-1]
     words = f"{last.job.spec.repo} {_branch(last.job)}: {_counted(notices)}; last {last.ending}"
-    return _tame(" ".join(filter(None, (words, _link(last.job, public_url)))))
+    return _tame(" ".join(filter(None, (words, job_url(public_url, last.job.id)))))
 
 
 def _counted(notices: Iterable[Notice]) -> str:
@@ -115,12 +117,8 @@ def _home(notice: Notice) -> tuple[str, str]:
 
 def _branch(job: Job) -> str:
     spec = job.spec
-    number = spec.branch.removeprefix("refs/pull/").removesuffix("/head")
-    return f"#{number}" if spec.event == "pull_request" else spec.branch
-
-
-def _link(job: Job, public_url: str) -> str:
-    return f"{public_url.rstrip('/')}/jobs/{job.id}" if public_url else ""
+    number = pull_number(spec.branch) if spec.event == "pull_request" else 0
+    return f"#{number}" if number else spec.branch
 
 
 def _tame(text: str) -> str:

@@ -4,14 +4,14 @@ Owns: who has been told how far, in which order targets are served, and when aga
 Leaves to others: the transitions (`Ledger.events`), who is to hear (`raibid.forge.notify`), the words (`notices.py`),
 the sending (`targets.py`).
 
-Each target has a cursor in the ledger that moves after each message it took: at least once, whatever dies in between,
-and a target that fails holds up nobody else.
+Each URL of a target has a cursor in the ledger that moves after each message it took: at least once, whatever dies in
+between, and one that fails holds up nobody else, nor gets the target's other URLs told twice.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from raibid.api.listing import Filters, list_jobs
 from raibid.api.metrics import Metrics
 from raibid.api.notices import Message, Notice, messages
 from raibid.api.patience import Patience
-from raibid.api.targets import TargetError, Targets, load_targets, send
+from raibid.api.targets import Address, TargetError, addresses, load_targets, send
 from raibid.contract import Env
 from raibid.forge import Enrolment
 from raibid.forge.notify import Ending, ending_of, targets_of
@@ -73,24 +73,24 @@ class Notifications:
         Raises:
             LedgerError: Redis failed. StoreError: the archive did. What is not sent stays to be sent.
         """
-        targets = self._targets()
-        if not targets:
+        places = self._addresses()
+        if not places:
             return 0
         newest = self._events.newest()
         cursors = self._events.cursors(_FOLLOWER)
-        self._events.leave(_FOLLOWER, cursors.keys() - targets.keys())  # back again, it starts anew
+        self._events.leave(_FOLLOWER, cursors.keys() - places.keys())  # back again, it starts anew
         self._jobs.forget()
         sent = 0
-        for name in self._in_turn(targets):
+        for name in self._in_turn(places):
             if closing():
                 break
             if name not in cursors:
                 self._events.move(_FOLLOWER, name, newest)  # it hears of what is to come
             elif cursors[name] != newest:
-                sent += self._serve(name, targets[name], cursors[name], closing)
+                sent += self._serve(places[name], cursors[name], closing)
         return sent
 
-    def _targets(self) -> Targets:
+    def _addresses(self) -> dict[str, Address]:
         """As the file has them now: a secret in it may have been rotated."""
         if self._file is None or self._away.waits(""):
             return {}
@@ -101,32 +101,33 @@ class Notifications:
                 _log.error("the file of notifications' targets cannot be used; they wait", error=str(error))
             return {}
         self._away.succeeded("")
-        return targets
+        return addresses(targets)
 
-    def _in_turn(self, targets: Targets) -> Iterator[str]:
+    def _in_turn(self, names: Collection[str]) -> Iterator[str]:
         """Those in order first, then of those in trouble the one that is longest overdue: a round has one timeout."""
-        yield from (name for name in targets if not self._away.due(name))
-        troubled = [name for name in targets if self._away.due(name) and not self._away.waits(name)]
+        yield from (name for name in names if not self._away.due(name))
+        troubled = [name for name in names if self._away.due(name) and not self._away.waits(name)]
         yield from sorted(troubled, key=self._away.due)[:1]
 
-    def _serve(self, name: str, urls: tuple[str, ...], cursor: str, closing: Callable[[], bool]) -> int:
+    def _serve(self, address: Address, cursor: str, closing: Callable[[], bool]) -> int:
         if self._events.missed(cursor):
-            _log.warning("transitions left Redis before this target heard of them", target=name, after=cursor)
+            _log.warning("transitions left Redis before this target heard of them", target=address.name, after=cursor)
         transitions = list(self._events.after(cursor))
-        due = [notice for each in transitions if (notice := self._jobs.notice(each, name))]
+        due = [notice for each in transitions if (notice := self._jobs.notice(each, address.target))]
         sent = 0
         for message in messages(due, now=self._now(), public_url=self._public_url):
-            if closing() or not self._sent(name, urls, message):
+            if closing() or not self._sent(address, message):
                 return sent
-            self._events.move(_FOLLOWER, name, message.place)
+            self._events.move(_FOLLOWER, address.name, message.place)
             sent += 1
         if transitions:
-            self._events.move(_FOLLOWER, name, transitions[-1].id)
+            self._events.move(_FOLLOWER, address.name, transitions[-1].id)
         return sent
 
-    def _sent(self, name: str, urls: tuple[str, ...], message: Message) -> bool:
+    def _sent(self, address: Address, message: Message) -> bool:
+        name = address.name
         try:
-            send(name, urls, message)
+            send(address, message)
         except TargetError as error:
             self._metrics.notification(name, "failed")
             if self._away.failed(name):

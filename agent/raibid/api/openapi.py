@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 
 from raibid.api.cron import Crontab
 from raibid.api.look import Look
-from raibid.api.mirror_keeper import MirrorView
+from raibid.api.mirror_view import MirrorView
 from raibid.api.reconcile_report import Reconciliation
 from raibid.ledger import Depth, Enqueued, Page, Why
 from raibid.model.job import Job, JobStatus
@@ -55,6 +55,7 @@ class Asked(msgspec.Struct, frozen=True):
 class Looks(msgspec.Struct, frozen=True):
     """The answer to a wish to look now."""
 
+    process: str  #: that answers: it alone counts so
     round: int  #: 202: the round to wait for, as `GET /reconcile` counts them
     looks: list[Look]
 

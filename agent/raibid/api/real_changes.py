@@ -44,7 +44,7 @@ class RealChanges:
         self._metrics = metrics
         self._seconds = seconds
         self._away = patience or Patience(first=1.0, longest=60.0)
-        """Of forges: while one is away, no delivery waits for it."""
+        """Of forges: while one is away, no delivery waits for it. And of repositories, one of which may be slow alone."""
         self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="changes")
         self._waiting = 0
 
@@ -53,7 +53,7 @@ class RealChanges:
         connect = self._forges.get(event.forge)
         if connect is None:
             return event
-        if self._away.waits(event.forge) or self._waiting >= _MOST_WAITING:
+        if self._waits(event) or self._waiting >= _MOST_WAITING:
             self._metrics.changes(event.forge, "unasked")
             return event
         self._waiting += 1
@@ -62,10 +62,10 @@ class RealChanges:
                 # A question whose turn has not come when the time is up is never asked.
                 found = await asyncio.get_running_loop().run_in_executor(self._threads, _ask, connect, event)
         except TimeoutError:
-            self._away_with("late", event, f"no answer within {self._seconds:g} s")
+            self._away_with("late", _home(event), event, f"no answer within {self._seconds:g} s")
             return event
         except ForgeUnavailableError as error:
-            self._away_with("away", event, str(error), error.retry_after)
+            self._away_with("away", event.forge, event, str(error), error.retry_after)
             return event
         except CallError as error:
             self._metrics.changes(event.forge, "refused")
@@ -74,6 +74,7 @@ class RealChanges:
         finally:
             self._waiting -= 1
         self._away.succeeded(event.forge)
+        self._away.succeeded(_home(event))
         complete = real_changes.informed(event, found)
         self._metrics.changes(event.forge, "told" if complete.changed is not None else "unknown")
         return complete
@@ -82,10 +83,18 @@ class RealChanges:
         """Ask nothing more; who waits is told so."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _away_with(self, outcome: str, event: Event, why: str, asked: float = 0.0) -> None:
+    def _waits(self, event: Event) -> bool:
+        return self._away.waits(event.forge) or self._away.waits(_home(event))
+
+    def _away_with(self, outcome: str, who: str, event: Event, why: str, asked: float = 0.0) -> None:
         self._metrics.changes(event.forge, outcome)
-        if self._away.failed(event.forge, asked):
-            _log.warning("the forge does not say what changed; all is built", forge=event.forge, error=why)
+        if self._away.failed(who, asked):
+            _log.warning("the forge does not say what changed; all is built", forge=who, error=why)
+
+
+def _home(event: Event) -> str:
+    """The repository at its forge. There are as many of them as hooks were signed for."""
+    return f"{event.forge}/{event.repo}"
 
 
 def _ask(connect: Connect, event: Event) -> Changes:

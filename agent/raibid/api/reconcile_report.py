@@ -54,6 +54,7 @@ class ForgeRound(msgspec.Struct, frozen=True, kw_only=True):
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `GET /reconcile`: as far as this process knows."""
 
+    process: str  #: which one that is
     round: int  #: how many it has finished
     forges: tuple[ForgeRound, ...]  #: the last one's
     healed: tuple[Healed, ...]  #: newest first, about the last 200
@@ -81,6 +82,8 @@ class Tally:
             self.outcomes[one.outcome] = self.outcomes.get(one.outcome, 0) + 1
         for text in look.unusable:
             self._say(text)
+        if look.left:
+            self._say(f"{look.repo}: {look.left} heads that moved are left for its next turn")
 
     def error(self, error: CallError) -> None:
         """Something was not answered."""
@@ -99,9 +102,9 @@ class Reports:
         self._rounds: dict[str, ForgeRound] = {}
         self._healed: deque[Healed] = deque(maxlen=_HEALED_KEPT)
 
-    def shown(self, finished: int) -> Reconciliation:
+    def shown(self, process: str, finished: int) -> Reconciliation:
         """As people get it."""
-        return Reconciliation(round=finished, forges=tuple(self._rounds.values()), healed=tuple(self._healed))
+        return Reconciliation(process=process, round=finished, forges=tuple(self._rounds.values()), healed=tuple(self._healed))
 
     def look(self, look: Look) -> None:
         """A repository was looked at."""

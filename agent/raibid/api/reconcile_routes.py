@@ -38,10 +38,10 @@ def now(
     del caller  # having one is the permission
     parts = parts_of(request)
     if not repo:
-        number = parts.reconciler.next_round
-        task = BackgroundTask(round_now, parts.reconciler, parts.closing.is_set)
-        answer = json_response({"round": number, "looks": []}, 202)
-        answer.background = task
+        number, is_first = parts.reconciler.ask_for_round()
+        answer = json_response({"process": parts.reconciler.process, "round": number, "looks": []}, 202)
+        if is_first:
+            answer.background = BackgroundTask(round_now, parts.reconciler, parts.closing.is_set)
         return answer
     try:
         looks = parts.reconciler.look_at(names.repository(repo))
@@ -50,4 +50,5 @@ def now(
     if all(look.skipped for look in looks):
         why = "; ".join(look.skipped for look in looks) or "no forge is reconciled: none has an address"
         raise ApiError(404, why, "enrol it, or see why no forge is asked in the API's log")
-    return json_response({"round": parts.reconciler.report().round, "looks": looks})
+    report = parts.reconciler.report()
+    return json_response({"process": report.process, "round": report.round, "looks": looks})

@@ -9,6 +9,7 @@ Nothing here must survive: a process that dies leaves the memory as far as its l
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -69,6 +70,10 @@ class Reconciler:
         self._clock = clock
         self._rounds = threading.Lock()
         self._finished = 0
+        self._asking = threading.Lock()
+        self._asked = 0
+        """The number of the last round that somebody asked for."""
+        self._process: Final = secrets.token_hex(8)
         self._reports = Reports(metrics)
         self._in_trouble: set[str] = set()
         """Repositories whose trouble the log has; bounded by those that are watched."""
@@ -77,12 +82,22 @@ class Reconciler:
 
     def report(self) -> Reconciliation:
         """What the last round found, and what was healed."""
-        return self._reports.shown(self._finished)
+        return self._reports.shown(self._process, self._finished)
 
     @property
-    def next_round(self) -> int:
-        """The number of the first round that begins from now on."""
-        return self._finished + (2 if self._rounds.locked() else 1)
+    def process(self) -> str:
+        """Whose rounds these are: each process of the API counts its own."""
+        return self._process
+
+    def ask_for_round(self) -> tuple[int, bool]:
+        """The number of the first round that begins from now on, and whether it waits for the asker to begin it.
+
+        If not, somebody has asked before: each that waits for its turn has a thread that requests are served by.
+        """
+        with self._asking:
+            number = self._finished + (2 if self._rounds.locked() else 1)
+            is_first, self._asked = number > self._asked, number
+            return number, is_first
 
     def round(self, closing: Callable[[], bool] = lambda: False, *, all_of_them: bool = False) -> int:
         """Look at every forge's repositories, as far as the questions reach; how many heads were healed.
@@ -105,6 +120,11 @@ class Reconciler:
                 )
             finally:
                 self._finished += 1
+
+    def expect(self, forge: str, repository: str, ref: str) -> None:
+        """A webhook tells of a pull request: a look that does not find it calls its builds off. Raises LedgerError."""
+        if forge in self._forges:
+            self._ledger.heads.remember(forge, repository, {ref: ""})
 
     def look_at(self, repository: str, forge: str = "") -> list[Look]:
         """Look at one repository now, at every forge or at one; a Look for each of them.
@@ -186,7 +206,8 @@ class Reconciler:
         if info is None or standing is None:
             return None
         look = looker.look(info, standing, roster.now)
-        roster.looked(info.full_name)
+        if not look.left:
+            roster.looked(info.full_name)
         self._reports.look(look)
         return look
 

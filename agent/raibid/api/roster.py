@@ -14,7 +14,7 @@ import structlog
 
 from raibid.api.look import Questions
 from raibid.forge import Enrolment, PayloadError, names
-from raibid.forge.errors import CallError, ForgeFaultError, ForgeNotFoundError, ForgeRefusedError
+from raibid.forge.errors import CallError, ForgeFaultError, ForgeNotFoundError, ForgeReachError, ForgeRefusedError
 from raibid.forge.forge import Forge, RepositoryInfo
 from raibid.forge.reconcile import Standing, in_turn, standing_of
 from raibid.ledger import Ledger
@@ -26,6 +26,8 @@ _PER_PAGE: Final = 50
 _ABSENT_KEPT: Final = 30 * 86_400.0
 """Seconds a repository that is gone is remembered: a token that lost its rights for a while must not make all of
 its repositories new."""
+_RENAME_AWAITED: Final = 86_400.0
+"""Seconds for which one that is missing, and cannot be asked for, holds up what is new: it may be refused for ever."""
 _WATCHED: Final = (Standing.FIRST, Standing.IN)
 
 
@@ -47,7 +49,7 @@ class Roster:
         self._client = client
         self._questions = questions
         self._known: dict[str, Watched] = self._memory.watched(forge)
-        self._all_were_known = bool(self._memory.listed(forge))
+        self._all_were_known = self._lists and bool(self._memory.listed(forge))
         self._infos: dict[str, RepositoryInfo] = {}
         self._unresolved = False
         """Whether one is missing that could not be asked for: then none is new, for it may be that one, renamed."""
@@ -77,12 +79,13 @@ class Roster:
             ForgeUnavailableError: the forge is away. ForgeLoginError: it does not let us in.
         """
         if not self._lists:
+            self._only_named()
             return
         try:
             for info in self._listed():
                 self._infos[info.full_name] = info
             self.complete = True
-        except (ForgeRefusedError, ForgeFaultError) as error:
+        except (ForgeRefusedError, ForgeReachError, ForgeFaultError) as error:
             self.trouble = error
             _log.warning("not all repositories listed", forge=self.forge, error=str(error))
         if self.complete:
@@ -95,6 +98,13 @@ class Roster:
                 self.settle(info)
         if self.complete:
             self._memory.note_listed(self.forge, self.now)
+
+    def _only_named(self) -> None:
+        """What no list tells any more is unknown again: named or listed later, it begins with its next push."""
+        self._memory.note_unlisted(self.forge)
+        for name in sorted(set(self._known) - set(self._enrolment.repositories)):
+            if self._known[name].standing not in _WATCHED:
+                self._drop(name)
 
     def _listed(self) -> Iterator[RepositoryInfo]:
         for number, info in enumerate(self._client.repositories()):
@@ -111,15 +121,15 @@ class Roster:
         """A repository that the list does not have any more: gone, renamed, or no longer ours to read."""
         was = self._known[name]
         if was.standing == Standing.OUT or (was.standing == Standing.ABSENT and self.now - was.tried > _ABSENT_KEPT):
-            self._memory.drop(self.forge, name)
-            del self._known[name]
+            self._drop(name)
         elif was.standing in _WATCHED and not self.may_ask:
             self._unresolved = True
         elif was.standing in _WATCHED:
             try:
                 info = self.ask(name)
-            except (ForgeRefusedError, ForgeFaultError) as error:
+            except (ForgeRefusedError, ForgeReachError, ForgeFaultError) as error:
                 _log.info("not listed, and not to be asked for", forge=self.forge, repo=name, error=str(error))
+                self._unresolved |= self.now - was.looked < _RENAME_AWAITED
             else:
                 self._infos |= {info.full_name: info} if info else {}
 
@@ -153,7 +163,7 @@ class Roster:
         was = self._known.get(info.full_name)
         before = Standing(was.standing) if was else None
         standing = standing_of(info, before, self._enrolment, others_are_known=self._all_were_known)
-        if standing is not before:
+        if standing is not before and (was or self._lists or standing is not Standing.OUT):
             self._set(info.full_name, msgspec.structs.replace(was or Watched(""), standing=str(standing)))
         return standing if standing in _WATCHED else None
 
@@ -194,6 +204,10 @@ class Roster:
     def note_tries(self) -> None:
         """Remember the turns that came to nothing."""
         self._memory.watch(self.forge, {name: one for name, one in self._tried.items() if self._known.get(name) == one})
+
+    def _drop(self, name: str) -> None:
+        self._memory.drop(self.forge, name)
+        del self._known[name]
 
     def _set(self, name: str, seen: Watched) -> None:
         self._known[name] = seen

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     mirror_tokens_dir: Path | None = Field(default=None, validation_alias=Env.MIRROR_TOKENS_DIR)
     mirror_survey_seconds: float = Field(default=300.0, gt=0, validation_alias=Env.MIRROR_SURVEY_SECONDS)
     """Between two looks which mirrors there are."""
+    mirror_scratch_bytes: int = Field(default=150_000_000, ge=1_000_000, validation_alias=Env.MIRROR_SCRATCH_BYTES)
+    """Below TMPDIR, for the commits that a forced push is told by and for the bundle that is kept of them. Four small
+    rooms beside it have a tenth each: the volume has to be half as large again."""
     reconcile_seconds: float = Field(default=180.0, gt=0, validation_alias=Env.RECONCILE_SECONDS)
     """Between two comparisons of the forges' heads with what is remembered of them."""
     reconcile_questions: int = Field(default=500, ge=10, validation_alias=Env.RECONCILE_QUESTIONS)

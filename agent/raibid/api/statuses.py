@@ -17,6 +17,7 @@ class Statuses:
     """A topic of `telling.py`."""
 
     name: Final = "status"
+    optional: Final = False
 
     def __init__(self, public_url: str) -> None:
         """`public_url`: where people reach the API; empty: statuses have no link."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -27,9 +28,31 @@ from raibid.model.pipeline_types import one_or_more
 Targets = Mapping[str, tuple[str, ...]]
 """Name → its URLs."""
 
+
+@dataclass(frozen=True)
+class Address:
+    """One URL of a target. What one does not take, the target's others must not get again."""
+
+    target: str
+    number: int
+    """Among the target's URLs, from 1. It is known by that and not by its URL, in which a secret may be rotated."""
+    url: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """As log, metrics and cursors call it: `ops`, `ops#2`."""
+        return self.target if self.number == 1 else f"{self.target}#{self.number}"
+
+
+def addresses(targets: Targets) -> dict[str, Address]:
+    """All URLs of all targets, by name."""
+    each = (Address(name, number, url) for name, urls in targets.items() for number, url in enumerate(urls, 1))
+    return {address.name: address for address in each}
+
+
 _LARGEST: Final = 256 * 1024
 _SECONDS: Final = 20.0
-"""One message to one target, all in all: a service that answers byte by byte must not hold up the others."""
+"""One message to one URL, all in all: a service that answers byte by byte must not hold up the others."""
 _FILE: Final = TypeAdapter(
     dict[
         Annotated[str, Field(pattern=TARGET)],
@@ -79,12 +102,13 @@ def load_targets(path: Path) -> Targets:
     return targets
 
 
-def send(name: str, urls: tuple[str, ...], message: Message) -> None:
-    """Send a message to all of a target's URLs. Blocks for seconds.
+def send(address: Address, message: Message) -> None:
+    """Send a message. Blocks for seconds.
 
     Raises:
-        TargetError: one of them did not take it; the others may have.
+        TargetError: it was not taken.
     """
+    name = address.name
     silence_urls()
     asset = apprise.AppriseAsset(
         app_id="raibid",
@@ -95,7 +119,7 @@ def send(name: str, urls: tuple[str, ...], message: Message) -> None:
         allow_templates=False,  # a commit's message is a stranger's text
     )
     service = apprise.Apprise(asset=asset)
-    if not service.add(urls):
+    if not service.add(address.url):
         raise TargetError(f"{name}: not a URL that apprise knows")
     result = service.notify(
         title=message.title,

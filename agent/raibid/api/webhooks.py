@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from raibid.api import closed_pulls
 from raibid.api.body import read_body, require_json
-from raibid.api.errors import ApiError, from_ledger, json_response, unexpected
+from raibid.api.errors import RETRY_AFTER, ApiError, from_ledger, json_response, unexpected
 from raibid.api.parts import Parts, parts_of
 from raibid.api.settings import Settings
 from raibid.forge import Build, Event, PayloadError, Skip, decide, gitea, github, verify
@@ -29,6 +29,7 @@ from raibid.ledger import LedgerError, NewJob
 from raibid.model.job import JobStatus
 from raibid.model.news import News
 from raibid.model.pull_request_event import PullRequestClosed, PullRequestEvent, PullRequestReviewed
+from raibid.model.push_event import PushEvent
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,31 @@ async def _answer(request: Request, forge: Webhook, parts: Parts) -> tuple[Respo
     if event is None:
         return Response(status_code=204), "ignored"
     try:
-        if isinstance(event, PullRequestClosed):
-            called_off = await asyncio.to_thread(closed_pulls.call_off, parts.ledger, event)
-            return json_response({"cancelled": called_off}), "closed"
-        if isinstance(event, PullRequestReviewed):
-            asked = await asyncio.to_thread(parts.approvals.look_again, event)
-            return json_response({"asked": asked}), "reviewed"
-        return await _take_in(parts, event)
+        if isinstance(event, PushEvent) and event.changed is not None:
+            # Only the batcher is waited for, and it has a timer per batch: another one per request is 10 µs of 165.
+            return await _take_in(parts, event)
+        async with asyncio.timeout(settings.answer_seconds):
+            return await _act_on(parts, event)
     except LedgerError as error:
         raise from_ledger(error) from error
+    except TimeoutError as error:
+        # What a thread was told to do may yet be done: the same delivery again finds it done, and does the rest.
+        raise ApiError(503, "no answer in time", "deliver it again; nothing is taken in twice", RETRY_AFTER) from error
+
+
+async def _act_on(parts: Parts, event: News) -> tuple[Response, str]:
+    if isinstance(event, PullRequestClosed):
+        called_off = await asyncio.to_thread(_call_off, parts, event)
+        return json_response({"cancelled": called_off}), "closed"
+    if isinstance(event, PullRequestReviewed):
+        asked = await asyncio.to_thread(parts.approvals.look_again, event)
+        return json_response({"asked": asked}), "reviewed"
+    return await _take_in(parts, event)
+
+
+def _call_off(parts: Parts, closed: PullRequestClosed) -> list[str]:
+    jobs = closed_pulls.unfinished(parts.ledger, closed.forge, closed.repo, {closed.ref})
+    return closed_pulls.call_off(parts.ledger, jobs)
 
 
 async def _take_in(parts: Parts, event: Event) -> tuple[Response, str]:
@@ -104,7 +121,10 @@ async def _take_in(parts: Parts, event: Event) -> tuple[Response, str]:
         verdict = decide(await parts.real_changes.complete(event), parts.enrolment)
     if isinstance(verdict, Skip):
         return json_response({"skipped": verdict.reason}), "skipped"
-    job = await parts.batcher.submit(NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold))
+    if isinstance(event, PullRequestEvent):
+        # Its closing may overtake it while the forge is asked, or be lost: the reconciler must know that it was there.
+        await asyncio.to_thread(parts.reconciler.expect, event.forge, event.repo, event.ref)
+    job = await parts.batcher.submit(NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold, told=True))
     if isinstance(event, PullRequestEvent) and event.reopened and job.status is JobStatus.CANCELLED:
         job = await asyncio.to_thread(closed_pulls.again, parts.ledger, job, verdict.dedupe, hold=verdict.hold)
     return json_response(job), "created" if job.created else "known"

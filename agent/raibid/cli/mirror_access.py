@@ -16,15 +16,21 @@ from typing import Final
 from raibid.cli.errors import CliError
 from raibid.contract import Env, ExitCode
 from raibid.forge.credentials import Token, login_for
-from raibid.forge.errors import CallError, ForgeForbiddenError, ForgeLoginError, ForgeUnavailableError
+from raibid.forge.errors import CallError, ForgeForbiddenError, ForgeLoginError, ForgeReachError, ForgeUnavailableError
 from raibid.forge.gitea.mirror_form import MirrorForm
-from raibid.forge.gitea.mirrors import GiteaMirrors
+from raibid.forge.gitea.mirrors import GiteaMirrors, Held
+from raibid.forge.github.app import App
 from raibid.forge.github.client import HEADERS, GithubClient, site_of
 from raibid.forge.session import Session
-from raibid.mirror.config import MirrorsFile
+from raibid.mirror.config import MARK, MirrorsFile
 from raibid.mirror.errors import MirrorError, MirrorFileError
+from raibid.mirror.kept import Kept, kept
 from raibid.mirror.lint import load
+from raibid.mirror.rooms import Rooms
+from raibid.mirror.sides import Sides
 from raibid.mirror.tokens import Tokens
+from raibid.mirror.upkeep import Upkeep
+from raibid.store import NowhereStore, Store, StoreError, open_store
 
 GITHUB: Final = "https://api.github.com"
 
@@ -37,6 +43,8 @@ class Access:
     github_url: str
     credentials: Path
     tokens: Tokens
+    app: App | None = None
+    """Whom GitHub knows us as, where a file of an App is set."""
 
     @classmethod
     def from_env(cls) -> Access:
@@ -45,12 +53,14 @@ class Access:
         if not url or not credentials:
             missing = Env.FORGE_CREDENTIALS_FILE if url else Env.GITEA_URL
             raise CliError(f"{missing} is not set", "docs/mirrors.md says what mirrors need", ExitCode.USAGE)
-        directory = os.environ.get(Env.MIRROR_TOKENS_DIR, "")
+        directory, app = os.environ.get(Env.MIRROR_TOKENS_DIR, ""), os.environ.get(Env.GITHUB_APP_FILE, "")
+        github = os.environ.get(Env.GITHUB_URL) or GITHUB
         return cls(
             gitea_url=url,
-            github_url=os.environ.get(Env.GITHUB_URL) or GITHUB,
+            github_url=github,
             credentials=Path(credentials),
             tokens=Tokens(Path(directory) if directory else None),
+            app=App(github, Path(app)) if app else None,
         )
 
     @property
@@ -67,10 +77,37 @@ class Access:
         return MirrorForm(self.gitea_url, login_for(self.gitea_url, self.credentials))
 
     def github(self, token: str = "") -> GithubClient:
-        """GitHub as the named token, else as its line of the credentials file."""
+        """GitHub as the named token, else as the App, else as its line of the credentials file."""
         if not token:
-            return GithubClient.connect(self.github_url, self.credentials)
+            return GithubClient.connect(self.github_url, self.app or self.credentials)
         return GithubClient(Session(self.github_url, Token(self.tokens.value(token)), headers=HEADERS))
+
+    def held(self, file: MirrorsFile, gitea: GiteaMirrors) -> list[tuple[Kept, Held]]:
+        """The mirrors that are there, each with the manner in which the file says it is kept."""
+        held = {one.full_name: one for one in gitea.with_topic(MARK)}
+        return [(one, held[one.name]) for one in kept(file, held.values(), self.github_site)]
+
+    def sides(self, file: MirrorsFile) -> Sides:
+        """How a mirror and its source are compared."""
+        return Sides(gitea_url=self.gitea_url, credentials=self.credentials, guard=file.guard(), tokens=self.tokens)
+
+    def upkeep(self, file: MirrorsFile, gitea: GiteaMirrors, patience: float = Upkeep.patience) -> Upkeep:
+        """How the API looks at mirrors, here and now. Raises CliError: the store's address is wrong."""
+        return Upkeep(
+            sides=self.sides(file),
+            gitea=gitea,
+            store=_store(),
+            rooms=Rooms(),
+            patience=patience,
+        )
+
+
+def _store() -> Store:
+    url = os.environ.get(Env.STORE, "")
+    try:
+        return open_store(url) if url else NowhereStore(f"nothing can be kept: {Env.STORE} is not set")
+    except StoreError as error:
+        raise CliError(str(error), f"correct {Env.STORE}", ExitCode.USAGE) from error
 
 
 def read(file: Path) -> MirrorsFile:
@@ -90,7 +127,7 @@ def told() -> Iterator[None]:
         yield
     except ForgeUnavailableError as error:
         raise CliError(str(error), "try again when the forge is back", ExitCode.UNAVAILABLE) from error
-    except (ForgeLoginError, ForgeForbiddenError) as error:
+    except (ForgeLoginError, ForgeReachError, ForgeForbiddenError) as error:
         hint = f"look at the file that {Env.FORGE_CREDENTIALS_FILE} names"
         raise CliError(str(error), hint, ExitCode.REFUSED) from error
     except CallError as error:

@@ -14,9 +14,8 @@ from raibid.cli.output import PLAIN, Output, ago, duration, line, table
 from raibid.contract import Env, ExitCode
 
 if TYPE_CHECKING:
-    from raibid.mirror.config import MirrorsFile
     from raibid.mirror.kept import Kept
-    from raibid.mirror.upkeep import Look, Upkeep
+    from raibid.model.mirror import MirrorRecord
 
 _FILE: Final = Path(os.environ.get(Env.MIRRORS_FILE) or "mirrors.yaml")
 
@@ -80,7 +79,7 @@ def sync(name: str, /, *, output: Output = PLAIN) -> None:
 
 
 def verify(name: str = "", /, *, file: Path = _FILE, output: Output = PLAIN) -> int:
-    """Compare every branch of a mirror, or of all, with its source, here and now; change nothing.
+    """Compare all branches and tags of a mirror, or of all mirrors, with the source, here and now; change nothing.
 
     Exit code 1 if one is not equal.
 
@@ -96,29 +95,19 @@ def verify(name: str = "", /, *, file: Path = _FILE, output: Output = PLAIN) -> 
         The file.
     """
     from raibid.cli.mirror_access import Access, read, told
-    from raibid.mirror.git import Git
-    from raibid.mirror.upkeep import Upkeep
     from raibid.model.mirror import MirrorState
-    from raibid.store import open_store
 
     access, mirrors = Access.from_env(), read(file)
-    looks: list[tuple[Kept, Look]] = []
+    records: dict[str, MirrorRecord] = {}
     with told(), access.gitea() as gitea:
-        upkeep = Upkeep(
-            gitea=gitea,
-            gitea_url=access.gitea_url,
-            gitea_git=Git(credentials=access.credentials),
-            guard=mirrors.guard(),
-            tokens=access.tokens,
-            store=open_store("file:///nonexistent"),  # comparing keeps nothing
-        )
-        for mirror in _named(upkeep, mirrors, name):
-            looks.append((mirror, upkeep.look(mirror, None, only_compare=True)))
+        sides = access.sides(mirrors)
+        for mirror in _named([mirror for mirror, _ in access.held(mirrors, gitea)], name):
+            records[mirror.name] = sides.compare(mirror, None)
             if not output.json:
-                _tell(*looks[-1])
+                _tell(mirror.name, records[mirror.name])
     if output.json:
-        output.emit({"mirrors": [{"name": mirror.name, **msgspec.to_builtins(look.record)} for mirror, look in looks]})
-    equal = all(look.record.state is MirrorState.VERIFIED for _, look in looks)
+        output.emit({"mirrors": [{"name": name, **msgspec.to_builtins(one)} for name, one in records.items()]})
+    equal = all(record.state is MirrorState.VERIFIED for record in records.values())
     return ExitCode.OK if equal else ExitCode.FAILED
 
 
@@ -164,11 +153,12 @@ def hooks(
     return ExitCode.FAILED if any(one.trouble for one in done) else ExitCode.OK
 
 
-def rotate_token(token: str, /, *, file: Path = _FILE, output: Output = PLAIN) -> int:
-    """Give every mirror that uses a token its present value, then have each compared with its source.
+def rotate_token(token: str, /, *, file: Path = _FILE, wait: float = 60.0, output: Output = PLAIN) -> int:
+    """Give every mirror that uses a token its present value, and see Gitea fetch with it.
 
-    Put the new value into its file first. Gitea 1.26 has no API for this: the user of the credentials file needs its
-    password there, not a token. Exit code 1 if one mirror could not be changed, or its source does not take the token.
+    Put the new value into its file first. A mirror whose source does not take it keeps the old one. Gitea 1.26 has no
+    API for this: the user of the credentials file needs its password there, not a token. Exit code 1 if one mirror
+    could not be changed, or Gitea did not fetch it afterwards.
 
     For example:
       raibid mirror rotate-token github
@@ -179,45 +169,40 @@ def rotate_token(token: str, /, *, file: Path = _FILE, output: Output = PLAIN) -
         The token's name in the file.
     file
         The file.
+    wait
+        Seconds to wait for Gitea to fetch one mirror.
     """
     from raibid.cli.mirror_access import Access, read, told
-    from raibid.mirror.config import MARK
-    from raibid.mirror.kept import kept
     from raibid.mirror.rotation import Rotated, rotate
 
     access, mirrors = Access.from_env(), read(file)
     done: list[Rotated] = []
     with told(), access.gitea() as gitea:
-        held = {one.full_name: one for one in gitea.with_topic(MARK)}
-        using = [held[one.name] for one in kept(mirrors, held.values()) if one.token == token]
+        using = [(one, held) for one, held in access.held(mirrors, gitea) if one.token == token]
         if not using:
             raise CliError(f"no mirror uses a token called {token}", f"see `token:` in {file}", ExitCode.NOT_FOUND)
         with access.form() as form:
-            for one in rotate(using, access.tokens.value(token), form, gitea):
+            for one in rotate(using, access.tokens.value(token), form, access.upkeep(mirrors, gitea, wait)):
                 done.append(one)
                 if not output.json:
-                    line(f"{one.mirror}: {one.trouble or 'changed'}", "red" if one.trouble else "")
+                    how = ["changed"] * one.changed + ([one.trouble] if one.trouble else ["Gitea fetched with it"])
+                    line(f"{one.mirror}: {'; '.join(how)}", "red" if one.trouble else "")
     if output.json:
-        output.emit({"mirrors": [{"name": one.mirror, "trouble": one.trouble} for one in done]})
+        output.emit({"mirrors": [{"name": one.mirror, "changed": one.changed, "trouble": one.trouble} for one in done]})
     return ExitCode.FAILED if any(one.trouble for one in done) else ExitCode.OK
 
 
-def _named(upkeep: Upkeep, file: MirrorsFile, name: str) -> list[Kept]:
-    from raibid.mirror.config import MARK
-    from raibid.mirror.kept import kept
-
-    found = kept(file, upkeep.gitea.with_topic(MARK))
+def _named(found: list[Kept], name: str) -> list[Kept]:
     if name and not (found := [one for one in found if one.name.lower() == name.lower()]):
         raise CliError(f"no mirror {name}", "`raibid mirror plan` lists what should be there", ExitCode.NOT_FOUND)
     return found
 
 
-def _tell(mirror: Kept, look: Look) -> None:
-    record = look.record
+def _tell(name: str, record: MirrorRecord) -> None:
     if record.reason:
-        line(f"{mirror.name}: {record.state}: {record.reason}", "red")
+        line(f"{name}: {record.state}: {record.reason}", "red")
     else:
-        line(f"{mirror.name}: verified, {record.branches} branches")
+        line(f"{name}: verified, {record.branches} branches")
 
 
 def _secret() -> str:

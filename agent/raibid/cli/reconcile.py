@@ -10,9 +10,13 @@ import msgspec
 from cyclopts import Parameter
 
 from raibid.cli.client import Client
+from raibid.cli.errors import CliError
 from raibid.cli.output import PLAIN, Output, ago, duration, line, table
+from raibid.contract import ExitCode
 
 _LOOK_SECONDS: Final = 0.5
+_PATIENCE: Final = 900.0
+"""Seconds: 500 questions at each of two forges, a second each, are 1,000; more than a period is nobody's to watch."""
 
 
 class _Settled(msgspec.Struct, frozen=True):
@@ -28,11 +32,13 @@ class _Look(msgspec.Struct, frozen=True):
     repo: str
     heads: int = 0
     settled: tuple[_Settled, ...] = ()
+    left: int = 0
     unusable: tuple[str, ...] = ()
     skipped: str = ""
 
 
 class _Looks(msgspec.Struct, frozen=True):
+    process: str
     round: int
     looks: tuple[_Look, ...] = ()
 
@@ -60,6 +66,7 @@ class _ForgeRound(msgspec.Struct, frozen=True):
 
 
 class _Report(msgspec.Struct, frozen=True):
+    process: str
     round: int
     forges: tuple[_ForgeRound, ...]
     healed: tuple[_Healed, ...]
@@ -88,7 +95,7 @@ def reconcile(
         _one(client, repo, output)
         return
     if not last:
-        _wait_for(client, client.post("/reconcile", _Looks).round, output)
+        _wait_for(client, client.post("/reconcile", _Looks), output)
     if output.json:
         output.emit(client.get("/reconcile", dict[str, Any]))
     else:
@@ -107,15 +114,34 @@ def _one(client: Client, repo: str, output: Output) -> None:
         line(f"{look.repo} at {look.forge}: heads {look.heads}, moved {len(look.settled)}")
         for text in look.unusable:
             output.say(text)
+        if look.left:
+            output.say(f"{look.left} heads that moved are left for the next round: a look asks a forge only so much")
         if look.settled:
             rows = ((one.ref, one.sha[:12], one.outcome, one.job or one.reason) for one in look.settled)
             table(("ref", "commit", "outcome", "job"), rows)
 
 
-def _wait_for(client: Client, number: int, output: Output) -> None:
-    """Until a round that began after the wish has ended; each request has its own deadline."""
+def _wait_for(client: Client, wish: _Looks, output: Output) -> None:
+    """Until a round that began after the wish has ended.
+
+    Raises:
+        CliError: nobody will say so (the process that was asked is gone, or another one answers now), or not in time.
+    """
+    deadline = time.monotonic() + _PATIENCE
     said = False
-    while client.get("/reconcile", _Report).round < number:
+    while (report := client.get("/reconcile", _Report)).round < wish.round or report.process != wish.process:
+        if report.process != wish.process:
+            raise CliError(
+                "another process of the API answers now: it restarted, or there are several",
+                "see `raibid reconcile --last`, or ask again; the API looks by itself every few minutes",
+                ExitCode.UNAVAILABLE,
+            )
+        if time.monotonic() >= deadline:
+            raise CliError(
+                f"the round has not ended after {duration(_PATIENCE)}",
+                "the API goes on with it: see `raibid reconcile --last` later",
+                ExitCode.UNAVAILABLE,
+            )
         if not said:
             output.say("asking the forges")
             said = True

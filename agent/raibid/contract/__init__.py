@@ -100,6 +100,8 @@ class Env:
     MIRRORS_FILE: Final = "RAIBID_MIRRORS_FILE"
     """`mirrors.yaml`; with it the API keeps the mirrors that are marked as ours in Gitea."""
     MIRROR_SURVEY_SECONDS: Final = "RAIBID_MIRROR_SURVEY_SECONDS"
+    MIRROR_SCRATCH_BYTES: Final = "RAIBID_MIRROR_SCRATCH_BYTES"
+    """Room for the repository whose forced push is looked into, or bundled."""
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""
@@ -118,6 +120,8 @@ class Env:
     """The same for the steps of a fork: nothing that opens anything."""
     FORK_READ: Final = "RAIBID_FORK_READ"
     """Directories, as in PATH, that a fork's steps may read and run programs from besides system and toolchain."""
+    FORK_REGISTRIES: Final = "RAIBID_FORK_REGISTRIES"
+    """Hosts of cargo registries, comma-separated, whose crates in the shared CARGO_HOME anybody may see, forks too."""
     FORKS_WITHOUT_LANDLOCK: Final = "RAIBID_FORKS_WITHOUT_LANDLOCK"
     """`true`: forks are built also where nothing keeps their steps from what the agent's user can read."""
 

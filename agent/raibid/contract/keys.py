@@ -111,6 +111,11 @@ class Keys:
         return self._named("mirrors-due")
 
     @property
+    def mirrors_wishes(self) -> str:
+        """Mirror → who looks at it, who waits for the next look, what was announced of its source (hash, JSON)."""
+        return self._named("mirrors-wishes")
+
+    @property
     def watched(self) -> str:
         """`<forge>|<repository>` → standing, last look; `<forge>` → when all of it was first listed (hash)."""
         return self._named("watched")

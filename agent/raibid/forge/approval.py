@@ -14,9 +14,12 @@ def vouchers(spec: JobSpec) -> tuple[str, ...]:
 
     None: nobody's word is enough. Opening a pull request says little of what is pushed to its branch afterwards, and
     anybody may open one of a stranger's branch. So the fork has to be the author's own, where nobody pushes whom they
-    did not let in, and whoever brought this very commit has to be trusted too.
+    did not let in, and whoever brought this very commit has to be known, and trusted too. The reconciler does not know,
+    nor does the webhook of a pull request that was opened again.
     """
+    if not spec.sender:
+        return ()
     owner = spec.fork.partition("/")[0]
     if not spec.author or owner.casefold() != spec.author.casefold():
         return ()
-    return tuple(dict.fromkeys(name for name in (spec.author, spec.sender) if name))
+    return tuple(dict.fromkeys((spec.author, spec.sender)))

@@ -15,8 +15,16 @@ _MOST_CHARACTERS: Final = 100_000
 
 
 def bounded(files: Iterable[str]) -> tuple[str, ...] | None:
-    """The files, sorted and each once; None for more than is kept: such a push counts as touching anything."""
-    found = set(files)
-    if len(found) > _MOST or sum(map(len, found)) > _MOST_CHARACTERS:
-        return None
+    """The files, sorted and each once; None for more than is kept: such a push counts as touching anything.
+
+    It takes no more of them than that, so that a forge is asked for no further page.
+    """
+    found: set[str] = set()
+    characters = 0
+    for file in files:
+        if file not in found:
+            found.add(file)
+            characters += len(file)
+        if len(found) > _MOST or characters > _MOST_CHARACTERS:
+            return None
     return tuple(sorted(found))

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from raibid.forge.wording import duration, job_url
 from raibid.model.findings import one_line
 from raibid.model.job import Job, JobStatus, Report
 from raibid.model.report import Annotation, Case, Tested
@@ -92,12 +93,12 @@ def _blocks(job: Job, report: Report, public_url: str) -> Iterator[str]:
 def _verdict(job: Job, public_url: str) -> str:
     words = f"**{_VERDICTS.get(job.status, str(job.status).capitalize())}**"
     if job.started and job.finished:
-        words += f" after {_duration(job.finished - job.started)}"
+        words += f" after {duration(job.finished - job.started)}"
     if job.reason:
         words += f": {code(job.reason, _LINE)}"
     parts = [words]
     if public_url:
-        parts.append(f"[job {job.id}]({public_url.rstrip('/')}/jobs/{job.id})")
+        parts.append(f"[job {job.id}]({job_url(public_url, job.id)})")
     if job.spec.sha:
         parts.append(code(job.spec.sha[:_SHA]))
     return " · ".join(parts)
@@ -140,11 +141,6 @@ def _more(count: int) -> Iterator[str]:
 
 def _seconds(case: Case) -> str:
     return f"{case.seconds:.2f} s"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _within(blocks: Iterable[str], limit: int) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from raibid.forge.wording import duration, job_url
 from raibid.model.job import Job, JobSpec, JobStatus
 
 CONTEXT: Final = "raibid"
@@ -62,7 +63,7 @@ def status_of(job: Job, public_url: str) -> CommitStatus:
         state=STATES[job.status],
         context=context_of(job.spec),
         description=words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…",
-        target_url=f"{public_url.rstrip('/')}/jobs/{job.id}" if public_url else "",
+        target_url=job_url(public_url, job.id),
     )
 
 
@@ -78,7 +79,7 @@ def _words(job: Job) -> str:
             again = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 else ""
             return f"running on {job.owner}{again}"
         case JobStatus.SUCCESS:
-            return f"built in {_duration(job.finished - job.started)}"
+            return f"built in {duration(job.finished - job.started)}"
         case _:
             return _with_reason(str(job.status), job)
 
@@ -89,8 +90,3 @@ def _with_reason(words: str, job: Job) -> str:
 
 def _approval(job: Job) -> str:
     return f", approved by {job.approved_by}" if job.approved_by else ""
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

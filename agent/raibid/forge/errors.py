@@ -44,7 +44,14 @@ class ForgeAnswerError(ForgeFaultError):
 
 
 class ForgeLoginError(CallError):
-    """The forge does not know our credentials, they do not reach far enough, or there are none.
+    """The forge does not know our credentials, they are good for nothing that is asked, or there are none.
+
+    The operator's to mend, then try again.
+    """
+
+
+class ForgeReachError(CallError):
+    """The forge knows us, but our credentials do not reach this organisation or repository; others they may.
 
     The operator's to mend, then try again.
     """

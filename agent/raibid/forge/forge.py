@@ -73,7 +73,7 @@ class Forge(Protocol):
         """All branches with their commits; none of an empty repository."""
 
     def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
-        """All open pull requests, as their webhook would have told them (without `delivery`)."""
+        """All open pull requests, as their webhook would have told them (without a `sender`)."""
 
     def changes(self, repository: str, before: str, after: str) -> Changes:
         """What differs between two commits, also what was undone on the way; the message of `after`.

@@ -33,6 +33,9 @@ class Hook:
     events: frozenset[str]
     active: bool
     content_type: str = "json"
+    signs: bool = True
+    """Whether it has a secret; Gitea does not tell."""
+    checks_tls: bool = True
     name: str = ""
     """Gitea's alone."""
 
@@ -60,8 +63,9 @@ class WantedHook:
         return f"raibid {hashlib.sha256(f'hook {self.secret}'.encode()).hexdigest()[:12]}"
 
     def like(self, hook: Hook) -> bool:
-        """Whether a hook tells the same; the secret left aside."""
-        return hook.active and hook.events == self.events and hook.content_type == "json"
+        """Whether a hook tells the same, and safely; which secret it has is in no answer."""
+        safely = hook.signs and hook.checks_tls
+        return safely and hook.active and hook.events == self.events and hook.content_type == "json"
 
 
 def at_url(hooks: Iterable[Hook], url: str) -> list[Hook]:

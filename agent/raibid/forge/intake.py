@@ -14,7 +14,7 @@ from typing import Final
 from raibid.forge.enrolment import Enrolment, RepositoryRule
 from raibid.model.conditions import passes
 from raibid.model.job import JobSpec
-from raibid.model.pull_request_event import PullRequestEvent
+from raibid.model.pull_request_event import PullRequestEvent, pull_number
 from raibid.model.push_event import PushEvent
 
 _SKIP_CI: Final = re.compile(r"\[(?:skip[ -]*ci|ci[ -]*skip|no[ -]ci|skip actions|actions skip)\]", re.IGNORECASE)
@@ -45,12 +45,12 @@ class Build:
     hold: bool  #: waits for a person's approval
 
 
-def dedupe_key(repo: str, ref: str, sha: str) -> str:
+def dedupe_key(repo: str, ref: str, sha: str, *, forge: str) -> str:
     """One job per commit of a ref, whoever reports it: hook, redelivery, mirror, reconciler.
 
     The forge's delivery id is not part of it: it is an unsigned header, so a replay could choose it.
     """
-    return f"{repo}|{ref}|{sha}"
+    return f"{repo}|{ref}|{sha}{_whose(ref, forge)}"
 
 
 def must_be_approved(spec: JobSpec, enrolment: Enrolment) -> bool:
@@ -70,7 +70,7 @@ def decide(event: Event, enrolment: Enrolment) -> Build | Skip:
     if reason := _left_out(event, rule):
         return Skip(reason)
     spec = _push(event, rule) if isinstance(event, PushEvent) else _pull_request(event, rule)
-    return Build(spec, dedupe_key(spec.repo, spec.ref, spec.sha), must_be_approved(spec, enrolment))
+    return Build(spec, dedupe_key(spec.repo, spec.ref, spec.sha, forge=spec.forge), must_be_approved(spec, enrolment))
 
 
 def _no_branch(push: PushEvent) -> str:
@@ -145,6 +145,9 @@ def _pull_request(event: PullRequestEvent, rule: RepositoryRule) -> JobSpec:
 def _group(event: Event, rule: RepositoryRule, *, otherwise: bool) -> str:
     """Jobs of the same ref, of which only the newest matters; empty: each of them does, as on the default branch."""
     superseding = otherwise if rule.supersede is None else rule.supersede
-    # Two forges with a repository of that name each have a first pull request; their branches are the same ones.
-    whose = f"|{event.forge}" if isinstance(event, PullRequestEvent) else ""
-    return f"{event.repo}|{event.ref}{whose}" if superseding else ""
+    return f"{event.repo}|{event.ref}{_whose(event.ref, event.forge)}" if superseding else ""
+
+
+def _whose(ref: str, forge: str) -> str:
+    """Two forges with a repository of that name each have a first pull request; their branches are the same ones."""
+    return f"|{forge}" if pull_number(ref) else ""

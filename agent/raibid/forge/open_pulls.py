@@ -30,7 +30,7 @@ def _event(pull: OpenPull, forge: str) -> PullRequestEvent | None:
         return None
     told = PullRequest(action="opened", number=pull.number, pull_request=pull, repository=pull.base.repo)
     try:
-        event = event_of(told, forge=forge, delivery="")
+        event = event_of(told, forge=forge)
     except PayloadError:
         return None
     return event if isinstance(event, PullRequestEvent) else None

@@ -32,6 +32,15 @@ class Side(msgspec.Struct, frozen=True, gc=False):
     sha: str
     repo: Repository | None = None
 
+    @property
+    def branch_of(self) -> str:
+        """The repository whose branch it is, so that who may push there is known; empty: of none that there is.
+
+        Gitea's AGit flow (`git push origin HEAD:refs/for/main/topic`) lets every reader open a pull request whose head
+        is a ref `refs/pull/N/head` of the base repository itself. It writes a deleted branch so, too.
+        """
+        return names.repository(self.repo.full_name) if self.repo and not self.ref.startswith("refs/") else ""
+
 
 class Pull(msgspec.Struct, frozen=True):
     """The pull request itself."""
@@ -71,7 +80,7 @@ class PullRequestReview(msgspec.Struct, frozen=True):
     repository: Repository
 
 
-def review_of(payload: PullRequestReview) -> PullRequestReviewed | None:
+def review_of(payload: PullRequestReview, *, forge: str) -> PullRequestReviewed | None:
     """Payload → event; None for an action that approves nothing, such as a review that was edited.
 
     Raises:
@@ -80,13 +89,14 @@ def review_of(payload: PullRequestReview) -> PullRequestReviewed | None:
     if payload.action not in _REVIEWED:
         return None
     return PullRequestReviewed(
+        forge=forge,
         repo=names.repository(payload.repository.full_name),
         number=payload.pull_request.number,
         sha=names.sha(payload.pull_request.head.sha),
     )
 
 
-def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestEvent | PullRequestClosed | None:
+def event_of(payload: PullRequest, *, forge: str) -> PullRequestEvent | PullRequestClosed | None:
     """Payload → event; None for an action that neither brings code nor ends it, such as a label.
 
     Raises:
@@ -98,7 +108,7 @@ def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestE
         )
     if payload.action not in _BUILT:
         return None
-    pull, repository = payload.pull_request, payload.repository
+    pull, repository, reopened = payload.pull_request, payload.repository, payload.action == "reopened"
     return PullRequestEvent(
         forge=forge,
         repo=names.repository(repository.full_name),
@@ -106,13 +116,12 @@ def event_of(payload: PullRequest, *, forge: str, delivery: str) -> PullRequestE
         number=payload.number,
         sha=names.sha(pull.head.sha),
         base=names.ref(f"refs/heads/{pull.base.ref}").removeprefix("refs/heads/"),
-        head_repo=names.repository(pull.head.repo.full_name) if pull.head.repo else "",
-        delivery=delivery[:_LONGEST_NAME],
+        head_repo=pull.head.branch_of,
         title=pull.title[:_LONGEST_NAME],
         author=pull.user.login[:_LONGEST_NAME] if pull.user else "",
-        sender=payload.sender.login[:_LONGEST_NAME] if payload.sender else "",
+        sender=payload.sender.login[:_LONGEST_NAME] if payload.sender and not reopened else "",
         default_branch=names.branch(repository.default_branch),
         link=pull.html_url[:_LONGEST_LINK],
         mirror=repository.mirror,
-        reopened=payload.action == "reopened",
+        reopened=reopened,
     )

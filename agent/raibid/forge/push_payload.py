@@ -82,7 +82,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[_P]) -> _P:
         raise PayloadError("payload: nested too deeply") from error
 
 
-def event_of(push: Push, *, forge: str, delivery: str, author: str, complete: bool) -> PushEvent:
+def event_of(push: Push, *, forge: str, author: str, complete: bool) -> PushEvent:
     """Payload → event. `complete`: its commits are all that the push brought, so their files are all it changed.
 
     Raises:
@@ -98,7 +98,6 @@ def event_of(push: Push, *, forge: str, delivery: str, author: str, complete: bo
         ref=names.ref(push.ref),
         before=before,
         after=after,
-        delivery=delivery[:_LONGEST_NAME],
         message=head.message[:_LONGEST_MESSAGE] if head else "",
         author=author[:_LONGEST_NAME],
         default_branch=names.branch(push.repository.default_branch),

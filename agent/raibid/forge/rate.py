@@ -1,6 +1,6 @@
 """How often a forge may still be asked: its own count of our calls, and the pause when few are left.
 
-Owns: reading `X-RateLimit-*` and `Retry-After`, the gate that closes before the forge would.
+Owns: reading `X-RateLimit-*` and `Retry-After`, the gate that closes to questions before the forge would close to all.
 Leaves to others: asking the gate and obeying it (`session.py`), waiting (whoever called: the API's rounds).
 
 GitHub counts per user, for all of its connections: sessions of one login share one gate. Gitea counts nothing; its gate
@@ -13,16 +13,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from raibid.forge.errors import ForgeLimitError
 
 RESERVE: Final = 0.05
-"""Of the limit, kept back: statuses and a person's own calls with the same token must still go through."""
+"""Of the limit, kept back from questions: statuses, comments and a person's own calls with the same token must still go
+through."""
 _UNSAID: Final = 60.0
 """Seconds: how long GitHub asks to be left alone when a secondary limit names no time (its documentation)."""
 _LONGEST: Final = 86_400.0
 """Nobody is left alone for longer because a header says so; the next call finds out again."""
+
+
+class _Closed(NamedTuple):
+    until: float = 0.0
+    why: str = ""
 
 
 class RateGate:
@@ -31,28 +37,32 @@ class RateGate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._closed_until = 0.0
-        self._why = ""
+        self._to_all = self._to_questions = _Closed()
 
-    def check(self, asked: str) -> None:
-        """Raises ForgeLimitError while it is closed."""
+    def check(self, asked: str, *, question: bool = True) -> None:
+        """Raises ForgeLimitError while it is closed to this. `question`: nothing is told, so it may wait."""
         with self._lock:
-            left, why = self._closed_until - self._clock(), self._why
+            closed = max(self._to_all, self._to_questions) if question else self._to_all
+            left = closed.until - self._clock()
         if left > 0:
-            raise ForgeLimitError(f"{asked}: not asked: {why}", left)
+            raise ForgeLimitError(f"{asked}: not asked: {closed.why}", left)
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Read what an answer says of the count; close where little is left."""
+        """Read what an answer says of the count; where little is left, close to questions."""
         limit, remaining = _number(headers, "X-RateLimit-Limit"), _number(headers, "X-RateLimit-Remaining")
         if limit is not None and remaining is not None and remaining <= limit * RESERVE:
-            self.close(_until_reset(headers), f"{remaining:.0f} of {limit:.0f} calls are left")
+            closed = self._closed(_until_reset(headers), f"{remaining:.0f} of {limit:.0f} calls are left")
+            with self._lock:
+                self._to_questions = max(self._to_questions, closed)
 
     def close(self, seconds: float, why: str) -> None:
-        """Close for so long, if it is not closed for longer."""
+        """Close to all for so long, if it is not closed for longer."""
+        closed = self._closed(seconds, why)
         with self._lock:
-            until = self._clock() + min(seconds, _LONGEST)
-            if until > self._closed_until:
-                self._closed_until, self._why = until, why
+            self._to_all = max(self._to_all, closed)
+
+    def _closed(self, seconds: float, why: str) -> _Closed:
+        return _Closed(self._clock() + min(seconds, _LONGEST), why)
 
 
 def pause_asked(status: int, headers: Mapping[str, str], words: str) -> float | None:
@@ -63,13 +73,14 @@ def pause_asked(status: int, headers: Mapping[str, str], words: str) -> float | 
         return asked
     if _number(headers, "X-RateLimit-Remaining") == 0:
         return _until_reset(headers)
-    # A 403 of GitHub's that is neither: its words alone tell it from "you may not".
-    return _UNSAID if "rate limit" in words.lower() else None
+    # GitHub says either status for either limit; that a 403 is about one, its words alone tell then.
+    return _UNSAID if status == 429 or "rate limit" in words.lower() else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds; the header's other form, a date, is sent by neither forge."""
-    return _number(headers, "Retry-After")
+    """Seconds, a day at most; the header's other form, a date, is sent by neither forge."""
+    asked = _number(headers, "Retry-After")
+    return asked if asked is None else min(asked, _LONGEST)
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:
@@ -81,7 +92,7 @@ def _until_reset(headers: Mapping[str, str]) -> float:
         now = parsedate_to_datetime(headers.get("Date", "")).timestamp()
     except ValueError:
         now = time.time()
-    return max(1.0, reset - now)
+    return min(max(1.0, reset - now), _LONGEST)
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:

@@ -74,6 +74,8 @@ class Comparison:
     """Every head, as its webhook would have told it."""
     moved: frozenset[str] = frozenset()
     """Refs of those of them that are not what is remembered."""
+    unknown: frozenset[str] = frozenset()
+    """Refs of those of them of which nothing is remembered: new, or there again."""
     gone: tuple[str, ...] = ()
     """Remembered refs that are there no more."""
     unusable: tuple[str, ...] = ()
@@ -103,7 +105,8 @@ def compare(
     moved = frozenset(event.ref for event in events if remembered.get(event.ref) != sha_of(event))
     # A repository that shows no branch at all is rather in trouble than without any: to remember them does no harm.
     gone = tuple(sorted(set(remembered) - there)) if any(ref.startswith("refs/heads/") for ref in there) else ()
-    return Comparison(tuple(events), moved, gone, tuple(unusable))
+    unknown = frozenset(event.ref for event in events if event.ref not in remembered)
+    return Comparison(tuple(events), moved, unknown, gone, tuple(unusable))
 
 
 def sha_of(event: Event) -> str:
@@ -113,7 +116,7 @@ def sha_of(event: Event) -> str:
 
 def key_of(event: Event) -> str:
     """The dedupe key its webhook's job has."""
-    return dedupe_key(event.repo, event.ref, sha_of(event))
+    return dedupe_key(event.repo, event.ref, sha_of(event), forge=event.forge)
 
 
 def _push(forge: str, info: RepositoryInfo, head: Head, remembered: Mapping[str, str]) -> PushEvent:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,11 +23,14 @@ from raibid.forge.errors import (
     ForgeLoginError,
     ForgeMovedError,
     ForgeNotFoundError,
+    ForgeReachError,
     ForgeRefusedError,
     ForgeUnavailableError,
 )
+from raibid.forge.links import parts_of
 
-AWAY: Final = frozenset({408, 425, 429, 502, 503, 504})
+AWAY: Final = frozenset({408, 425, 502, 503, 504})
+"""Asked again at once. Not 429: whoever is told to ask less must not ask three times."""
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REFUSALS: Final[Mapping[int, type[CallError]]] = {
     401: ForgeLoginError,
@@ -39,11 +41,14 @@ _REFUSALS: Final[Mapping[int, type[CallError]]] = {
     422: ForgeInvalidError,
 }
 _LONGEST_WORD: Final = 200
-_LOGIN: Final = re.compile(r"\b(token|scope|password|account|integration|credential)", re.IGNORECASE)
-"""In a 403: our login is at fault and not what our user may do. Gitea: "token does not have at least one of required
-scope(s)", "token scope is limited to public repos", "You must change your password", "This account is prohibited from
-signing in". GitHub: "Resource not accessible by personal access token", "Resource not accessible by integration",
-"Although you appear to have the correct authorization credentials, the organization has an IP allow list enabled"."""
+_LOGIN: Final = re.compile(r"\b(required scope|change your password|prohibited from signing in)", re.IGNORECASE)
+"""In a 403 of Gitea's: our login is at fault, whatever is asked. "token does not have at least one of required
+scope(s)", "You must change your password", "This account is prohibited from signing in"."""
+_REACH: Final = re.compile(r"\b(token|integration|credential)", re.IGNORECASE)
+"""In a 403: the login is good, and does not reach this one organisation or repository. Gitea: "token scope is limited
+to public repos". GitHub: "Resource not accessible by personal access token", "Resource not accessible by integration",
+"Resource protected by organization SAML enforcement. You must grant your Personal Access token access", "Although you
+appear to have the correct authorization credentials, the organization has an IP allow list enabled"."""
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -63,11 +68,18 @@ def refusal(asked: str, status: int, headers: Mapping[str, str], content: bytes)
     if status >= 500:
         return ForgeFaultError(message)
     if status in REDIRECTS:
-        target = urlsplit(headers.get("Location", ""))
-        return ForgeMovedError(f"{message}: moved to {target.hostname or ''}{target.path}"[:500])
-    if status == 403 and _LOGIN.search(words):
-        return ForgeLoginError(message)
+        target = parts_of(headers.get("Location", ""))
+        place = f"{target.hostname or ''}{target.path}" if target else "no place"
+        return ForgeMovedError(f"{message}: moved to {place}"[:500])
+    if status == 403 and (about := _about_login(words)):
+        return about(message)
     return _REFUSALS.get(status, ForgeRefusedError)(message)
+
+
+def _about_login(words: str) -> type[CallError] | None:
+    if _LOGIN.search(words):
+        return ForgeLoginError
+    return ForgeReachError if _REACH.search(words) else None
 
 
 def _words(content: bytes) -> str:

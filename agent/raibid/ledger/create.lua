@@ -15,20 +15,38 @@ local function is_newest(j, n)
   return not n.past:find(j.sha, 1, true)
 end
 
--- Whether the branch has come back to a commit whose job was called off. Else it is that job's delivery once more.
-local function wanted_again(j, status, superseded)
-  if j.group == '' then return false end
-  if status ~= 'cancelled' and not (status == 'running' and superseded and superseded ~= '') then return false end
+-- Whether the branch has come back to a commit that has a job. Else it is that job's delivery once more. Without a group
+-- nobody knows where the branch was; then another push is one upon another commit than the job's own.
+local function is_back(j, known)
+  if j.group == '' then
+    local spec = cjson.decode(record(known, 'spec')[1])
+    return j.before ~= '' and j.before ~= spec.before and spec.found_by ~= 'reconciler' -- which may have missed pushes
+  end
   local n = newest_of(j.group)
-  if j.sha == n.sha then return false end
+  if not n.job or j.sha == n.sha then return false end
   return (j.before ~= '' and j.before == n.sha) or (j.seen > 0 and j.seen >= n.at)
+end
+
+-- What others were pushed upon, with the commit that this one was.
+local function past_with(j, n) return j.before ~= '' and j.before .. ' ' .. n.past:sub(1, PAST_KEPT) or n.past end
+
+-- The branch is back at a commit whose job was not called off: that job is the newest again, with the result it has.
+local function stand_again(j, known, status)
+  local n = newest_of(j.group)
+  redis.call('HSET', key.newest .. j.group, 'job', known, 'sha', j.sha, 'at', int(time_us()), 'past', past_with(j, n))
+  if TERMINAL[status] then
+    redis.call('EXPIRE', key.newest .. j.group, RETENTION)
+  else
+    redis.call('PERSIST', key.newest .. j.group)
+  end
+  write(known, 'superseded', '') -- it was done before it heard
+  supersede(n.job, known)
 end
 
 -- The group's newest job supersedes the one that was; a job that comes late is superseded by the newest.
 local function enter_group(j, now)
   local n = newest_of(j.group)
-  local past = n.past
-  if j.before ~= '' then past = j.before .. ' ' .. past:sub(1, PAST_KEPT) end
+  local past = past_with(j, n)
   if is_newest(j, n) then
     redis.call('HSET', key.newest .. j.group, 'job', j.id, 'sha', j.sha, 'at', now, 'past', past)
     redis.call('PERSIST', key.newest .. j.group)
@@ -43,8 +61,13 @@ end
 local function create(j)
   local known = redis.call('GET', key.dedupe .. j.dedupe)
   if known then
-    local r = record(known, 'status', 'superseded')
-    if r[1] and not wanted_again(j, r[1], r[2]) then return { known, 0, r[1] } end
+    local r = record(known, 'status', 'superseded', 'group')
+    if r[1] then
+      local back = (r[3] or '') == j.group and is_back(j, known)
+      local called_off = r[1] == 'cancelled' or r[1] == 'running' and r[2] and r[2] ~= ''
+      if back and j.group ~= '' and not called_off then stand_again(j, known, r[1]) end
+      if not (back and called_off) then return { known, 0, r[1] } end
+    end
     -- A key whose record is gone counts as absent; and the end of the one before must not let the new job's key expire.
     if r[1] then write(known, 'dedupe', '') end
   end

@@ -11,7 +11,7 @@ asks for that job again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 import redis
@@ -21,6 +21,9 @@ from raibid.ledger.errors import translated
 from raibid.ledger.records import text
 from raibid.ledger.scripts import Scripts
 from raibid.model.job import JobStatus
+
+_AT_ONCE: Final = 500
+"""Keys per script: Redis serves nobody else meanwhile."""
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -73,6 +76,11 @@ class Heads:
             with translated():
                 self._client.hset(self._keys.watched, forge, str(now))
 
+    def note_unlisted(self, forge: str) -> None:
+        """Its repositories are not listed any more: the next list is a first one again."""
+        with translated():
+            self._client.hdel(self._keys.watched, forge)
+
     def seen(self, forge: str, repository: str) -> dict[str, str]:
         """Ref → commit."""
         with translated():
@@ -112,10 +120,10 @@ class Heads:
 
     def jobs(self, dedupes: Sequence[str]) -> list[KnownJob | None]:
         """For each dedupe key the job that stands for it now; None: none that Redis still has."""
-        if not dedupes:
-            return []
+        replies: list[Any] = []
         with translated():
-            replies = self._run("head_jobs", *dedupes)
+            for start in range(0, len(dedupes), _AT_ONCE):
+                replies += self._run("head_jobs", *dedupes[start : start + _AT_ONCE])
         return [KnownJob(text(r[0]), JobStatus(text(r[1])), bool(r[2])) if r else None for r in replies]
 
     def _of(self, forge: str, repository: str) -> str:

@@ -1,10 +1,18 @@
 -- ARGV: job, token, group, supersede. The agent has read the pipeline's file: its job joins a concurrency group, of which
 -- one runs at a time. ok: it may run. wait: it is back in a lane of its group, outside of the stream, until the group is
--- free; the attempt does not count. cancelled: a newer job of the group supersedes it.
+-- free; the attempt does not count. cancelled: somebody has called it off, or a newer job of the group supersedes it.
 local job, token, group, supersedes = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local r = record(job, 'status', 'token', 'released', 'lane', 'spec', 'created', 'attempt', 'entry', 'cancel', 'score')
 if r[3] == token then return r[1] == 'cancelled' and r[1] or 'wait' end -- its reply was lost
 if r[1] ~= 'running' or r[2] ~= ARGV[2] then return 'stale' end
+
+local function called_off()
+  write(job, 'released', token)
+  conclude(job, 'cancel', 'cancelled', 'cancelled')
+  return finally('cancelled')
+end
+
+if r[9] == '1' then return called_off() end -- it must neither take the group nor call off whoever has it
 
 -- A stranger's pull request must neither hold up nor call off what the repository's own branches do.
 local spec = cjson.decode(r[5])
@@ -38,11 +46,8 @@ local holder = holder_of(name)
 local first = redis.call('ZRANGE', key.lane .. lane, 0, 0, 'WITHSCORES')
 if not holder and first[1] and tonumber(first[2]) < tonumber(r[10]) then holder = first[1] end -- its turn is before
 
-if by or r[9] == '1' and holder and holder ~= job then
-  write(job, 'released', token)
-  conclude(job, 'cancel', 'cancelled', 'cancelled')
-  return finally('cancelled')
-elseif not holder or holder == job then
+if by then return called_off() end
+if not holder or holder == job then
   take_group(name, job)
   return finally('ok')
 end

@@ -105,6 +105,7 @@ class Ledger(Levers):
                 job.id, job.dedupe, msgspec.json.encode(spec), spec.repo, spec.branch, spec.resource,
                 int(spec.priority), job.max_attempts, int(job.hold),
                 spec.group, spec.sha, spec.before, int(job.seen * 1_000_000),
+                f"{spec.forge}|{spec.repo}" if job.told else "", spec.ref,
             ]  # fmt: skip
         with translated():
             replies = self._run("enqueue", *args)

@@ -23,6 +23,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     seen: float = 0.0
     """When the forge was asked for the ref's commit (Unix seconds); 0: it told by itself. So the ledger can tell a
     listing that is behind its own news from one that knows better, and builds a commit that was superseded wrongly."""
+    told: bool = False
+    """Whether its forge told by itself that the ref is at this commit: the reconciler's memory has it at once."""
 
 
 class Enqueued(msgspec.Struct, frozen=True):

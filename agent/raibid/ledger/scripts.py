@@ -45,6 +45,8 @@ FLAGS: Final[dict[str, str]] = {
     "pods_stuck": "allow-oom",
     "told": "allow-oom",
     "archived": "allow-oom",
+    "mirrors_ask": "none",
+    "mirrors_hold": "allow-oom",
     "mirrors_take": "allow-oom",
     "mirrors_looked": "allow-oom",
     "control": "allow-oom",

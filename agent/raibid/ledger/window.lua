@@ -1,5 +1,8 @@
 -- The admission window: the stream holds exactly the jobs that an agent may take now (spec/queue.md 2.0).
--- Counts are read from the stream, never kept, so nothing can leak; the work is bounded by lanes, never by jobs.
+-- Counts are read from the stream, never kept, so nothing can leak. Who has a concurrency group is kept, in a key per
+-- group, and believed only as long as that job's record agrees. The work is bounded by lanes, never by jobs: of a lane
+-- the head alone is looked at, so jobs that wait for their group cost as much as one (only `join` with `cancel` walks
+-- those of its own group).
 
 local limits = dict(redis.call('HGETALL', key.limits))
 

@@ -39,6 +39,7 @@ _FOR_AGENTS: Final = (
     Env.MEMORY_LIMIT,
     Env.FORK_PASS_ENV,
     Env.FORK_READ,
+    Env.FORK_REGISTRIES,
     Env.FORKS_WITHOUT_LANDLOCK,
 )
 """What this process's environment says to the agents; the rest of RAIBID_* may be another pool's."""

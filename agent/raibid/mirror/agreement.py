@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from raibid.mirror.config import Manner, MirrorsFile, manner, refused
+from raibid.mirror.desired import place_at
 from raibid.model.yaml_source import Path
 
 
@@ -51,6 +52,9 @@ def _single(file: MirrorsFile) -> Iterator[Clash]:
         if why := refused(guard, entry.url):
             key = "source" if entry.source else "github"
             yield Clash((*path, key), "host-not-listed", why, "https, at a host of `hosts:`")
+        if file.defaults.token and entry.token is None and not place_at("https://github.com", entry.url):
+            message = "the token of `defaults` is for GitHub, and is not shown to another host"
+            yield Clash(path, "whose-token", message, "write `token:` with the name of its own, or `token: none`")
         if entry.target.lower() in targets:
             yield Clash((*path, "target"), "duplicate-target", "another entry has this target", "choose another name")
         targets.add(entry.target.lower())

@@ -81,6 +81,8 @@ def _pattern(value: str) -> str:
 
 
 def _token(value: str) -> str:
+    if value == "none":
+        return ""
     if not re.fullmatch(_TOKEN, value, re.ASCII):
         raise refusal("bad-token-name", "this is not a token's name", "the name of a file, never the token itself")
     if re.match(r"gh[oprsu]_|github_pat_|glpat-", value):
@@ -180,7 +182,9 @@ class Manner(_Model):
     lfs: Flag | None = Field(default=None, description="Whether LFS objects come along; only when it is made (false).")
     wiki: Flag | None = Field(default=None, description="Whether the wiki does; only when it is made (false).")
     token: TokenName | None = Field(
-        default=None, description="Name of a file in `RAIBID_MIRROR_TOKENS_DIR`, for sources that ask who is there."
+        default=None,
+        description="Name of a file in `RAIBID_MIRROR_TOKENS_DIR`, for sources that ask who is there; `none`: nobody. "
+        "That of `defaults` is for GitHub alone.",
     )
     force_push: ForcePush | None = Field(
         default=None,

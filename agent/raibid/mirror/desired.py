@@ -92,9 +92,22 @@ def source_key(url: str) -> str:
     return f"{host}{f':{port}' if port else ''}/{path.lower() if host == 'github.com' else path}"
 
 
+def place_at(site: str, url: str) -> str:
+    """`owner/name` of a source at GitHub's `site`, in lower case since GitHub minds none; empty: it is elsewhere."""
+    home, key = f"{source_key(site).rstrip('/')}/".lower(), source_key(url).lower()
+    return key.removeprefix(home) if key.startswith(home) else ""
+
+
+def token_for(source: str, entry: Manner, defaults: Manner, site: str) -> str:
+    """The name of the token that a source is shown: the entry's; else the defaults', which no other host gets."""
+    if entry.token is not None:
+        return entry.token
+    return (defaults.token or "") if place_at(site, source) else ""
+
+
 def desire(file: MirrorsFile, listings: Mapping[str, Listing], site: str = "https://github.com") -> Desired:
     """What the file asks for. `listings`: by the organisation's name as the file spells it; `site`: GitHub's own."""
-    found: list[Wanted] = [_single(entry, file.defaults) for entry in file.single]
+    found: list[Wanted] = [_single(entry, file.defaults, site) for entry in file.single]
     organisations: list[Organisation] = []
     notes: list[str] = []
     for entry in file.org:
@@ -114,13 +127,14 @@ def desire(file: MirrorsFile, listings: Mapping[str, Listing], site: str = "http
     )
 
 
-def _single(entry: SingleEntry, defaults: Manner) -> Wanted:
+def _single(entry: SingleEntry, defaults: Manner, site: str) -> Wanted:
     private = manner(entry, defaults, "private", True)
-    return _wanted(entry, defaults, entry.target, entry.url, entry.description, private=private)
+    token = token_for(entry.url, entry, defaults, site)
+    return _wanted(entry, defaults, entry.target, entry.url, entry.description, private=private, token=token)
 
 
 def _wanted(
-    entry: Manner, defaults: Manner, target: str, source: str, description: str | None, *, private: bool
+    entry: Manner, defaults: Manner, target: str, source: str, description: str | None, *, private: bool, token: str
 ) -> Wanted:
     return Wanted(
         target=target,
@@ -131,7 +145,7 @@ def _wanted(
         looks=manner(entry, defaults, "looks", Wanted.looks),
         lfs=manner(entry, defaults, "lfs", False),
         wiki=manner(entry, defaults, "wiki", False),
-        token=manner(entry, defaults, "token", ""),
+        token=token,
         force_push=manner(entry, defaults, "force_push", Wanted.force_push),
         hook=manner(entry, defaults, "hook", False),
     )
@@ -151,7 +165,7 @@ def _organisation(
         if why := _left_out(entry, info):
             left_out[key] = why
             continue
-        one = _of_organisation(entry, file.defaults, info)
+        one = _of_organisation(entry, file.defaults, info, site)
         if why := refused(guard, info.clone_url) or _unfit(one.target):
             notes.append(f"{info.full_name}: not mirrored: {why}")
         else:
@@ -182,7 +196,7 @@ def _left_out(entry: OrgEntry, info: RepositoryInfo) -> str:
     return next((why for why, holds in unfit.items() if holds), "")
 
 
-def _of_organisation(entry: OrgEntry, defaults: Manner, info: RepositoryInfo) -> Wanted:
+def _of_organisation(entry: OrgEntry, defaults: Manner, info: RepositoryInfo, site: str) -> Wanted:
     name = info.full_name.partition("/")[2]
     renamed = {old.lower(): new for old, new in entry.names.items()}.get(name.lower())
     private = manner(entry, defaults, "private", True)
@@ -193,6 +207,7 @@ def _of_organisation(entry: OrgEntry, defaults: Manner, info: RepositoryInfo) ->
         info.clone_url,
         info.description.strip(),
         private=info.private if private == "as-source" else private,
+        token=token_for(info.clone_url, entry, defaults, site),
     )
 
 

@@ -26,6 +26,14 @@ class GitError(MirrorError):
     """git did not do it; its last line, without credentials."""
 
 
+class StoppedError(MirrorError):
+    """We are ending: what was under way is for whoever takes it up."""
+
+
+class TooLargeError(MirrorError):
+    """It needs more room than there is for it."""
+
+
 class NotOursError(MirrorError):
     """Something was to be deleted that is no mirror of ours, or is still asked for."""
 

@@ -2,20 +2,20 @@
 
 "The source is the truth" is no answer to a forced push: the commits that it throws away are then nowhere.
 
-Owns: the policies, which branches a sync rewrites or removes, what follows.
-Leaves to others: keeping a bundle (`bundle.py`), the sync itself (`sync.py`).
+Owns: the policies, which refs a sync rewrites or removes, what follows.
+Leaves to others: what descends from what (`ancestry.py`), keeping a bundle (`bundle.py`), the sync (`upkeep.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 Heads = Mapping[str, str]
-"""Branch → commit."""
-Descends = Callable[[str, str], bool]
-"""Whether the second commit has the first one in its history."""
+"""Branch or tag by its full name, such as `refs/heads/main` → commit or tag object."""
+Kept = Callable[[Collection[str]], Collection[str]]
+"""Those of these commits that some ref of the source has in its history."""
 
 
 class ForcePushPolicy(StrEnum):
@@ -37,15 +37,15 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Loss:
-    """A branch of the mirror whose commit the sync would take out of every branch's history."""
+    """A ref of the mirror whose commit the sync would take out of every ref's history."""
 
-    branch: str
+    ref: str
     old: str
     new: str
-    """Empty: the branch is gone at the source."""
+    """Empty: the ref is gone at the source."""
 
     def __str__(self) -> str:
-        return f"{self.branch} {self.old[:12]} → {self.new[:12] or 'gone'}"
+        return f"{shown(self.ref)} {self.old[:12]} → {self.new[:12] or 'gone'}"
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,30 @@ class Decision:
         return f"a forced push at the source: {'; '.join(map(str, self.losses))}" if self.losses else ""
 
 
-def decide(policy: ForcePushPolicy, source: Heads, mirror: Heads, descends: Descends) -> Decision:
-    """What comes next for a mirror with these heads. `descends` is asked for rewritten branches only."""
+def decide(policy: ForcePushPolicy, source: Heads, mirror: Heads, kept: Kept) -> Decision:
+    """What comes next for a mirror with these refs. `kept` is asked only when a ref was changed or removed."""
     if dict(source) == dict(mirror):
         return Decision(Step.NOTHING)
-    lost = tuple(losses(source, mirror, descends))
-    if lost and policy is ForcePushPolicy.BLOCK:
-        return Decision(Step.REFUSE, lost)
-    keep = lost or policy is ForcePushPolicy.ALWAYS
-    return Decision(Step.BUNDLE if keep else Step.SYNC, lost)
+    if policy is ForcePushPolicy.ALWAYS:
+        return Decision(Step.BUNDLE)
+    lost = tuple(losses(source, mirror, kept))
+    if not lost:
+        return Decision(Step.SYNC)
+    return Decision(Step.REFUSE if policy is ForcePushPolicy.BLOCK else Step.BUNDLE, lost)
 
 
-def losses(source: Heads, mirror: Heads, descends: Descends) -> list[Loss]:
-    """The mirror's branches whose commits no branch of the source has any more.
+def losses(source: Heads, mirror: Heads, kept: Kept) -> list[Loss]:
+    """The mirror's refs whose commits no ref of the source has any more.
 
-    A branch that is gone because it was merged loses nothing: its commit is in another branch's history.
+    A branch that is gone because it was merged loses nothing, nor does a tag that moved along a branch: their commits
+    are in another ref's history.
     """
-    return [
-        Loss(branch, old, source.get(branch, ""))
-        for branch, old in sorted(mirror.items())
-        if source.get(branch) != old and not _kept(old, source, branch, descends)
-    ]
+    there = set(source.values())
+    changed = {ref: old for ref, old in sorted(mirror.items()) if source.get(ref) != old and old not in there}
+    have = kept(list(dict.fromkeys(changed.values()))) if changed else ()
+    return [Loss(ref, old, source.get(ref, "")) for ref, old in changed.items() if old not in have]
 
 
-def _kept(old: str, source: Heads, branch: str, descends: Descends) -> bool:
-    new = source.get(branch)
-    others = [head for name, head in sorted(source.items()) if name != branch]
-    if old in others:
-        return True
-    # Its own branch first: nearly always the push was none by force.
-    return any(descends(old, head) for head in ([new] if new else []) + list(dict.fromkeys(others)))
+def shown(ref: str) -> str:
+    """A ref as people say it."""
+    return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ref.removeprefix("refs/")

@@ -1,7 +1,9 @@
 """The git command line at sources and mirrors: bare, without prompts, hooks or anybody's settings.
 
-Owns: git's environment, credentials by helper and never in a URL or an argument, errors in one scrubbed line.
-Leaves to others: which URL may be asked (`guard.py` gives the settings), what is asked (`bundle.py`, `verify.py`).
+Owns: git's environment, credentials by helper and never in a URL or an argument, errors in one scrubbed line, when a
+command is ended: too long, too large, or because we are ending.
+Leaves to others: which URL may be asked (`guard.py` gives the settings), what is asked (`ancestry.py`, `bundle.py`,
+`sides.py`).
 """
 
 from __future__ import annotations
@@ -9,14 +11,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from raibid.forge.credentials import files_of
-from raibid.mirror.errors import GitError, SourceGoneError
+from raibid.mirror.errors import GitError, MirrorError, SourceGoneError, StoppedError
+from raibid.mirror.rooms import Room
 
 _PASSED: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK")
 _SCRUB: Final = re.compile(r"(?<=://)[^/\s@]+@")
@@ -30,7 +37,13 @@ _QUIET: Final = {
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
     "gc.auto": "0",
+    # git shares a memory limit with who called it; by itself it takes a thread per core, each with its own window.
+    "pack.threads": "1",
+    "pack.windowMemory": "32m",
+    "core.bigFileThreshold": "16m",
 }
+_GLANCE: Final = 0.1
+"""Seconds between two looks whether a command should go on."""
 
 
 @dataclass(frozen=True)
@@ -43,39 +56,66 @@ class Git:
     token: Path | None = None
     """A file that holds a token and nothing else: for whoever is asked, so only with a guard's settings."""
 
-    def run(self, *arguments: str, at: Path | None = None, seconds: float = _SECONDS) -> str:
-        """What git prints.
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends whatever runs."""
+
+    def run(
+        self, *arguments: str, at: Path | None = None, lines: str = "", room: Room | None = None,
+        seconds: float = _SECONDS,
+    ) -> str:  # fmt: skip
+        """What git prints. `lines`: what it reads. `room`: ended when there is too much in it.
 
         Raises:
             GitError: it failed, is missing, or took longer than `seconds`. SourceGoneError: no such repository.
+            TooLargeError: as `room` says. StoppedError: as `stop` says.
         """
         command = ["git", *(f"--git-dir={at}",) * bool(at), *arguments]
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
-                capture_output=True,
+                stdin=subprocess.PIPE if lines else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                check=False,
-                stdin=subprocess.DEVNULL,
-                timeout=seconds,
                 env=self._environment(),
+                process_group=0,  # it has children, who do the work
             )
         except FileNotFoundError as error:
             raise GitError("git is not on PATH") from error
-        except subprocess.TimeoutExpired as error:
-            raise GitError(f"git {arguments[0]} took longer than {seconds:g} s") from error
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        deadline = time.monotonic() + seconds
+        out, err = self._wait(process, lines, lambda: self._may_go_on(arguments[0], room, deadline, seconds))
+        if process.returncode:
+            said = err.strip().splitlines() or [f"exit code {process.returncode}"]
             kind = SourceGoneError if _GONE.search(said[-1]) else GitError
             raise kind(f"git {arguments[0]} failed: {_SCRUB.sub('***@', said[-1])[:300]}")
-        return done.stdout
+        if room:
+            room.check()  # it may have been quicker than we looked
+        return out
 
-    def heads(self, url: str) -> dict[str, str]:
-        """Branch → commit at a remote; nothing is fetched. Raises GitError."""
-        lines = self.run("ls-remote", "--heads", "--", url).splitlines()
-        found = (line.split("\t", 1) for line in lines if "\t" in line)
-        return {ref.removeprefix("refs/heads/"): sha for sha, ref in found}
+    @staticmethod
+    def _wait(process: subprocess.Popen[str], lines: str, may_go_on: Callable[[], None]) -> tuple[str, str]:
+        told: str | None = lines or None
+        while True:
+            try:
+                return process.communicate(told, timeout=_GLANCE)
+            except subprocess.TimeoutExpired:
+                told = None
+            try:
+                may_go_on()
+            except MirrorError:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # it works in a directory that is thrown away
+                process.communicate()
+                raise
+
+    def _may_go_on(self, command: str, room: Room | None, deadline: float, seconds: float) -> None:
+        if self.stop.is_set():
+            raise StoppedError(f"git {command} was ended")
+        if time.monotonic() > deadline:
+            raise GitError(f"git {command} took longer than {seconds:g} s")
+        if room:
+            room.check()
 
     def _environment(self) -> dict[str, str]:
         settings = {**_QUIET, **self.settings}
@@ -85,7 +125,8 @@ class Git:
             store = shlex.join(["git", "credential-store", f"--file={file}", "get"])
             pairs.append(("credential.helper", f'!f() {{ test "$1" = get && {store}; }}; f'))
         if self.token:
-            read = f'printf "username=x-access-token\\npassword=%s\\n" "$(cat {shlex.quote(str(self.token))})"'
+            value = f'"$(tr -d "[:space:]" < {shlex.quote(str(self.token))})"'  # as `Tokens` reads it
+            read = f'printf "username=x-access-token\\npassword=%s\\n" {value}'
             pairs.append(("credential.helper", f'!f() {{ test "$1" = get && {read}; }}; f'))
         # As variables and not as `-c`: what is set is no one else's to read in the process list.
         numbered = {

@@ -37,7 +37,7 @@ class AllowedHost:
     """A host that may be asked."""
 
     name: str
-    """DNS name or address, as URLs spell it."""
+    """DNS name or IPv4 address, as URLs spell it."""
     port: int | None = None
     """None: the scheme's own."""
     schemes: frozenset[str] = frozenset({"https"})
@@ -50,23 +50,23 @@ GITHUB: Final = AllowedHost(name="github.com")
 
 @dataclass(frozen=True)
 class Source:
-    """A source whose URL is in order, at one of its checked addresses."""
+    """A source whose URL is in order, at its checked addresses."""
 
     url: str
     host: str
     port: int
-    address: str
+    addresses: tuple[str, ...]
 
     @property
     def git_settings(self) -> dict[str, str]:
-        """Settings with which git asks this address and no other."""
-        address = f"[{self.address}]" if ":" in self.address else self.address
+        """Settings with which git asks these addresses, one after the other, and no other."""
+        listed = ",".join(f"[{address}]" if ":" in address else address for address in self.addresses)
         return {
             "protocol.allow": "never",
             **{f"protocol.{scheme}.allow": "always" for scheme in (urlsplit(self.url).scheme,)},
             "http.followRedirects": "false",
             # The name was asked once: another answer now (DNS rebinding) changes nothing.
-            "http.curloptResolve": f"{self.host}:{self.port}:{address}",
+            "http.curloptResolve": f"{self.host}:{self.port}:{listed}",
             "submodule.recurse": "false",
         }
 
@@ -115,7 +115,7 @@ class Guard:
         for address in found:
             if not allowed.private and (reason := not_public(address)):
                 raise RefusedSourceError(f"{host} has the address {address}, which is {reason}")
-        return Source(url, host, port, found[0])
+        return Source(url, host, port, tuple(found))
 
 
 def addresses(host: str, port: int) -> list[str]:
@@ -185,7 +185,8 @@ def _parts(url: str) -> SplitResult:
 
 
 def _plain_address(host: str) -> bool:
+    """Of IPv4: no clone URL has another (`raibid.forge.names`)."""
     try:
-        return str(ipaddress.ip_address(host)) == host
+        return str(ipaddress.IPv4Address(host)) == host
     except ValueError:
         return False

@@ -43,6 +43,7 @@ RULES: Final[dict[str, str]] = {
     "bad-pattern": "a pattern is a regular expression that cannot be slow",
     "bad-port": "a port is a number from 1 to 65535",
     "bad-token-name": "a token is named, never written out",
+    "whose-token": "the token of `defaults` is for GitHub: entries at other hosts name their own, or `none`",
     "duplicate-target": "each target has one entry",
     "duplicate-org": "each organisation has one entry",
     "unguarded": "a `force_push` policy is kept by raibid; Gitea by itself keeps to none",

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from raibid.forge.errors import ForgeLoginError, ForgeNotFoundError, ForgeRefusedError
+from raibid.forge.errors import ForgeReachError, ForgeRefusedError
 from raibid.forge.hooks import Ensured, WantedHook
-from raibid.mirror.desired import Wanted, source_key
+from raibid.mirror.desired import Wanted, place_at
 
 EVENTS: Final = frozenset({"push", "create", "delete"})
+"""Those that change what a mirror has."""
 PATH: Final = "/webhook/github-sync"
+"""Where the API takes them."""
 
 
 class Hooks(Protocol):
@@ -49,14 +51,11 @@ def ensure_source_hooks(
     for mirror in mirrors:
         if not mirror.hook:
             continue
-        key = source_key(mirror.source)
-        place = key.removeprefix(source_key(site))
-        if place == key:
-            yield SourceHook(mirror.target, key, trouble="not at GitHub: its pushes are found by looking")
+        place = place_at(site, mirror.source)
+        if not place:
+            yield SourceHook(mirror.target, mirror.source, trouble="not at GitHub: its pushes are found by looking")
             continue
         try:
             yield SourceHook(mirror.target, place, hooks.ensure_hook(place, wanted, renew=renew))
-        except ForgeLoginError:
-            raise
-        except (ForgeNotFoundError, ForgeRefusedError) as error:
+        except (ForgeReachError, ForgeRefusedError) as error:
             yield SourceHook(mirror.target, place, trouble=str(error))

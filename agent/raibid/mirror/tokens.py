@@ -46,6 +46,6 @@ class Tokens:
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise MirrorTokenError(f"token {file.name}: {file}: {why}") from None
-        if not value or not value.isprintable():
-            raise MirrorTokenError(f"token {file.name}: {file}: one line is expected")
+        if not value or not value.isprintable() or " " in value:
+            raise MirrorTokenError(f"token {file.name}: {file}: one line without blanks is expected")
         return value

@@ -1,42 +1,34 @@
-"""One mirror, looked at and brought up to its source: verified by comparing heads, never by being told so.
+"""One mirror, looked at and brought up to its source: verified by comparing refs, never by being told so.
 
-Gitea answers to "sync" before it fetches, and says nothing when fetching fails. So the source's heads are asked for
-first, then Gitea's, and a mirror is verified when they are the same.
+Gitea answers to "sync" before it fetches, and says nothing when fetching fails. So the source's branches and tags are
+asked for first, then Gitea's, and a mirror is verified when they are the same.
 
-Owns: the order of things, what each failure means for the record.
-Leaves to others: who may be asked (`guard.py`), what a sync would lose (`force_push.py`), bundles (`bundle.py`), when
-a mirror is looked at and where its record is kept (`raibid.api.mirror_keeper`).
+Owns: the order of things, from a difference to equal sides.
+Leaves to others: comparing and what each failure means (`sides.py`), what a sync would lose (`ancestry.py`,
+`force_push.py`), bundles (`bundle.py`), when a mirror is looked at and where its record is kept
+(`raibid.api.mirror_keeper`).
 """
 
 from __future__ import annotations
 
-import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from raibid.forge.errors import CallError
-from raibid.forge.gitea import GiteaClient
 from raibid.forge.gitea.mirrors import GiteaMirrors
-from raibid.mirror.bundle import Scratch
-from raibid.mirror.errors import MirrorError, RefusedSourceError, SourceGoneError
+from raibid.mirror import ancestry, bundle
+from raibid.mirror.errors import StoppedError
 from raibid.mirror.force_push import Heads, Step, decide
-from raibid.mirror.git import Git
-from raibid.mirror.guard import Guard
 from raibid.mirror.kept import Kept
-from raibid.mirror.tokens import Tokens
+from raibid.mirror.rooms import Rooms
+from raibid.mirror.sides import TROUBLE, Side, Sides, begun, difference, differing, troubled, verified
 from raibid.model.mirror import MirrorRecord, MirrorState
-from raibid.store import Store, StoreError
+from raibid.store import Store
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 2.0
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -45,121 +37,96 @@ class Look:
 
     record: MirrorRecord
     moved: bool = False
-    """Whether it has other heads than before: somebody may want to build them."""
+    """Whether it has other refs than before: somebody may want to build them."""
+    source: Heads | None = None
+    """The source's refs; None: it did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upkeep:
     """How mirrors are looked at. `gitea` is not for several threads at once."""
 
+    sides: Sides
     gitea: GiteaMirrors
-    gitea_url: str
-    """Where git reaches it."""
-    gitea_git: Git
-    guard: Guard
-    tokens: Tokens
     store: Store
+    rooms: Rooms
     patience: float = 30.0
     """Seconds for Gitea to bring what it was told to fetch."""
-    closing: threading.Event = field(default_factory=threading.Event)
-    clock: Callable[[], float] = time.time
 
-    def look(self, mirror: Kept, before: MirrorRecord | None, *, only_compare: bool = False) -> Look:
-        """Compare a mirror with its source, and bring it up to it unless `only_compare`.
+    def look(self, mirror: Kept, before: MirrorRecord | None, *, since: float | None = None) -> Look:
+        """Compare a mirror with its source, and bring it up to it. `since`: when somebody asked for that.
 
-        Never raises for what can happen to a mirror: it is in the record.
+        Never raises for what can happen to a mirror: it is in the record. Raises StoppedError: nothing came of it.
         """
-        last = before or MirrorRecord(source=mirror.source)
-        last = msgspec.structs.replace(last, source=mirror.source, checked=self.clock())
+        last, wanted = begun(mirror, before, self.sides.clock()), None
         try:
-            source = self.guard.check(mirror.source)
-            origin = _Origin(mirror.source, Git(source.git_settings, token=self.tokens.file(mirror.token)))
-            wanted, had = origin.heads(), self._heads(mirror.name)
+            source, ours = self.sides.source(mirror), self.sides.ours(mirror)
+            wanted = source.refs()
+            had = ours.refs()
             if wanted == had:
-                return Look(_verified(last, last.checked, len(had)))
-            if only_compare:
-                return Look(_not(last, MirrorState.BEHIND, _difference(wanted, had)))
-            return self._bring(mirror, last, origin, wanted, had)
-        except RefusedSourceError as error:
-            return Look(_not(last, MirrorState.REFUSED, str(error)))
-        except SourceGoneError as error:
-            return Look(_not(last, MirrorState.GONE, str(error)))
-        except (MirrorError, CallError, StoreError) as error:
-            return Look(_not(last, MirrorState.UNREACHABLE, str(error)))
+                return Look(verified(last, last.checked, had), source=wanted)
+            if not mirror.synced:
+                reason = f"no entry of the file asks for it, so it is not synced: {difference(wanted, had)}"
+                return Look(differing(last, MirrorState.BEHIND, reason), source=wanted)
+            return self._bring(_Both(mirror, source, ours, wanted, had), last, since)
+        except StoppedError:
+            raise
+        except TROUBLE as error:
+            return Look(troubled(last, error), source=wanted)
 
-    def _bring(self, mirror: Kept, last: MirrorRecord, origin: _Origin, wanted: Heads, had: Heads) -> Look:
-        with tempfile.TemporaryDirectory(prefix="raibid-mirror-") as room:
-            both = _Both(self, mirror.name, origin, Path(room))
-            decision = decide(mirror.policy, wanted, had, lambda old, new: both.scratch.descends(old, new))
-            if decision.step is Step.REFUSE:
-                return Look(_not(last, MirrorState.BLOCKED, decision.reason))
-            if decision.step is Step.BUNDLE and had:
-                last = msgspec.structs.replace(last, bundle=both.scratch.keep(mirror.name, self.store).key)
-        self.gitea.sync(mirror.name)
-        now, equal = self._await(mirror.name, origin, wanted, had)
+    def _bring(self, both: _Both, last: MirrorRecord, since: float | None) -> Look:
+        name, wanted, had = both.mirror.name, both.wanted, both.had
+        decision = decide(
+            both.mirror.policy,
+            wanted,
+            had,
+            lambda commits: ancestry.kept(commits, both.ours, both.source, had, wanted, self.rooms),
+        )
+        if decision.step is Step.REFUSE:
+            return Look(differing(last, MirrorState.BLOCKED, decision.reason), source=wanted)
+        if decision.step is Step.BUNDLE and had:
+            with self.rooms.large() as room:
+                kept = bundle.keep(both.ours, room, name, self.store)
+            last = msgspec.structs.replace(last, bundle=kept.key)
+        try:
+            return self._sync(both, last, since)
+        except StoppedError:
+            raise
+        except TROUBLE as error:  # the bundle is there all the same
+            return Look(troubled(last, error), source=wanted)
+
+    def _sync(self, both: _Both, last: MirrorRecord, since: float | None) -> Look:
+        self.gitea.sync(both.mirror.name)
+        now, equal = self._await(both)
         if equal:
-            record = _verified(last, self.clock(), len(now))
-            return Look(msgspec.structs.replace(record, seconds=record.checked - last.checked), moved=True)
-        late = f"Gitea did not bring it within {self.patience:g} s: {_difference(origin.heads(), now)}"
-        return Look(_not(last, MirrorState.BEHIND, late), moved=now != had)
+            record = verified(last, self.sides.clock(), now)
+            begun_at = min(since or last.checked, last.behind or last.checked)
+            return Look(msgspec.structs.replace(record, seconds=record.checked - begun_at), moved=True, source=now)
+        late = f"Gitea did not bring it within {self.patience:g} s: {difference(both.source.refs(), now)}"
+        return Look(differing(last, MirrorState.BEHIND, late), moved=now != both.had, source=both.wanted)
 
-    def _await(self, name: str, origin: _Origin, wanted: Heads, had: Heads) -> tuple[Heads, bool]:
-        """Gitea's heads, and whether they are the source's by now."""
+    def _await(self, both: _Both) -> tuple[Heads, bool]:
+        """Gitea's refs, and whether they are the source's by now. Raises GitError, StoppedError."""
         deadline, pause = time.monotonic() + self.patience, _FIRST_PAUSE
         while True:
-            now = self._heads(name)
-            if now == wanted or (now != had and now == origin.heads()):  # which may have gone on meanwhile
+            now = both.ours.refs()
+            if now == both.wanted or (
+                now != both.had and now == both.source.refs()
+            ):  # which may have gone on meanwhile
                 return now, True
-            if time.monotonic() > deadline or self.closing.wait(pause):
+            if time.monotonic() > deadline:
                 return now, False
+            if self.sides.closing.wait(pause):
+                raise StoppedError("Gitea was waited for")
             pause = min(_LONGEST_PAUSE, pause * 1.5)
-
-    def _heads(self, name: str) -> Heads:
-        return {head.branch: head.sha for head in GiteaClient(self.gitea.session).heads(name)}
 
 
 @dataclass(frozen=True)
-class _Origin:
-    """The source, as it may be asked."""
-
-    url: str
-    git: Git
-
-    def heads(self) -> Heads:
-        return self.git.heads(self.url)
-
-
-@dataclass
 class _Both:
-    """Both sides' commits in one place, brought when somebody asks for them: most syncs need none."""
+    """A mirror, its two sides, and the refs of each before it is brought up to its source."""
 
-    upkeep: Upkeep
-    name: str
-    origin: _Origin
-    room: Path
-
-    @cached_property
-    def scratch(self) -> Scratch:
-        scratch = Scratch(self.room, self.upkeep.gitea_git, self.origin.git)
-        scratch.fetch_mirror(f"{self.upkeep.gitea_url.rstrip('/')}/{self.name}.git")
-        scratch.fetch_source(self.origin.url)
-        return scratch
-
-
-def _verified(last: MirrorRecord, now: float, branches: int) -> MirrorRecord:
-    return msgspec.structs.replace(
-        last, state=MirrorState.VERIFIED, checked=now, verified=now, behind=0.0, errors=0, reason="", branches=branches
-    )
-
-
-def _not(last: MirrorRecord, state: MirrorState, reason: str) -> MirrorRecord:
-    return msgspec.structs.replace(
-        last, state=state, behind=last.behind or last.checked, errors=last.errors + 1, reason=reason
-    )
-
-
-def _difference(source: Heads, mirror: Heads) -> str:
-    """Which branches are not the same, for people."""
-    names = sorted({name for name in (*source, *mirror) if source.get(name) != mirror.get(name)})
-    shown = ", ".join(names[:_SHOWN])
-    return f"{len(names)} of {len(source)} branches differ: {shown}{', …' if len(names) > _SHOWN else ''}"
+    mirror: Kept
+    source: Side
+    ours: Side
+    wanted: Heads
+    had: Heads

@@ -111,9 +111,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resource: str = ""  #: counted resource the job needs, such as `gpu`
     params: dict[str, str] = {}  #: given to the steps as environment variables
     link: str = ""  #: the commit or pull request on the forge
-    fork: str = (
-        ""  #: the repository a pull request comes from, if not `repo` itself: code of people who may not push there
-    )
+    fork: str = ""  #: where a pull request comes from, if no branch of `repo`: code of people who may not push there
     base: str = ""  #: of a pull request: the branch it wants to go into
     sender: str = ""  #: of a pull request: who brought this commit, its author or another; empty: not known
     group: str = ""  #: a newer job of the same group supersedes this one; empty: none does
@@ -198,9 +196,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunds: int = 0
     owner: str = ""  #: the agent that has it, or had it last
     cancel_requested: bool = False
-    superseded_by: str = (
-        ""  #: the newer job of its group that calls it off; one that ended before it heard keeps its end
-    )
+    superseded_by: str = ""
+    """The newer job of its group that calls it off; one that ended before it heard keeps its end."""
     approved_by: str = ""
     reason: str = ""  #: why it ended, or why it went back
     retry_of: str = ""

@@ -12,12 +12,14 @@ import msgspec
 
 
 class MirrorState(StrEnum):
-    """How a mirror stands to its source. Only `verified` says that both had the same branches at the same commits."""
+    """How a mirror stands to its source. Only `verified` says that both had the same branches and
+    tags at the same commits."""
 
     NEW = "new"  #: not looked at yet
     VERIFIED = "verified"
-    BEHIND = "behind"  #: the source has other heads, and Gitea has not brought them yet
+    BEHIND = "behind"  #: the source has other branches or tags, and Gitea has not brought them yet
     BLOCKED = "blocked"  #: the source was pushed by force, and this mirror's policy leaves that to a person
+    TOO_LARGE = "too-large"  #: what a sync loses cannot be told, or kept, in the room that there is for it
     GONE = "gone"  #: the source answers, and there is no such repository, or not for our token
     UNREACHABLE = "unreachable"  #: the source, or Gitea, does not answer
     REFUSED = "refused"  #: the source is at no host or address that may be asked

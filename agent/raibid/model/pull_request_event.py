@@ -29,12 +29,11 @@ class PullRequestEvent(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     sha: str  #: the head commit
     base: str  #: the branch it wants to go into
-    head_repo: str  #: owner/name the head comes from; empty: that repository is gone
-    delivery: str = ""  #: the delivery's id; an unsigned header, so a hint only
+    head_repo: str  #: owner/name whose branch the head is; empty: it, or the branch, is gone, or it never was on one
     title: str = ""
     message: str = ""  #: the head commit's whole message; empty: not known, the webhook does not tell
     author: str = ""  #: who opened it
-    sender: str = ""  #: who brought this commit; empty: not known
+    sender: str = ""  #: who brought this commit; empty: not known, also when it was only opened again
     default_branch: str = ""
     changed: tuple[str, ...] | None = None  #: files it changes against its base; None: not known
     link: str = ""
@@ -48,8 +47,8 @@ class PullRequestEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fork(self) -> str:
-        """The fork it comes from, empty if from the base repository itself: who may push there is known."""
-        return "" if self.head_repo == self.repo else self.head_repo or "a repository that is gone"
+        """The fork it comes from, empty if from a branch of the base repository: who may push there is known."""
+        return "" if self.head_repo == self.repo else self.head_repo or "no branch that is there"
 
 
 class PullRequestClosed(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +70,7 @@ class PullRequestReviewed(msgspec.Struct, frozen=True, kw_only=True):
     Gitea 1.26 tells the head that the pull request has now, also of a review of an older commit.
     """
 
+    forge: str  #: gitea or github
     repo: str  #: owner/name it wants to go into
     number: int
     sha: str  #: the head now

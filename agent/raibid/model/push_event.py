@@ -20,7 +20,6 @@ class PushEvent(msgspec.Struct, frozen=True, kw_only=True):
     ref: str  #: full ref
     before: str
     after: str  #: ZERO_SHA (or 64 zeros): the ref was deleted
-    delivery: str = ""  #: the delivery's id; an unsigned header, so a hint only
     message: str = ""  #: the head commit's whole message
     author: str = ""
     default_branch: str = ""

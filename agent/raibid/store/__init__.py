@@ -7,5 +7,6 @@ Leaves to others: what keys mean (`raibid.api.archive`, `raibid.worker`), how lo
 from raibid.store.base import InvalidKeyError, NotInStoreError, Store, StoreError
 from raibid.store.filesystem import FileStore
 from raibid.store.locate import open_store
+from raibid.store.nowhere import NowhereStore
 
-__all__ = ["FileStore", "InvalidKeyError", "NotInStoreError", "Store", "StoreError", "open_store"]
+__all__ = ["FileStore", "InvalidKeyError", "NotInStoreError", "NowhereStore", "Store", "StoreError", "open_store"]

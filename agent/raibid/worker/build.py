@@ -7,6 +7,7 @@ Leaves to others: the lease and the ledger's words (`agent.py`), each thing itse
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,8 @@ _LOG_PATIENCE: Final = 20.0
 """Seconds after the build for the rest of its log; the lease is still renewed meanwhile."""
 _HASTY_LOG_PATIENCE: Final = 3.0
 _FIRST_DELAY: Final = 5.0
+_LAST_SECONDS: Final = 60.0
+"""For artifacts of a build that has used up its agent's time: its pod lives 300 s longer (docs/agent.md)."""
 
 
 class Ending(StrEnum):
@@ -132,8 +135,10 @@ def _attempt(
         return result
     from raibid.worker.artifacts import keep
 
-    kept = keep(room.checkout, pipeline.artifacts, _store(config.store, output), f"artifacts/{job.id}/{job.attempt}")
     output.begin("artifacts")
+    store, prefix = _store(config.store, output), f"artifacts/{job.id}/{job.attempt}"
+    deadline = max(config.deadline, time.monotonic() + _LAST_SECONDS)
+    kept = keep(room.checkout, pipeline.artifacts, store, prefix, stop, deadline)
     output.say(*(f"{a.path} {a.size} bytes sha256:{a.sha256}" for a in kept.artifacts), *kept.notes)
     report = msgspec.structs.replace(result.report, artifacts=kept.artifacts)
     return type(result)(result.outcome, report)

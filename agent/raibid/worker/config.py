@@ -57,6 +57,7 @@ class AgentConfig:
     pass_env: tuple[str, ...] = ()
     fork_pass_env: tuple[str, ...] = ()  #: instead, for a fork's steps
     fork_read: tuple[Path, ...] = ()  #: what a fork's steps may read besides the system and the toolchain
+    fork_registries: tuple[str, ...] = ()  #: hosts whose crates a fork's steps may see besides the public one's
     forks_without_landlock: bool = False
     doors: tuple[Path, ...] = field(default_factory=doors)  #: sockets that no fork's step may find open
     store: str = ""
@@ -84,6 +85,7 @@ class AgentConfig:
             pass_env=_names(env, Env.PASS_ENV),
             fork_pass_env=_names(env, Env.FORK_PASS_ENV),
             fork_read=tuple(Path(part) for part in env.get(Env.FORK_READ, "").split(os.pathsep) if part),
+            fork_registries=_names(env, Env.FORK_REGISTRIES),
             forks_without_landlock=env.get(Env.FORKS_WITHOUT_LANDLOCK, "").lower() in _TRUE,
             store=env.get(Env.STORE, ""),
             environment=dict(env),

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from raibid.contract import Env
 from raibid.worker import landlock
+from raibid.worker.cargo_home import KINDS, shown_registries
 from raibid.worker.config import AgentConfig
 from raibid.worker.errors import InfrastructureError, JobFaultError
 from raibid.worker.landlock import READ, RUN, WRITE, Access
@@ -44,7 +45,7 @@ _READ: Final = (
         f"/etc/{name}"
         for name in (
             "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies",
-            "debian_version", "fonts", "gai.conf", "gitconfig", "group", "host.conf", "hostname", "hosts", "inputrc",
+            "debian_version", "fonts", "gai.conf", "group", "host.conf", "hostname", "hosts", "inputrc",
             "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "locale.alias", "locale.conf", "mime.types",
             "nsswitch.conf", "os-release", "passwd", "pki/ca-trust", "pki/tls/certs", "protocols", "python3",
             "resolv.conf", "services", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone",
@@ -55,7 +56,6 @@ _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 _DEVICE: Final = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 _LAUNCHER: Final = "launcher"  # what went wrong if it never got so far as to say it
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_REGISTRY: Final = ("registry/cache", "registry/index", "registry/src")
 _SCCACHE_PORT: Final = 4226
 """Where sccache's server listens unless told otherwise: that of a trusted job would put into the shared cache what it
 is given to compile, whoever asks."""
@@ -120,7 +120,7 @@ def fence(config: AgentConfig, room: Workspace, env: Mapping[str, str]) -> Fence
     code = [sys.prefix, sys.base_prefix, str(Path(landlock.__file__).parents[2])]
     programs = [*_RUN, *code, *_absolute(env.get("PATH", "").split(os.pathsep))]
     programs += [env["RUSTUP_HOME"]] if "RUSTUP_HOME" in env else []
-    shared = [str(Path(env["CARGO_HOME"], part)) for part in _REGISTRY] if "CARGO_HOME" in env else []
+    shared = [str(path) for path in _crates(config, env)]
     shared += [env[name] for name in _AUTHORITIES if name in env]
     return Fence(
         paths=(
@@ -140,7 +140,9 @@ def objections(fence: Fence, config: AgentConfig, abi: int) -> tuple[str, ...]:
     if abi < OLDEST_ABI:
         has = f"Landlock ABI {abi}" if abi else "no Landlock"
         return (f"this kernel has {has}, and steps of a fork need ABI {OLDEST_ABI} (Linux 6.2)",)
-    readable = [(path, Path(path).resolve()) for path, rights in fence.paths if rights == RUN]
+    machine = os.uname().machine
+    unknown = [] if machine in landlock.MACHINES else [f"the numbers of {machine}'s system calls are not known here"]
+    readable = [(path, Path(path).resolve()) for path, rights in fence.paths if rights & Access.READ_FILE]
     exposed = [
         f"{name} ({secret}) lies below {path}, which its steps may read"
         for name, secret in _secrets(config)
@@ -152,9 +154,9 @@ def objections(fence: Fence, config: AgentConfig, abi: int) -> tuple[str, ...]:
         for door in _doors(config)
         if _open_door(door)
     ]
-    # Its port is closed to TCP, not to MPTCP (`docs/agent.md`): what keeps strangers from it is the password.
+    # Its port is closed, and not one that forwards to it: what keeps strangers from it is the password.
     bare = [] if _has_password(config.environment) else ["the ledger has no password"]
-    return (*exposed, *doors, *bare)
+    return (*unknown, *exposed, *doors, *bare)
 
 
 def gaps(abi: int) -> str:
@@ -165,6 +167,13 @@ def gaps(abi: int) -> str:
     if abi < landlock.SCOPES_SINCE:
         missing.append(f"signals and abstract sockets (ABI {landlock.SCOPES_SINCE})")
     return f"Landlock ABI {abi} does not restrict {', '.join(missing)}" if missing else ""
+
+
+def _crates(config: AgentConfig, env: Mapping[str, str]) -> Iterator[Path]:
+    """Where the shared crates are that a fork may see: each registry for itself, one that comes later is not in it."""
+    if "CARGO_HOME" in env:
+        for kind in KINDS:
+            yield from shown_registries(Path(env["CARGO_HOME"], "registry", kind), config.fork_registries)
 
 
 def _secrets(config: AgentConfig) -> Iterator[tuple[str, Path]]:

@@ -65,7 +65,7 @@ def take_in(
     cargo = room.home / ".cargo"
     shared = Path(env["CARGO_HOME"]) if "CARGO_HOME" in env else None
     try:
-        notes = own_cargo_home(shared, cargo, stop)
+        notes = own_cargo_home(shared, cargo, stop, registries=config.fork_registries)
     except OSError as error:
         raise disk_error(error) from error
     output.say(*notes)
@@ -80,6 +80,8 @@ def fork_variables(cargo: Path, tmp: Path) -> dict[str, str]:
     return {
         "CARGO_HOME": str(cargo),
         **{f"SCCACHE_{backend}_RW_MODE": "READ_ONLY" for backend in _BACKENDS},
+        # It may hold a token (`http.extraHeader`, `insteadOf`), so it is not theirs to read, and git dies at that.
+        "GIT_CONFIG_NOSYSTEM": "1",
         # At the usual port there may be another job's.
         "SCCACHE_SERVER_UDS": str(tmp / "sccache.sock"),
     }

@@ -21,9 +21,14 @@ from raibid.worker.errors import ReportError
 
 MOST_ELEMENTS: Final = 200_000
 """16 MiB of `<a/>` would be four million objects, half a gigabyte; 200,000 are 30 MB and 60,000 tests."""
+MOST_ATTRIBUTES: Final = 400_000
+"""Six for each of as many tests; 1.2 million had cost 300 MiB."""
+LONGEST_TAG: Final = 2 * 1024 * 1024
+"""Bytes; all attributes of a tag are objects before anybody can count them."""
 DEEPEST: Final = 20
 LONGEST_SECONDS: Final = 30 * 24 * 3600.0
 """No test takes a month; and the sum of two of 1e308 s would be infinite, which JSON cannot say."""
+_PIECE: Final = 64 * 1024
 
 
 class Outcome:
@@ -86,12 +91,19 @@ def _tree(data: bytes) -> Element:
     """The file's elements. ElementTree's own parser cannot be told to refuse a DTD; expat, below it, can."""
     builder = _Bounded()
     parser = expat.ParserCreate()
+    parser.buffer_text = True  # else each end of a line is a piece of its own: 15 MiB of them had cost 200 MiB
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.text
     try:
-        parser.Parse(data, True)
+        for begin in range(0, len(data), _PIECE):
+            piece = data[begin : begin + _PIECE]
+            parser.Parse(piece, False)
+            # Where expat is: at the beginning of what has no end yet.
+            if begin + len(piece) - parser.CurrentByteIndex > LONGEST_TAG:
+                raise ReportError(f"a tag of more than {LONGEST_TAG >> 20} MiB")
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise ReportError(f"not well-formed XML: {expat.ErrorString(error.code)}, line {error.lineno}") from error
     except (ValueError, LookupError) as error:
@@ -108,15 +120,18 @@ class _Bounded:
 
     def __init__(self) -> None:
         self._builder = TreeBuilder()
-        self._depth = self._elements = 0
+        self._depth = self._elements = self._attributes = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
+        self._attributes += len(attributes)
         if self._depth > DEEPEST:
             raise ReportError(f"elements are nested more than {DEEPEST} levels deep")
         if self._elements > MOST_ELEMENTS:
             raise ReportError(f"more than {MOST_ELEMENTS:,} elements")
+        if self._attributes > MOST_ATTRIBUTES:
+            raise ReportError(f"more than {MOST_ATTRIBUTES:,} attributes")
         self._builder.start(tag, attributes)
 
     def end(self, tag: str) -> None:

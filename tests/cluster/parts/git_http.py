@@ -88,7 +88,14 @@ def git_handler(root: Path) -> type[BaseHTTPRequestHandler]:
                 "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             }
             # The directories belong to whoever runs the tests; git asks because it was started as another user's.
-            trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+            # Forges leave out what they are asked to leave out.
+            settings = {"safe.directory": "*", "uploadpack.allowFilter": "true"}
+            pairs = {
+                f"GIT_CONFIG_{kind}_{number}": text
+                for number, pair in enumerate(settings.items())
+                for kind, text in zip(("KEY", "VALUE"), pair, strict=True)
+            }
+            trusted = {"GIT_CONFIG_COUNT": str(len(settings)), **pairs}
             said = subprocess.run(
                 ["git", "http-backend"], input=body, capture_output=True, env={**environment, **trusted}, check=True
             ).stdout

@@ -1,7 +1,8 @@
 """What an administrator asks of Gitea: organisations, users, tokens, protected branches, files, pull requests.
 
 Owns: the calls; each that makes something says whether it was there already.
-Leaves to others: mirrors (`mirrors.py`), webhooks (`hooks.py`), the stack's first set-up (`components.gitea_setup`).
+Leaves to others: mirrors (`mirrors.py`), webhooks (`hooks.py`), the stack's first set-up: `components.gitea_setup` asks
+some of the same in its own way, because `pulumi up` runs it and the stack imports nothing of the agent's.
 """
 
 from __future__ import annotations

@@ -1,20 +1,16 @@
 """What Gitea answers: only the fields the pool needs are decoded, unknown ones are skipped unread.
 
 Owns: the shapes.
-Leaves to others: asking (`client.py` and its neighbours), webhooks' payloads (`push_payload.py`).
+Leaves to others: what GitHub answers alike (`forge/alike.py`), asking (`client.py` and its neighbours), webhooks'
+payloads (`push_payload.py`).
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from raibid.forge.alike import ChangedFile, GitCommit
 from raibid.forge.forge import RepositoryInfo
-
-
-class User(msgspec.Struct, frozen=True):
-    """A user."""
-
-    login: str
 
 
 class Organisation(msgspec.Struct, frozen=True):
@@ -73,44 +69,15 @@ class Branch(msgspec.Struct, frozen=True):
     commit: BranchCommit
 
 
-class File(msgspec.Struct, frozen=True):
-    """A file that a commit changes; of a renaming both names are listed."""
-
-    filename: str
-
-
-class GitCommit(msgspec.Struct, frozen=True):
-    """What git has of a commit."""
-
-    message: str = ""
-
-
 class Commit(msgspec.Struct, frozen=True):
     """A commit."""
 
     sha: str
     commit: GitCommit = GitCommit()
-    files: list[File] | None = None
+    files: list[ChangedFile] | None = None
 
 
 class Compared(msgspec.Struct, frozen=True):
     """What lies between two commits, the newest first."""
 
     commits: list[Commit] | None = None
-
-
-class ChangedFile(msgspec.Struct, frozen=True):
-    """A file that a pull request changes."""
-
-    filename: str
-    previous_filename: str = ""
-
-    def names(self) -> tuple[str, ...]:
-        """The name, and of a renaming the one before."""
-        return (self.filename, self.previous_filename) if self.previous_filename else (self.filename,)
-
-
-class Permission(msgspec.Struct, frozen=True):
-    """What a user may do in a repository: none, read, write, admin or owner."""
-
-    permission: str

@@ -15,13 +15,15 @@ from urllib.parse import quote
 
 import msgspec
 
+from raibid.forge import alike, our_comment
+from raibid.forge.alike import home
+from raibid.forge.changed_files import bounded
 from raibid.forge.commit_status import CommitStatus
 from raibid.forge.credentials import login_for
 from raibid.forge.errors import ForgeFaultError, ForgeNotFoundError
 from raibid.forge.forge import Changes, Head, RepositoryInfo
 from raibid.forge.gitea import answers
 from raibid.forge.open_pulls import OpenPull, events_of
-from raibid.forge.our_comment import Comment, ours_of, text_of
 from raibid.forge.renamed import under_its_name
 from raibid.forge.reviews import Review, approvers
 from raibid.forge.session import Session
@@ -67,7 +69,7 @@ class GiteaClient:
         return under_its_name(repository, self._name_now, lambda name: self._set_status(name, sha, status))
 
     def _set_status(self, repository: str, sha: str, status: CommitStatus) -> answers.ShownStatus:
-        path, body = f"{_home(repository)}/statuses/{sha}", msgspec.to_builtins(status)
+        path, body = f"{home(repository)}/statuses/{sha}", msgspec.to_builtins(status)
         try:
             return self.session.call("POST", path, answers.ShownStatus, body)
         except ForgeFaultError:
@@ -79,31 +81,22 @@ class GiteaClient:
         self, repository: str, number: int, marker: str, body: str, *, rewrite_only: bool = False
     ) -> None:
         """Write or rewrite our comment at a pull request. Gitea lists all of a pull request's comments at once."""
-
-        def upsert(name: str) -> None:
-            ours = self._our_comments(name, number, marker)
-            if not ours and not rewrite_only:
-                self.session.do("POST", f"{_home(name)}/issues/{number}/comments", {"body": text})
-            elif ours and ours[0].text != text:
-                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours[0].id}", {"body": text})
-            for late in ours[1:]:
-                self.session.do("DELETE", f"{_home(name)}/issues/comments/{late.id}")
-
-        text = text_of(marker, body)
-        under_its_name(repository, self._name_now, upsert)
-
-    def _our_comments(self, repository: str, number: int, marker: str) -> list[Comment]:
-        comments = self.session.get(f"{_home(repository)}/issues/{number}/comments", list[Comment])
-        return ours_of(comments, marker, lambda: self.login)
+        under_its_name(
+            repository,
+            self._name_now,
+            lambda name: our_comment.upsert(
+                self.session, name, number, marker, body, login=lambda: self.login, rewrite_only=rewrite_only
+            ),
+        )
 
     @cached_property
     def login(self) -> str:
         """Our user's name. With a token, the credentials file may say any; a token needs `read:user` for this."""
-        return self.session.get("/user", answers.User).login
+        return self.session.get("/user", alike.User).login
 
     def repository(self, repository: str) -> RepositoryInfo:
         """A repository, also by an earlier name."""
-        return self.session.get(_home(repository), answers.Repository).info()
+        return self.session.get(home(repository), answers.Repository).info()
 
     def repositories(self, owner: str = "") -> Iterator[RepositoryInfo]:
         """All repositories of an owner, or all that our user may read."""
@@ -125,12 +118,12 @@ class GiteaClient:
 
     def heads(self, repository: str) -> Sequence[Head]:
         """All branches with their commits."""
-        pages = self.session.pages(f"{_home(repository)}/branches?limit={self._page}", list[answers.Branch])
+        pages = self.session.pages(f"{home(repository)}/branches?limit={self._page}", list[answers.Branch])
         return [Head(branch.name, branch.commit.id) for page in pages for branch in page]
 
     def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
         """All open pull requests; none where the repository takes none, as mirrors do not."""
-        pages = self.session.pages(f"{_home(repository)}/pulls?state=open&limit={self._page}", list[OpenPull])
+        pages = self.session.pages(f"{home(repository)}/pulls?state=open&limit={self._page}", list[OpenPull])
         try:
             return events_of((pull for page in pages for pull in page), forge="gitea")
         except ForgeNotFoundError:
@@ -146,7 +139,7 @@ class GiteaClient:
         return Changes(files=tuple(sorted(came | went)), message=message)
 
     def _compared(self, repository: str, one: str, other: str) -> set[str]:
-        path = f"{_home(repository)}/compare/{quote(one)}...{quote(other)}?verification=false"
+        path = f"{home(repository)}/compare/{quote(one)}...{quote(other)}?verification=false"
         compared = self.session.get(path, answers.Compared)
         # Gitea lists the commits between the merge base and `other`, all of them, each with all of its files.
         return {file.filename for commit in compared.commits or () for file in commit.files or ()}
@@ -155,13 +148,12 @@ class GiteaClient:
         """What the pull request's newest head changes against its base; the message of `sha`."""
         message = self._commit(repository, sha).commit.message
         pages = self.session.pages(
-            f"{_home(repository)}/pulls/{number}/files?limit={self._page}", list[answers.ChangedFile]
+            f"{home(repository)}/pulls/{number}/files?limit={self._page}", list[alike.ChangedFile]
         )
-        names = {name for page in pages for file in page for name in file.names()}
-        return Changes(files=tuple(sorted(names)), message=message)
+        return Changes(files=bounded(name for page in pages for file in page for name in file.names()), message=message)
 
     def _commit(self, repository: str, sha: str) -> answers.Commit:
-        path = f"{_home(repository)}/git/commits/{quote(sha)}?stat=false&verification=false&files=false"
+        path = f"{home(repository)}/git/commits/{quote(sha)}?stat=false&verification=false&files=false"
         return self.session.get(path, answers.Commit)
 
     def may_write(self, repository: str, user: str) -> bool:
@@ -173,26 +165,15 @@ class GiteaClient:
         Raises:
             ForgeForbiddenError: our user is no administrator of the repository; it is not known.
         """
-        if not user:
-            return False
-        try:
-            path = f"{_home(repository)}/collaborators/{quote(user, safe='')}/permission"
-            return self.session.get(path, answers.Permission).permission in _WRITERS
-        except ForgeNotFoundError:
-            self.repository(repository)  # it is the user that is not there
-            return False
+        return alike.may_write(self.session, repository, user, _WRITERS)
 
     def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
         """Users who may push, and whose last review approves exactly this commit.
 
         Unlike `may_write` this is told to every reader: Gitea marks the reviews of those who may write code.
         """
-        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/reviews?limit={self._page}", list[Review])
+        pages = self.session.pages(f"{home(repository)}/pulls/{number}/reviews?limit={self._page}", list[Review])
         return approvers((review for page in pages for review in page), sha)
 
     def _name_now(self, repository: str) -> str:
         return self.repository(repository).full_name
-
-
-def _home(repository: str) -> str:
-    return f"/repos/{quote(repository)}"

@@ -1,22 +1,25 @@
 """Gitea's webhooks of a repository or an organisation: list, create, patch, and all of it at once.
 
 Owns: the calls, and when one is made.
-Leaves to others: what is wanted and compared (`forge/hooks.py`), deliveries (`webhook.py`).
+Leaves to others: what is wanted and compared (`forge/hooks.py`), deliveries (`webhook.py`), the hooks of the stack's
+organisation: `components.gitea_setup` sets them in its own way, because the stack imports nothing of the agent's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
+from raibid.forge.errors import ForgeNotFoundError
+from raibid.forge.gitea.client import PAGE
 from raibid.forge.hooks import Ensured, Hook, WantedHook, at_url
 from raibid.forge.session import Session
 
-_PAGE: Final = 50
 _ANSWERED: Final = {"pull_request_only": "pull_request"}
 """Asked for by one name, answered by another (Gitea 1.26, routers/api/v1/utils/hook.go)."""
 
@@ -52,7 +55,7 @@ class GiteaHooks:
 
     def list(self, place: str) -> Iterable[Hook]:
         """All of them."""
-        pages = self._session.pages(f"{_home(place)}?limit={_PAGE}", list[_Shown])
+        pages = self._session.pages(f"{_home(place)}?limit={PAGE}", list[_Shown])
         return [shown.hook() for page in pages for shown in page]
 
     def create(self, place: str, wanted: WantedHook) -> Hook:
@@ -68,8 +71,9 @@ class GiteaHooks:
         return self._session.call("PATCH", f"{_home(place)}/{hook}", _Shown, _body(wanted)).hook()
 
     def delete(self, place: str, hook: int) -> None:
-        """Remove it."""
-        self._session.do("DELETE", f"{_home(place)}/{hook}")
+        """Remove it, if it is there."""
+        with suppress(ForgeNotFoundError):
+            self._session.do("DELETE", f"{_home(place)}/{hook}")
 
     def ensure_hook(self, place: str, wanted: WantedHook) -> Ensured:
         """One hook for that URL that tells what is wanted, signed with that secret; nothing is called where it is so.

@@ -16,10 +16,9 @@ import msgspec
 
 from raibid.forge.credentials import login_for
 from raibid.forge.errors import ForgeFaultError, ForgeNotFoundError
+from raibid.forge.gitea.client import PAGE
 from raibid.forge.session import Session
 
-_PAGE: Final = 50
-"""Gitea's own most, `[api] MAX_RESPONSE_ITEMS`."""
 _CLONE_SECONDS: Final = 1800.0
 """`POST /repos/migrate` answers when the clone is done; three times Gitea's `[git.timeout] MIGRATE`."""
 
@@ -35,7 +34,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     empty: bool = False
     original_url: str = ""  #: of a mirror: what it mirrors; without credentials
     mirror_interval: str = ""  #: such as `8h0m0s`; `0s`: only when asked
-    mirror_updated: str = ""
+    mirror_updated: str = ""  #: when Gitea last tried to fetch, whether or not it could
+    updated_at: str = ""  #: a fetch that went well makes this the newest commit's time
     created_at: str = ""
     topics: tuple[str, ...] = ()
 
@@ -111,14 +111,14 @@ class GiteaMirrors:
         """All repositories of an organisation or user; None: there is no such owner."""
         for kind in ("orgs", "users"):
             try:
-                return self._all(f"/{kind}/{quote(owner, safe='')}/repos?limit={_PAGE}")
+                return self._all(f"/{kind}/{quote(owner, safe='')}/repos?limit={PAGE}")
             except ForgeNotFoundError:
                 continue
         return None
 
     def with_topic(self, topic: str) -> Sequence[Held]:
         """All repositories that bear a topic, whoever owns them."""
-        query = urlencode({"q": topic, "topic": "true", "sort": "id", "order": "asc", "limit": _PAGE})
+        query = urlencode({"q": topic, "topic": "true", "sort": "id", "order": "asc", "limit": PAGE})
         pages = self.session.pages(f"/repos/search?{query}", _Found)
         # The search also finds topics that merely begin alike.
         return _once(one for page in pages for one in page.data or () if topic in one.topics)
@@ -168,8 +168,9 @@ class GiteaMirrors:
         self.session.do("POST", f"/repos/{quote(repository)}/mirror-sync")
 
     def remove(self, repository: str) -> None:
-        """Delete a repository. Only for what a person named, and for shells."""
-        self.session.do("DELETE", f"/repos/{quote(repository)}")
+        """Delete a repository, if it is there. Only for what a person named, and for shells."""
+        with suppress(ForgeNotFoundError):
+            self.session.do("DELETE", f"/repos/{quote(repository)}")
 
     def _all(self, path: str) -> Sequence[Held]:
         return _once(one for page in self.session.pages(path, tuple[Held, ...]) for one in page)

@@ -17,7 +17,6 @@ from raibid.forge.push_payload import Push, decode, event_of
 from raibid.model.news import News
 
 EVENT_HEADER: Final = "x-gitea-event"
-DELIVERY_HEADER: Final = "x-gitea-delivery"
 
 _DECODER: Final = msgspec.json.Decoder(Push)
 _REVIEW: Final = "pull_request_approved"
@@ -34,11 +33,9 @@ def parse(headers: Mapping[str, str], body: bytes) -> News | None:
     """
     event = headers.get(EVENT_HEADER)
     if event == pull_request_payload.EVENT:
-        return pull_request_payload.event_of(
-            decode(body, _PULL_REQUEST), forge="gitea", delivery=headers.get(DELIVERY_HEADER, "")
-        )
+        return pull_request_payload.event_of(decode(body, _PULL_REQUEST), forge="gitea")
     if event == _REVIEW:
-        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER))
+        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER), forge="gitea")
     if event != "push":
         return None
     push = decode(body, _DECODER)
@@ -49,7 +46,6 @@ def parse(headers: Mapping[str, str], body: bytes) -> News | None:
     return event_of(
         push,
         forge="gitea",
-        delivery=headers.get(DELIVERY_HEADER, ""),
         author=(who.login or who.username) if who else "",
         complete=complete,
     )

@@ -1,20 +1,16 @@
 """What GitHub answers: only the fields the pool needs are decoded, unknown ones are skipped unread.
 
 Owns: the shapes.
-Leaves to others: asking (`client.py`, `hooks.py`, `app.py`), webhooks' payloads (`push_payload.py`).
+Leaves to others: what Gitea answers alike (`forge/alike.py`), asking (`client.py`, `hooks.py`, `app.py`), webhooks'
+payloads (`push_payload.py`).
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from raibid.forge.alike import ChangedFile
 from raibid.forge.forge import RepositoryInfo
-
-
-class User(msgspec.Struct, frozen=True):
-    """A user."""
-
-    login: str
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -77,34 +73,11 @@ class Branch(msgspec.Struct, frozen=True):
     commit: BranchCommit
 
 
-class GitCommit(msgspec.Struct, frozen=True):
-    """What git has of a commit."""
-
-    message: str = ""
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file that was changed."""
-
-    filename: str
-    previous_filename: str = ""
-
-    def names(self) -> tuple[str, ...]:
-        """The name, and of a renaming the one before."""
-        return (self.filename, self.previous_filename) if self.previous_filename else (self.filename,)
-
-
 class Compared(msgspec.Struct, frozen=True):
     """What lies between two commits. `status`: ahead, behind, diverged or identical."""
 
     status: str
-    files: list[File] | None = None
-
-
-class Permission(msgspec.Struct, frozen=True):
-    """What a user may do in a repository: none, read, write or admin."""
-
-    permission: str
+    files: list[ChangedFile] | None = None
 
 
 class InstallationToken(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from typing import Final
 import jwt
 import msgspec
 
-from raibid.forge.errors import ForgeAnswerError, ForgeLoginError, ForgeRefusedError
+from raibid.forge.errors import ForgeAnswerError, ForgeLoginError, ForgeReachError, ForgeRefusedError
 from raibid.forge.github import answers
 from raibid.forge.session import Session
 
@@ -113,7 +113,7 @@ def _of_the_login() -> Iterator[None]:
     """A refusal is about the App, and must not be taken for one of what is being asked with its token."""
     try:
         yield
-    except ForgeRefusedError as error:
+    except (ForgeReachError, ForgeRefusedError) as error:
         raise ForgeLoginError(str(error)) from None
 
 

@@ -15,15 +15,15 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from raibid.forge import alike, our_comment
+from raibid.forge.alike import home
 from raibid.forge.answers import AnswerMemory
 from raibid.forge.commit_status import CommitStatus
 from raibid.forge.credentials import Token, login_for
-from raibid.forge.errors import ForgeNotFoundError
 from raibid.forge.forge import Changes, Head, RepositoryInfo
 from raibid.forge.github import answers
 from raibid.forge.github.app import App
 from raibid.forge.open_pulls import OpenPull, events_of
-from raibid.forge.our_comment import Comment, ours_of, text_of
 from raibid.forge.rate import RateGate
 from raibid.forge.renamed import under_its_name
 from raibid.forge.reviews import Review, approvers
@@ -52,7 +52,7 @@ class GithubClient:
     def connect(
         cls,
         url: str,
-        credentials: Path | App,
+        credentials: Path | App | Token,
         *,
         tries: int = 2,
         gate: RateGate | None = None,
@@ -67,7 +67,7 @@ class GithubClient:
             ForgeLoginError: the file has none.
         """
         app = credentials if isinstance(credentials, App) else None
-        who = credentials if isinstance(credentials, App) else Token(login_for(site_of(url), credentials).password)
+        who = token_for(url, credentials) if isinstance(credentials, Path) else credentials
         return cls(Session(url, who, tries=tries, headers=HEADERS, gate=gate, memory=memory), app)
 
     def __enter__(self) -> Self:
@@ -86,39 +86,36 @@ class GithubClient:
         return under_its_name(
             repository,
             self._name_now,
-            lambda name: self.session.call("POST", f"{_home(name)}/statuses/{sha}", answers.ShownStatus, body),
+            lambda name: self.session.call("POST", f"{home(name)}/statuses/{sha}", answers.ShownStatus, body),
         )
 
     def upsert_comment(
         self, repository: str, number: int, marker: str, body: str, *, rewrite_only: bool = False
     ) -> None:
         """Write or rewrite our comment at a pull request."""
-
-        def upsert(name: str) -> None:
-            ours = self._our_comments(name, number, marker)
-            if not ours and not rewrite_only:
-                self.session.do("POST", f"{_home(name)}/issues/{number}/comments", {"body": text})
-            elif ours and ours[0].text != text:
-                self.session.do("PATCH", f"{_home(name)}/issues/comments/{ours[0].id}", {"body": text})
-            for late in ours[1:]:
-                self.session.do("DELETE", f"{_home(name)}/issues/comments/{late.id}")
-
-        text = text_of(marker, body)
-        under_its_name(repository, self._name_now, upsert)
-
-    def _our_comments(self, repository: str, number: int, marker: str) -> list[Comment]:
-        path = f"{_home(repository)}/issues/{number}/comments"
-        comments = (one for page in self.session.pages(f"{path}?per_page={_PAGE}", list[Comment]) for one in page)
-        return ours_of(comments, marker, lambda: self.login)
+        under_its_name(
+            repository,
+            self._name_now,
+            lambda name: our_comment.upsert(
+                self.session,
+                name,
+                number,
+                marker,
+                body,
+                login=lambda: self.login,
+                rewrite_only=rewrite_only,
+                query=f"?per_page={_PAGE}",
+            ),
+        )
 
     @cached_property
     def login(self) -> str:
         """Our user's name, as it stands beside what it wrote."""
-        return self._app.login if self._app else self.session.get("/user", answers.User).login
+        return self._app.login if self._app else self.session.get("/user", alike.User).login
 
     def repository(self, repository: str) -> RepositoryInfo:
         """A repository, also by an earlier name."""
-        return self.session.get(_home(repository), answers.Repository).info()
+        return self.session.get(home(repository), answers.Repository).info()
 
     def repositories(self, owner: str = "") -> Iterator[RepositoryInfo]:
         """All repositories of an owner that our user may read, or all that it may read."""
@@ -142,12 +139,12 @@ class GithubClient:
 
     def heads(self, repository: str) -> Sequence[Head]:
         """All branches with their commits."""
-        pages = self.session.pages(f"{_home(repository)}/branches?per_page={_PAGE}", list[answers.Branch])
+        pages = self.session.pages(f"{home(repository)}/branches?per_page={_PAGE}", list[answers.Branch])
         return [Head(branch.name, branch.commit.sha) for page in pages for branch in page]
 
     def pulls(self, repository: str) -> Sequence[PullRequestEvent]:
         """All open pull requests."""
-        pages = self.session.pages(f"{_home(repository)}/pulls?state=open&per_page={_PAGE}", list[OpenPull])
+        pages = self.session.pages(f"{home(repository)}/pulls?state=open&per_page={_PAGE}", list[OpenPull])
         return events_of((pull for page in pages for pull in page), forge="github")
 
     def changes(self, repository: str, before: str, after: str) -> Changes:
@@ -165,20 +162,20 @@ class GithubClient:
     def _compared(self, repository: str, one: str, other: str) -> answers.Compared:
         # The files are all on the first page, which also lists a page of commits: one is as few as it can be.
         return self.session.get(
-            f"{_home(repository)}/compare/{quote(one)}...{quote(other)}?per_page=1", answers.Compared
+            f"{home(repository)}/compare/{quote(one)}...{quote(other)}?per_page=1", answers.Compared
         )
 
     def pull_changes(self, repository: str, number: int, sha: str) -> Changes:
         """What the pull request's newest head changes against its base; the message of `sha`."""
         message = self._message(repository, sha)
-        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/files?per_page={_PAGE}", list[answers.File])
+        pages = self.session.pages(f"{home(repository)}/pulls/{number}/files?per_page={_PAGE}", list[alike.ChangedFile])
         files = [file for page in pages for file in page]
         if len(files) >= _MOST_FILES:
             return Changes(message=message)
         return Changes(files=tuple(sorted({name for file in files for name in file.names()})), message=message)
 
     def _message(self, repository: str, sha: str) -> str:
-        return self.session.get(f"{_home(repository)}/git/commits/{quote(sha)}", answers.GitCommit).message
+        return self.session.get(f"{home(repository)}/git/commits/{quote(sha)}", alike.GitCommit).message
 
     def may_write(self, repository: str, user: str) -> bool:
         """Whether a user may push. GitHub answers this to whoever may push there as well.
@@ -186,23 +183,25 @@ class GithubClient:
         Raises:
             ForgeForbiddenError: our user may not; it is not known. ForgeLoginError: our token may not.
         """
-        if not user:
-            return False
-        try:
-            path = f"{_home(repository)}/collaborators/{quote(user, safe='')}/permission"
-            return self.session.get(path, answers.Permission).permission in _WRITERS
-        except ForgeNotFoundError:
-            self.repository(repository)  # it is the user that is not there
-            return False
+        return alike.may_write(self.session, repository, user, _WRITERS)
 
     def approvers(self, repository: str, number: int, sha: str) -> Sequence[str]:
         """Users who may push, and whose last review approves exactly this commit."""
-        pages = self.session.pages(f"{_home(repository)}/pulls/{number}/reviews?per_page={_PAGE}", list[Review])
+        pages = self.session.pages(f"{home(repository)}/pulls/{number}/reviews?per_page={_PAGE}", list[Review])
         reviewers = approvers((review for page in pages for review in page), sha)
         return [reviewer for reviewer in reviewers if self.may_write(repository, reviewer)]
 
     def _name_now(self, repository: str) -> str:
         return self.repository(repository).full_name
+
+
+def token_for(url: str, file: Path) -> Token:
+    """The token that the credentials file has for the GitHub whose API is at `url`.
+
+    Raises:
+        ForgeLoginError: it has none.
+    """
+    return Token(login_for(site_of(url), file).password)
 
 
 def site_of(url: str) -> str:
@@ -216,7 +215,3 @@ def _names(compared: answers.Compared) -> tuple[str, ...] | None:
     if len(files) >= _MOST_COMPARED:
         return None
     return tuple(sorted({name for file in files for name in file.names()}))
-
-
-def _home(repository: str) -> str:
-    return f"/repos/{quote(repository)}"

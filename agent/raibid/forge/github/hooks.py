@@ -1,18 +1,20 @@
 """GitHub's webhooks of a repository or an organisation: list, create, patch, and all of it at once.
 
-Owns: the calls, and when one is made.
+Owns: the calls, and when one is made. GitHub takes several hooks for one address, as long as no two have the same
+configuration and an event in common.
 Leaves to others: what is wanted and compared (`forge/hooks.py`), deliveries (`webhook.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from raibid.forge.errors import ForgeInvalidError
+from raibid.forge.errors import ForgeInvalidError, ForgeNotFoundError
 from raibid.forge.hooks import Ensured, Hook, WantedHook, at_url
 from raibid.forge.session import Session
 
@@ -22,6 +24,8 @@ _PAGE: Final = 100
 class _Config(msgspec.Struct, frozen=True):
     url: str = ""
     content_type: str = "form"
+    secret: str = ""  #: asterisks where there is one
+    insecure_ssl: str | int | float = "0"
 
 
 class _Shown(msgspec.Struct, frozen=True):
@@ -37,6 +41,8 @@ class _Shown(msgspec.Struct, frozen=True):
             content_type=self.config.content_type,
             events=frozenset(self.events),
             active=self.active,
+            signs=bool(self.config.secret),
+            checks_tls=str(self.config.insecure_ssl) == "0",
         )
 
 
@@ -55,7 +61,7 @@ class GithubHooks:
         return [shown.hook() for page in pages for shown in page]
 
     def create(self, place: str, wanted: WantedHook) -> Hook:
-        """A new one. Raises ForgeInvalidError where one for that URL is there."""
+        """A new one. Raises ForgeInvalidError where one of that configuration tells one of the events already."""
         body = {"name": "web", **_body(wanted)}
         return self._session.call("POST", _home(place), _Shown, body).hook()
 
@@ -63,10 +69,16 @@ class GithubHooks:
         """Make it so, secret included: without one in the call GitHub would remove it."""
         return self._session.call("PATCH", f"{_home(place)}/{hook}", _Shown, _body(wanted)).hook()
 
-    def ensure_hook(self, place: str, wanted: WantedHook, *, renew: bool = False) -> Ensured:
-        """One hook for that URL that tells what is wanted; nothing is called where it is so.
+    def delete(self, place: str, hook: int) -> None:
+        """Remove it, if it is there."""
+        with suppress(ForgeNotFoundError):
+            self._session.do("DELETE", f"{_home(place)}/{hook}")
 
-        GitHub tells of a secret only that there is one: after a rotation, `renew` sets it again.
+    def ensure_hook(self, place: str, wanted: WantedHook, *, renew: bool = False) -> Ensured:
+        """One hook for that URL that tells what is wanted, signed; nothing is called where it is so.
+
+        GitHub tells of a secret only that there is one: after a rotation, `renew` sets it again; and so does finding
+        several, for nobody knows whose secret is right.
 
         Raises:
             CallError: GitHub refused, or did not answer; again is harmless.
@@ -82,9 +94,13 @@ class GithubHooks:
                     raise
             else:
                 return Ensured.CREATED
-        if wanted.like(there[0]) and not renew:
+        kept = next((hook for hook in there if wanted.like(hook)), there[0])
+        if there == [kept] and wanted.like(kept) and not renew:
             return Ensured.UNCHANGED
-        self.patch(place, there[0].id, wanted)
+        for other in there:
+            if other.id != kept.id:
+                self.delete(place, other.id)
+        self.patch(place, kept.id, wanted)
         return Ensured.CORRECTED
 
 

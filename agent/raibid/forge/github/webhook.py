@@ -17,7 +17,6 @@ from raibid.forge.push_payload import Push, decode, event_of
 from raibid.model.news import News
 
 EVENT_HEADER: Final = "x-github-event"
-DELIVERY_HEADER: Final = "x-github-delivery"
 
 _DECODER: Final = msgspec.json.Decoder(Push)
 _REVIEW: Final = "pull_request_review"
@@ -35,11 +34,9 @@ def parse(headers: Mapping[str, str], body: bytes) -> News | None:
     """
     event = headers.get(EVENT_HEADER)
     if event == pull_request_payload.EVENT:
-        return pull_request_payload.event_of(
-            decode(body, _PULL_REQUEST), forge="github", delivery=headers.get(DELIVERY_HEADER, "")
-        )
+        return pull_request_payload.event_of(decode(body, _PULL_REQUEST), forge="github")
     if event == _REVIEW:
-        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER))
+        return pull_request_payload.review_of(decode(body, _REVIEW_DECODER), forge="github")
     if event != "push":
         return None
     push = decode(body, _DECODER)
@@ -49,7 +46,6 @@ def parse(headers: Mapping[str, str], body: bytes) -> News | None:
     return event_of(
         push,
         forge="github",
-        delivery=headers.get(DELIVERY_HEADER, ""),
         author=(who.name or who.login) if who else "",
         complete=complete,
     )
