@@ -117,14 +117,6 @@ QUEUE: Final = (
         todo="`raibid reconcile --last` says what the forge answers (docs/api.md, The reconciler).",
     ),
     Alert(
-        name="MirrorBehind",
-        expr="time() - raibid_mirror_behind_since_seconds > 7200",
-        lasts="10m",
-        severity="warning",
-        summary="{{ $labels.mirror }} has not been equal to its source for two hours",
-        todo="`raibid mirror status` says why (docs/mirrors.md, Who looks at the source).",
-    ),
-    Alert(
         name="JobsWaitLong",
         expr="histogram_quantile(0.95, sum by (le) (rate(raibid_job_wait_seconds_bucket[15m]))) > 300",
         lasts="15m",
@@ -184,6 +176,43 @@ QUEUE: Final = (
         severity="warning",
         summary="{{ $labels.pod }} was killed: out of memory",
         todo="A profile with fewer, larger agents, or fewer parallel jobs of the build.",
+    ),
+)
+
+MIRRORS: Final = (
+    Alert(
+        name="MirrorBehind",
+        expr="time() - raibid_mirror_behind_since_seconds > 7200",
+        lasts="10m",
+        severity="warning",
+        summary="{{ $labels.mirror }} has not been equal to its source for two hours",
+        todo="`raibid mirror status` says why (docs/mirrors.md, Who looks at the source).",
+    ),
+    Alert(
+        name="MirrorNeverSeen",
+        expr='sum(raibid_mirrors{state="new"}) > 0',
+        lasts="2h",
+        severity="warning",
+        summary="A mirror has not been looked at since it was made",
+        todo="`raibid mirror status` names it; `kubectl -n ci logs deploy/raibid-api` says what keeps the API from it.",
+    ),
+    Alert(
+        name="MirrorsStale",
+        # The newest of all: of one mirror it may be a month old, and well (`interval`).
+        expr="time() - max(raibid_mirror_verified_seconds) > 86400",
+        lasts="1h",
+        severity="warning",
+        summary="No mirror was compared with its source for a day, and found equal",
+        todo="Looks hang, or fail: `raibid mirror status`, `kubectl -n ci logs deploy/raibid-api`.",
+    ),
+    Alert(
+        name="MirrorsNotSurveyed",
+        # 0 until the first survey: an API that starts with a broken file says so, too.
+        expr="time() - max(raibid_mirror_survey_seconds) > 3600",
+        lasts="10m",
+        severity="warning",
+        summary="The API has not known for an hour which mirrors there are",
+        todo="`raibid mirror lint`; a broken file, a refused login at Gitea: its log says which (docs/mirrors.md).",
     ),
 )
 
@@ -252,7 +281,7 @@ MACHINE: Final = (
     ),
 )
 
-GROUPS: Final[Mapping[str, Sequence[Alert]]] = {"flux": FLUX, "queue": QUEUE, "machine": MACHINE}
+GROUPS: Final[Mapping[str, Sequence[Alert]]] = {"flux": FLUX, "queue": QUEUE, "mirrors": MIRRORS, "machine": MACHINE}
 
 
 def prometheus_rules(namespace: str, system: str) -> list[Manifest]:

@@ -220,10 +220,20 @@ def test_a_status_that_the_forge_fails_at_does_not_hold_up_the_comment(line: Lin
     assert line.untold() == [job]
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_refused_comment_ends_the_matter_and_is_said_once(line: Line, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (403, "user should have a permission to write to a repo"),
+        (403, "token does not have at least one of required scope(s), required=[write:issue]"),
+        (403, "Resource not accessible by personal access token"),
+        (403, "Resource not accessible by integration"),
+        (404, "issue does not exist [id: 0, repo_id: 1, index: 7]"),
+    ],
+    ids=["gitea-user", "gitea-token", "github-token", "github-app", "gone"],
+)
+def test_a_refused_comment_ends_the_matter_and_is_said_once(line: Line, status: int, words: str) -> None:
     line.forge.trouble = comments_fail(status)
-    line.forge.words = "may not comment"
+    line.forge.words = words
     with structlog.testing.capture_logs() as logs:
         for build in range(2):
             pull(line.ledger, build)

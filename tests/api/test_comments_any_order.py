@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from raibid.forge.commit_status import STATES
 from raibid.ledger import Claim, Ledger, NewJob, StaleTokenError
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobStatus
@@ -27,11 +28,18 @@ from tests.api.status_line import Line
 from tests.api.test_comments import found
 from tests.forge.fake_forge import FakeForge
 
-NUMBERS = st.sampled_from([1, 2])
+REPOSITORIES = {1: "acme/anvil", 2: "acme/anvil", 3: "acme/rocket"}
+"""Of each pull request."""
+NUMBERS = st.sampled_from(sorted(REPOSITORIES))
+NO_RIGHT = "Resource not accessible by personal access token"
+
+
+def sha_of(job_id: str) -> str:
+    return hashlib.sha1(job_id.encode(), usedforsecurity=False).hexdigest()
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Builds of two pull requests, a forge in trouble and APIs that come and go, against real Redis and real HTTP."""
+    """Builds of three pull requests in two repositories, a forge in trouble and APIs that come and go, against real Redis and real HTTP."""
 
     server: RedisServer
     directory: Path
@@ -46,7 +54,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.forge = FakeForge()
         self.forge.start()
         self.line = Line(self.ledger, self.forge, self.forge.credentials(self.directory / "credentials"))
-        self.of_pull: dict[int, list[str]] = {1: [], 2: []}
+        self.of_pull: dict[int, list[str]] = {number: [] for number in REPOSITORIES}
         self.number: dict[str, int] = {}
         self.retried: set[str] = set()
 
@@ -58,9 +66,10 @@ class AnyOrder(RuleBasedStateMachine):
         self._note(job_id, number)
         asked = spec(
             forge="gitea",
+            repo=REPOSITORIES[number],
             event="pull_request",
             ref=f"refs/pull/{number}/head",
-            sha=hashlib.sha1(job_id.encode(), usedforsecurity=False).hexdigest(),
+            sha=sha_of(job_id),
         )
         self.ledger.enqueue([NewJob(id=job_id, spec=asked, dedupe=job_id)])
         return job_id
@@ -157,11 +166,35 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(4):  # what got no answer is said twice, and what failed with it once more
             self.line.later()
         assert self.ledger.untold(1_000) == [], "nothing happens meanwhile: all is told"
-        for number, jobs in self.of_pull.items():
-            bodies = [c["body"] for c in self.forge.comments if c["number"] == number]
-            assert len(bodies) <= 1
-            if jobs:
-                self._is_the_newests(max(jobs), "".join(bodies))
+        for number in REPOSITORIES:
+            self._says_what_the_newest_found(number)
+
+    @rule(status=st.sampled_from([403, 500, 503, 504]))
+    def while_no_comment_is_taken_every_status_is_shown_as_it_is(self, status: int) -> None:
+        self._heal()
+        self.forge.trouble, self.forge.words = lambda asked: status if "/issues/" in asked else 0, NO_RIGHT
+        for _ in range(3):  # what got no answer is said twice
+            self.line.later()
+        for job in self.number:
+            record = self.ledger.records.get(job)
+            assert record is not None
+            if job not in self.retried:
+                assert self.forge.shown(record.spec.sha, "raibid/pr") == STATES[record.status]
+
+    @rule(bad=NUMBERS, status=st.sampled_from([500, 503, 504]))
+    def while_one_pull_requests_comment_is_never_taken_all_others_are_right(self, bad: int, status: int) -> None:
+        self._heal()
+        self.forge.trouble = lambda asked: status if f"/issues/{bad}/" in asked else 0
+        for _ in range(6):  # one that fails may be first until it is known, and some is said twice
+            self.line.later()
+        for number in set(REPOSITORIES) - {bad}:
+            self._says_what_the_newest_found(number)
+
+    def _says_what_the_newest_found(self, number: int) -> None:
+        bodies = [c["body"] for c in self.forge.comments if c["number"] == number]
+        assert len(bodies) <= 1
+        if jobs := self.of_pull[number]:
+            self._is_the_newests(max(jobs), "".join(bodies))
 
     def _heal(self) -> None:
         self.forge.trouble, self.forge.loses_answers = lambda _: 0, False

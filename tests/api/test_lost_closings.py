@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from raibid.api import closed_pulls
-from raibid.api.settings import Settings
 from raibid.forge import Build, decide
-from raibid.ledger import Ledger, NewJob
+from raibid.ledger import NewJob
 from raibid.model.job import Job, JobStatus
 
-from tests.api.asked_forge import AskedForge
-from tests.api.conftest import served
 from tests.api.reconciled import ANVIL, Pool
 
 REF = "refs/pull/7/head"
-FIXTURES = Path(__file__).parents[1] / "forge" / "fixtures"
 
 
 @pytest.fixture
@@ -34,8 +27,7 @@ def deliver(pool: Pool) -> None:
     event = pool.forge.there[ANVIL].pulls[7]
     verdict = decide(event, pool.enrolment)
     assert isinstance(verdict, Build)
-    pool.reconciler.expect(event.forge, event.repo, event.ref)
-    pool.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold)])
+    pool.ledger.enqueue([NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold, told=True)])
 
 
 def closed(pool: Pool) -> None:
@@ -121,12 +113,3 @@ def test_a_closing_while_we_look_is_not_undone(offered: Pool) -> None:
     offered.forge.trouble = closes
     offered.round()
     assert (newest(offered).status, newest(offered).retry_of) == (JobStatus.CANCELLED, "")
-
-
-def test_a_webhook_lets_the_reconciler_know_of_a_pull_request(
-    make_settings: Callable[..., Settings], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("raibid.api.app.forges_of", lambda _: {"gitea": AskedForge().connect})
-    with served(make_settings(reconcile_seconds=3600), ledger) as api:
-        api.deliver((FIXTURES / "gitea-pull-request-opened.json").read_bytes(), event="pull_request")
-    assert ledger.heads.seen("gitea", ANVIL) == {"refs/pull/1/head": ""}

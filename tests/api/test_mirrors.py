@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from raibid.forge import sign
 from raibid.ledger import Ledger
 
 from tests.api.conftest import SECRET, Api, served
-from tests.mirror.gitea_of_git import GiteaOfGit, Upstream
+from tests.mirror.gitea_of_git import GiteaOfGit, Upstream, sh
 from tests.waiting import until
 
 NAME = "acme/anvil"
@@ -127,39 +129,123 @@ def test_a_person_may_ask_and_whoever_only_reads_may_not(api: Api, upstream: Ups
 def test_a_wish_outlives_the_api(
     with_mirrors: Settings, ledger: Ledger, api: Api, upstream: Upstream, gitea: GiteaOfGit
 ) -> None:
-    gitea.trouble = lambda _: 503
-    told(api, upstream)
-    api.stop()
+    before = seen(api)
+    gitea.brings = False
     sha = upstream.push("anvil", "two")
-    gitea.trouble = lambda _: 0
-    # It was taken by the process that ended: that one's pledge has to run out first.
-    ledger.mirrors.ask(NAME, 0.0)
+    told(api, upstream)
+    until(lambda: f"POST /api/v1/repos/{NAME}/mirror-sync" in gitea.asked, "Gitea is waited for")
+    api.stop()
+    assert ledger.mirrors.all()[NAME].checked == before["checked"], "a look that was ended says nothing"
+    gitea.brings = True
     with served(with_mirrors, ledger) as again:
         until(lambda: gitea.heads(NAME) == {"main": sha}, "the push is mirrored")
-        until(lambda: seen(again)["state"] == "verified", "it is verified")
+        until(lambda: seen(again)["checked"] > before["checked"], "it is noted")
+        assert (seen(again)["state"], seen(again)["errors"]) == ("verified", 0)
+
+
+def test_a_burst_of_deliveries_is_looked_at_by_one_at_a_time(api: Api, upstream: Upstream, gitea: GiteaOfGit) -> None:
+    gitea.brings = False
+    upstream.push("anvil", "two")
+    for _ in range(5):
+        told(api, upstream)
+    until(lambda: f"POST /api/v1/repos/{NAME}/mirror-sync" in gitea.asked, "the first look is under way")
+    rounds = [keeper(api).round() for _ in range(5)]
+    assert (sum(rounds), len(keeper(api)._held)) == (0, 1)
+    gitea.brings = True
+
+
+def test_a_tag_that_is_announced_is_brought(api: Api, upstream: Upstream, gitea: GiteaOfGit) -> None:
+    at = upstream.server.root
+    sh("tag", "v1", "main", at=at / "anvil.git")
+    sha = sh("rev-parse", "v1", at=at / "anvil.git")
+    assert told(api, upstream, ref="refs/tags/v1", after=sha).status_code == 202
+    until(lambda: gitea.refs(NAME).get("refs/tags/v1") == sha, "the tag is mirrored")
+
+
+def test_a_push_that_is_told_before_git_shows_it_is_looked_for_again(
+    api: Api, upstream: Upstream, gitea: GiteaOfGit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raibid.api.mirror_keeper._ANNOUNCED_RETRY", 0.0)
+    bare = upstream.server.root / "anvil.git"
+    sha = upstream.push("anvil", "two")
+    sh("update-ref", "refs/heads/main", gitea.heads(NAME)["main"], at=bare)
+    before = seen(api)["checked"]
+    told(api, upstream, ref="refs/heads/main", after=sha)
+    until(lambda: seen(api)["checked"] > before, "a look that does not find it")
+    assert seen(api)["state"] == "verified"
+    sh("update-ref", "refs/heads/main", sha, at=bare)
+    until(lambda: gitea.heads(NAME) == {"main": sha}, "the push is mirrored without another word")
+    until(lambda: api.ledger.client.hlen(api.ledger.keys.mirrors_wishes) == 0, "nothing is waited for any more")
+
+
+def test_what_was_announced_and_never_shows_is_given_up(
+    api: Api, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raibid.api.mirror_keeper._ANNOUNCED_RETRY", 0.0)
+    monkeypatch.setattr("raibid.api.mirror_keeper._ANNOUNCED_SECONDS", 0.5)
+    told(api, upstream, ref="refs/heads/main", after="a" * 40)
+    until(lambda: api.ledger.client.hlen(api.ledger.keys.mirrors_wishes) == 0, "nothing is waited for any more")
+    assert seen(api)["state"] == "verified"
+
+
+@pytest.mark.parametrize("more", [{"ref": "v1", "after": "x"}, {"ref": "refs/heads/a\nb", "after": "a" * 40}])
+def test_a_delivery_that_names_no_ref_and_commit_announces_none(api: Api, upstream: Upstream, more: Any) -> None:
+    before = seen(api)["checked"]
+    assert told(api, upstream, **more).status_code == 202
+    until(lambda: seen(api)["checked"] > before, "it is looked at")
+    until(lambda: api.ledger.client.hlen(api.ledger.keys.mirrors_wishes) == 0, "nothing is waited for")
+
+
+def test_a_file_that_broke_is_not_hidden_by_what_was_verified_before(
+    with_mirrors: Settings, ledger: Ledger, api: Api
+) -> None:
+    api.stop()
+    with_mirrors.mirrors_file.write_text("single: 7\n")  # type: ignore[union-attr]
+    ledger.mirrors.ask(NAME, 0.0)
+    with served(with_mirrors, ledger) as again:
+        until(lambda: seen(again)["state"] == "unreachable", "its trouble is noted")
+        assert seen(again)["reason"].startswith("mirrors are not surveyed: ")
+        assert "raibid_mirrors_surveyed_seconds 0.0" in again.anonymous.get("/metrics").text
+
+
+def test_credentials_that_went_missing_are_in_the_record(api: Api, with_mirrors: Settings, upstream: Upstream) -> None:
+    with_mirrors.forge_credentials_file.write_text("")  # type: ignore[union-attr]
+    told(api, upstream)
+    until(lambda: seen(api)["state"] == "unreachable", "its trouble is noted")
+    assert seen(api)["errors"] == 1
+
+
+def test_a_mirror_that_this_process_does_not_know_is_surveyed_for_and_not_dropped(api: Api, upstream: Upstream) -> None:
+    keeper(api).survey.last = replace(keeper(api).survey.last, mirrors={})  # type: ignore[type-var]
+    told(api, upstream)
+    until(lambda: NAME in keeper(api).survey.last.mirrors, "it is surveyed again")  # type: ignore[union-attr]
+    due = api.ledger.client.zscore(api.ledger.keys.mirrors_due, NAME)
+    assert due < (time.time() + 60) * 1000  # type: ignore[operator]
 
 
 def test_what_is_wrong_with_a_mirror_is_shown_and_counted(api: Api, upstream: Upstream, gitea: GiteaOfGit) -> None:
-    gitea.trouble = lambda request: 500 * ("branches" in request)
+    gitea.trouble = lambda request: 500 * (".git/info/refs" in request)
     told(api, upstream)
     until(lambda: seen(api)["state"] == "unreachable", "its trouble is noted")
-    assert "HTTP 500" in seen(api)["reason"]
+    assert "error: 500" in seen(api)["reason"]
     metrics = api.anonymous.get("/metrics").text
     assert 'mirror_sync_errors_total{state="unreachable"} ' in metrics
     assert 'raibid_mirrors{state="unreachable"} 1.0' in metrics
     assert f'raibid_mirror_behind_since_seconds{{mirror="{NAME}"}} ' in metrics
+    assert f'raibid_mirror_verified_seconds{{mirror="{NAME}"}} 1' in metrics
+    assert "raibid_mirrors_surveyed_seconds 1" in metrics
 
 
 def test_a_mirror_whose_repository_is_gone_leaves_the_list(api: Api, gitea: GiteaOfGit) -> None:
     gitea.sources.clear()
-    keeper(api)._surveyed = 0.0
+    keeper(api).survey.hasten()
     until(lambda: seen(api)["state"] == "unknown", "it is forgotten")
 
 
 def test_a_survey_that_fails_forgets_nobody(api: Api, gitea: GiteaOfGit) -> None:
     gitea.trouble = lambda request: 500 * ("search" in request)
-    keeper(api)._surveyed = 0.0
-    until(lambda: "GET /api/v1/repos/search" in gitea.asked[-1], "it was asked")
+    keeper(api).survey.hasten()
+    until(lambda: bool(keeper(api).survey.trouble), "it failed")
     assert seen(api)["state"] == "verified"
 
 

@@ -99,6 +99,22 @@ def test_credentials_that_are_not_there_yet_do_not_keep_the_api_from_starting(en
     assert Settings.load().gitea_url == "http://gitea.example.test:3000"
 
 
+@pytest.mark.parametrize("name", [Env.GITHUB_APP_FILE, Env.MIRROR_TOKENS_DIR, Env.FORGE_CREDENTIALS_FILE])
+def test_a_file_that_nothing_would_read_is_refused(env: pytest.MonkeyPatch, name: str) -> None:
+    env.setenv(name, "/nowhere")
+    env.setenv(Env.GITHUB_URL, "")  # as the stack says that there is none
+    with pytest.raises(SettingsError, match=f"{name}: does nothing without"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("address", ["ci.example.test", "https://wile:hunter2@ci.example.test", "javascript:alert(1)"])
+def test_where_people_reach_the_api_is_an_address_without_credentials(env: pytest.MonkeyPatch, address: str) -> None:
+    env.setenv(Env.PUBLIC_URL, address)
+    with pytest.raises(SettingsError, match=Env.PUBLIC_URL) as raised:
+        Settings.load()
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize("window", ["0", "-1", "many"])
 def test_a_window_that_lets_nothing_in_is_refused(env: pytest.MonkeyPatch, window: str) -> None:
     env.setenv(Env.WINDOW, window)

@@ -32,7 +32,7 @@ def comments_answer(status: int, words: str) -> Trouble:
 
 
 def a_stranger_quotes_the_marker_and_nobody_tells_us_our_name(line: Line) -> None:
-    quoted = {"id": next(_MARKED), "body": f"what is {MARKER}?", "user": {"login": "eve"}}
+    quoted = {"id": next(_MARKED), "body": f"{MARKER} what is it?", "user": {"login": "eve"}}
     line.forge.comments += [{**quoted, "repo": "acme/anvil", "number": number} for number in (7, 8)]
     line.forge.trouble, line.forge.words = lambda asked: 403 if asked.endswith("/user") else 0, NO_NAME
 

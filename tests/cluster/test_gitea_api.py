@@ -17,9 +17,12 @@ from components.api import STATUS_LABEL, STATUS_USER
 from components.secret_values import deriver
 from components.settings import load_stack
 from tests.cluster.parts.developer import Checkout, Developer
+from tests.cluster.parts.git_http import GitServer
 from tests.cluster.parts.gitea_server import Gitea
+from tests.cluster.parts.mirroring import Mirroring
 from tests.cluster.tree.emitted import SEED
 from tests.forge.gitea_contract import DONE, MARKER, ORGANISATION, Questions, Role, Scene
+from tests.forge.gitea_mirrors_contract import Mirrors
 from tests.forge.gitea_owners_contract import Owners
 from tests.forge.recorded_forge import RECORD, Facts, Recorder, Served
 from tests.waiting import until
@@ -38,6 +41,7 @@ class Real:
     """What people do to the real Gitea before a test asks it."""
 
     gitea: Gitea
+    git: GitServer
     people: dict[str, Developer] = field(default_factory=dict)
 
     def person(self, name: str) -> Developer:
@@ -149,6 +153,11 @@ class Real:
         there = self.person("ada").api.call("GET", f"/repos/{repository}/issues/{number}/comments")
         return {str(place): f"{one['user']['login']}: {one['body']}" for place, one in enumerate(there)}
 
+    def source(self, name: str) -> Facts:
+        """A repository elsewhere that everybody may clone."""
+        self.git.repository(name, {"README.md": "it"})
+        return {"url": f"{self.git.url}/{name}.git"}
+
     def shared(self, name: str, permissions: Mapping[str, str]) -> Facts:
         """A repository with collaborators."""
         facts = self.repository(name)
@@ -165,9 +174,12 @@ class Real:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with Gitea(tmp_path_factory.mktemp("gitea"), SETTINGS, derive) as gitea:
+    with (
+        GitServer(tmp_path_factory.mktemp("git"), "127.0.0.1") as git,
+        Mirroring(tmp_path_factory.mktemp("gitea"), SETTINGS, derive) as gitea,
+    ):
         gitea.set_up("http://127.0.0.1:9/nobody")
-        yield Real(gitea)
+        yield Real(gitea, git)
 
 
 @pytest.fixture
@@ -191,6 +203,10 @@ class TestQuestions(Questions):
 
 
 class TestOwners(Owners):
+    """The real one."""
+
+
+class TestMirrors(Mirrors):
     """The real one."""
 
 

@@ -132,7 +132,7 @@ def flux(server: Gitea) -> Developer:
 @pytest.fixture(scope="module")
 def mirrored(
     tmp_path_factory: pytest.TempPathFactory, server: Gitea, git: GitServer, maker: Developer
-) -> Iterator[Command]:
+) -> Command:
     """What the CronJob does, as its user: `raibid mirror apply`."""
     git.repository("anvil", {"README.md": "one"})
     at = tmp_path_factory.mktemp("mirror")

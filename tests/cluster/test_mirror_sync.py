@@ -24,6 +24,7 @@ from tests.api.conftest import Api, make_settings, served  # noqa: F401  (a fixt
 from tests.cluster.parts.developer import Developer
 from tests.cluster.parts.git_http import git_handler
 from tests.cluster.parts.gitea_server import Gitea
+from tests.cluster.parts.mirroring import Mirroring
 from tests.cluster.tree.emitted import SEED
 from tests.mirror.command import Command
 from tests.mirror.gitea_of_git import Upstream, sh
@@ -32,13 +33,6 @@ from tests.waiting import until
 SETTINGS = load_stack("dgx-spark")
 derive = deriver(SEED, SETTINGS.rotation)
 NAME = "smithy/anvil"
-
-
-class Mirroring(Gitea):
-    """The stack's Gitea, which may clone from this machine: elsewhere sources are on the Internet."""
-
-    def _differences(self, emitted: Any) -> dict[str, str]:
-        return {**super()._differences(emitted), "GITEA__migrations__ALLOW_LOCALNETWORKS": "true"}
 
 
 class LockedUpstream(Upstream):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +25,7 @@ from components.settings import load_stack
 from tests.cluster.parts.developer import Developer
 from tests.cluster.parts.git_http import GitServer
 from tests.cluster.parts.gitea_server import Gitea
+from tests.cluster.parts.mirroring import Mirroring
 from tests.cluster.tree.emitted import SEED
 from tests.forge.github_fake import FakeGithub
 from tests.mirror.command import Command
@@ -34,11 +35,11 @@ SETTINGS = load_stack("dgx-spark")
 derive = deriver(SEED, SETTINGS.rotation)
 
 
-class Mirroring(Gitea):
-    """The stack's Gitea, which may clone from this machine: elsewhere sources are on the Internet."""
+class Following(Mirroring):
+    """It lets `Gate` send it on, which the stack's does not."""
 
-    def _differences(self, emitted: Any) -> dict[str, str]:
-        return {**super()._differences(emitted), "GITEA__migrations__ALLOW_LOCALNETWORKS": "true"}
+    def _differences(self, emitted: Mapping[str, str]) -> dict[str, str]:
+        return {**super()._differences(emitted), "GITEA__git_0X2E_config__http_0X2E_followRedirects": "initial"}
 
 
 @dataclass
@@ -87,7 +88,7 @@ def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gitea]:
-    with Mirroring(tmp_path_factory.mktemp("gitea"), SETTINGS, derive) as server:
+    with Following(tmp_path_factory.mktemp("gitea"), SETTINGS, derive) as server:
         yield server
 
 

@@ -29,6 +29,8 @@ from raibid.forge.errors import (
     ForgeUnavailableError,
 )
 from raibid.forge.gitea import GiteaClient
+from raibid.forge.gitea.hooks import GiteaHooks
+from raibid.forge.gitea.mirrors import GiteaMirrors
 from raibid.forge.session import Session
 
 from tests.forge.fake_forge import TOKEN, FakeForge
@@ -208,6 +210,14 @@ def test_a_redirect_is_not_followed_with_the_token(forge: FakeForge, client: Git
 def test_agents_that_want_the_names_alone_do_not_pay_for_the_clients() -> None:
     code = "import sys, raibid.forge; print('requests' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+@pytest.mark.parametrize("place", ["acme/anvil", "acme"])
+def test_what_a_second_try_finds_deleted_is_deleted(forge: FakeForge, client: GiteaClient, place: str) -> None:
+    forge.trouble = lambda asked: 404 if asked.startswith("DELETE") else 0
+    GiteaHooks(client.session).delete(place, 1)
+    GiteaMirrors(client.session, client.session).remove(place)
+    assert len(forge.asked) == 2
 
 
 # --- credentials -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.forge.gitea_contract import Questions, Role, Scene
+from tests.forge.gitea_mirrors_contract import Mirrors
 from tests.forge.gitea_owners_contract import Owners
 from tests.forge.recorded_forge import Player, Served
 
@@ -34,4 +35,8 @@ class TestQuestions(Questions):
 
 
 class TestOwners(Owners):
+    """Recorded."""
+
+
+class TestMirrors(Mirrors):
     """Recorded."""

@@ -205,6 +205,15 @@ def test_a_second_comment_of_ours_that_a_slow_forge_made_late_goes(
     assert [c["body"] for c in anvil.comments[number]] == [f"{MARKER}\ngreen", "hello"]
 
 
+def test_a_second_comment_that_a_person_deleted_meanwhile_is_gone_all_the_same(
+    github_client: GithubClient, github: FakeGithub, anvil: Repository
+) -> None:
+    number = anvil.pull("main")
+    anvil.comments[number] = [{"id": n, "body": f"{MARKER}\nred", "user": {"login": BOT}} for n in (7, 8)]
+    github.trouble = lambda asked: 404 if asked.startswith("DELETE") else 0
+    github_client.upsert_comment("acme/anvil", number, MARKER, "red")
+
+
 # --- reviews -----------------------------------------------------------------------------------------------
 
 

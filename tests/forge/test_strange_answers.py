@@ -77,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(200)
+        self.send_header("ETag", '"so that it is remembered"')
         self.send_header("Content-Length", str(len(self.babbler.content) + self.babbler.claims))
         self.end_headers()
         self.wfile.write(self.babbler.content)

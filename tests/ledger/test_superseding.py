@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -125,7 +126,7 @@ def ended(ledger: Ledger, sha: str, before: str = "") -> str:
 
 
 @pytest.mark.parametrize("how", [{"before": "b"}, {"seen": time.time() + 3600}], ids=["a push", "a listing"])
-def test_a_branch_that_is_back_at_a_built_commit_wants_no_other_one(ledger: Ledger, how: dict[str, float]) -> None:
+def test_a_branch_that_is_back_at_a_built_commit_wants_no_other_one(ledger: Ledger, how: dict[str, Any]) -> None:
     old, wrong = ended(ledger, "a"), deliver(ledger, "b", "a")
     assert deliver(ledger, "a", **how) == Enqueued(old, False, JobStatus.SUCCESS)
     called_off = job(ledger, wrong.id)

@@ -234,6 +234,7 @@ def test_where_there_is_no_landlock_forks_are_built_only_if_the_operator_says_so
 
 def test_the_operators_word_is_read_from_the_environment() -> None:
     env = {Env.FORKS_WITHOUT_LANDLOCK: "true", Env.FORK_PASS_ENV: "A, B", Env.FORK_READ: "/srv/a:/srv/b"}
+    env[Env.FORK_REGISTRIES] = "mirror.test, other.test"
     config = AgentConfig.from_env(env)
     assert config.forks_without_landlock
     assert config.fork_pass_env == ("A", "B")

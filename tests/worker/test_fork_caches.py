@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.worker.crate_registry import CrateRegistry, snapshot
 needs_landlock = pytest.mark.skipif(
     landlock.version() < OLDEST_ABI, reason="this kernel has no Landlock, or an old one"
 )
+PUBLIC = "index.crates.io-1949cf8c6b5b557f"
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="no cargo here")
 
 MANIFEST = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n'
@@ -53,7 +55,8 @@ def shared(tmp_path: Path, registry: CrateRegistry) -> Path:
 def config(config: AgentConfig, shared: Path) -> AgentConfig:
     rustup = os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")
     agent = {"PATH": os.environ["PATH"], "RUSTUP_HOME": rustup, "CARGO_HOME": str(shared), Env.REDIS_PASSWORD: "pw"}
-    return replace(config, doors=(), environment={**agent, "HOME": str(shared.parent / "home")})
+    environment = {**agent, "HOME": str(shared.parent / "home")}
+    return replace(config, doors=(), fork_registries=("127.0.0.1",), environment=environment)
 
 
 def app(*crates: str, more: str = "") -> dict[str, str]:
@@ -126,33 +129,86 @@ def test_a_fork_that_poisons_the_shared_cache_fails_and_the_next_trusted_build_s
 # --- the home itself -------------------------------------------------------------------------------------------------
 
 
-WITH_CREDENTIALS = (
-    '[registries.own]\ntoken = "x"',
-    '[http]\nproxy = "u:p@host"',
-    '[source.a]\nregistry = "https://u:p@host"',
-    "unreadable =",
-)
+LEFT_OUT = {
+    '[registries.own]\ntoken = "x"': "registries.own.token",
+    '[http]\nproxy = "u:p@host"': "http.proxy",
+    '[env]\nAPI_TOKEN = "x"': "env.API_TOKEN",
+    '[env]\nAPI_TOKEN = { value = "x", force = true }': "env.API_TOKEN.force, env.API_TOKEN.value",
+    '[registry]\nglobal-credential-providers = ["helper --secret x"]': "registry.global-credential-providers",
+    '[credential-alias]\nmine = ["helper", "x"]': "credential-alias.mine",
+    '[registries.own]\nindex = "sparse+https://u:p@host/"': "registries.own.index",
+    '[target.x86_64-unknown-linux-gnu]\nrustflags = ["ok", "https://u:p@host"]': (
+        "target.x86_64-unknown-linux-gnu.rustflags"
+    ),
+    '[source.a]\nregistry = "https://u:p@host"\n[source.crates-io]\nreplace-with = "a"': (
+        "source.a.registry, source.crates-io.replace-with"
+    ),
+}
 
 
-def test_credentials_and_settings_that_hold_one_are_not_taken_over(tmp_path: Path, shared: Path, stop: Stop) -> None:
-    assert own_cargo_home(shared, tmp_path / "plain", stop) == []
-    assert (tmp_path / "plain/config.toml").read_text() == (shared / "config.toml").read_text()
+@pytest.mark.parametrize(("settings", "names"), LEFT_OUT.items(), ids=LEFT_OUT.values())
+def test_cargo_settings_that_are_not_known_to_be_harmless_are_left_out_and_named(
+    settings: str, names: str, tmp_path: Path, shared: Path, stop: Stop
+) -> None:
+    (shared / "config.toml").write_text(f"{settings}\n[net]\nretry = 5\n")
+    notes = own_cargo_home(shared, tmp_path / "own", stop)
+    assert notes == [f"of cargo's shared config.toml is left out: {names}"]
+    assert tomllib.loads((tmp_path / "own/config.toml").read_text()) == {"net": {"retry": 5}}
+    assert not list((tmp_path / "own").glob("credentials*"))
 
-    for number, line in enumerate(WITH_CREDENTIALS):
-        (shared / "config.toml").write_text(line)
-        (note,) = own_cargo_home(shared, tmp_path / str(number), stop)
-        assert note == "cargo's shared config.toml is left out: it may hold a credential"
-        assert not (tmp_path / str(number) / "config.toml").exists()
-    assert not list(tmp_path.rglob("own*/credentials*"))
+
+HARMLESS = r"""
+[source.crates-io]
+replace-with = "mirror"
+[source.mirror]
+registry = "sparse+https://mirror.test/index/"
+[http]
+check-revoke = false
+cainfo = 'C:\certificates "of ours"'
+[target.'cfg(target_os = "linux")']
+rustflags = ["-C", "link-arg=-fuse-ld=mold"]
+"""
+
+
+def test_harmless_cargo_settings_are_taken_over(tmp_path: Path, shared: Path, stop: Stop) -> None:
+    (shared / "config.toml").write_text(HARMLESS)
+    assert own_cargo_home(shared, tmp_path / "own", stop) == []
+    assert tomllib.loads((tmp_path / "own/config.toml").read_text()) == tomllib.loads(HARMLESS)
+
+
+def test_cargo_settings_that_cannot_be_read_are_left_out(tmp_path: Path, shared: Path, stop: Stop) -> None:
+    (shared / "config.toml").write_text("unreadable =")
+    assert own_cargo_home(shared, tmp_path / "own", stop) == [
+        "cargo's shared config.toml is left out: it cannot be read"
+    ]
+
+
+def test_only_public_registries_and_those_that_the_operator_names_are_shown(
+    tmp_path: Path, shared: Path, stop: Stop
+) -> None:
+    public = {PUBLIC, "github.com-1ecc6299db9ec823"}
+    own = {"own.test-0123456789abcdef", "github.com-0123456789abcdef", f"{PUBLIC}.test-0123456789abcdef"}
+    for folder in (*public, *own):
+        for file in (f"cache/{folder}/a.crate", f"src/{folder}/a-1.0.0/.cargo-ok", f"index/{folder}/config.json"):
+            (shared / "registry" / file).parent.mkdir(parents=True)
+            (shared / "registry" / file).touch()
+    own_cargo_home(shared, tmp_path / "plain", stop)
+    own_cargo_home(shared, tmp_path / "told", stop, registries=("own.test",))
+    for kind in ("cache", "src", "index"):
+        assert {path.name for path in (tmp_path / "plain/registry" / kind).iterdir()} == public
+        assert {path.name for path in (tmp_path / "told/registry" / kind).iterdir()} == {
+            *public,
+            "own.test-0123456789abcdef",
+        }
 
 
 def test_half_unpacked_crates_are_not_shared(tmp_path: Path, shared: Path, stop: Stop) -> None:
     for name in ("whole-1.0.0/.cargo-ok", "half-1.0.0/Cargo.toml"):
-        path = shared / "registry/src/index" / name
+        path = shared / "registry/src" / PUBLIC / name
         path.parent.mkdir(parents=True)
         path.touch()
     own_cargo_home(shared, tmp_path / "own", stop)
-    assert [path.name for path in (tmp_path / "own/registry/src/index").iterdir()] == ["whole-1.0.0"]
+    assert [path.name for path in (tmp_path / "own/registry/src" / PUBLIC).iterdir()] == ["whole-1.0.0"]
 
 
 def test_an_agent_without_a_shared_home_shares_nothing(tmp_path: Path, stop: Stop) -> None:

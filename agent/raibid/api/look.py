@@ -14,7 +14,7 @@ an enqueue and a remembered head are a millisecond, what a forge is asked is man
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -97,7 +97,17 @@ class Questions:
 class Looker:
     """Looks at repositories of one forge."""
 
-    def __init__(self, ledger: Ledger, enrolment: Enrolment, name: str, forge: Forge, questions: Questions) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        enrolment: Enrolment,
+        name: str,
+        forge: Forge,
+        questions: Questions,
+        tell: Callable[[Look], object],
+    ) -> None:
+        """`tell`: is told each look, also one that an error ended: what it has healed no later one will find."""
+        self._tell = tell
         self._ledger = ledger
         self._enrolment = enrolment
         self._name = name
@@ -108,28 +118,34 @@ class Looker:
         """Put a repository's heads in order, as far as the questions reach; one of them in any case.
 
         Raises:
-            CallError: the forge did not answer; what was settled until then will be found settled.
+            CallError: the forge did not answer; what was settled until then stays so.
             LedgerError: Redis failed; likewise.
         """
         name, memory = info.full_name, self._ledger.heads
         seen = memory.clock()  # before the forge is asked: a webhook may overtake its answer
         found = self._compare(info)
         settled: list[Settled] = []
-        if standing is Standing.FIRST:
-            settled += [_settled(event, Outcome.BASELINE) for event in found.events]
-            memory.remember(self._name, name, {one.ref: one.sha for one in settled})
-        else:
-            for one in self._settle(found, seen):
-                memory.remember(self._name, name, {one.ref: one.sha})
-                settled.append(one)
-        left = len(found.moved - {one.ref for one in settled})
-        if not left:
+        try:
+            if standing is Standing.FIRST:
+                settled += [_settled(event, Outcome.BASELINE) for event in found.events]
+                memory.remember(self._name, name, {one.ref: one.sha for one in settled})
+            else:
+                for one in self._settle(found, seen):
+                    memory.remember(self._name, name, {one.ref: one.sha})
+                    settled.append(one)
+        finally:
+            look = self._said(info, now, found, settled)
+            self._tell(look)
+        if not look.left:
             memory.watch(self._name, {name: Watched(Standing.IN, looked=now, tried=now)})
         self._call_off(name, found.gone, seen)
         memory.forget(self._name, name, found.gone)
+        return look
+
+    def _said(self, info: RepositoryInfo, now: float, found: Comparison, settled: Sequence[Settled]) -> Look:
         return Look(
-            forge=self._name, repo=name, at=now, heads=len(found.events), settled=tuple(settled), left=left,
-            gone=found.gone, unusable=found.unusable,
+            forge=self._name, repo=info.full_name, at=now, heads=len(found.events), settled=tuple(settled),
+            left=len(found.moved - {one.ref for one in settled}), gone=found.gone, unusable=found.unusable,
         )  # fmt: skip
 
     def _compare(self, info: RepositoryInfo) -> Comparison:

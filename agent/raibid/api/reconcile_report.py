@@ -75,8 +75,8 @@ class Tally:
         return sum(count for outcome, count in self.outcomes.items() if Outcome(outcome).heals)
 
     def count(self, look: Look) -> None:
-        """A repository was looked at."""
-        self.looked += 1
+        """A repository was looked at, to its end or not."""
+        self.looked += not look.left
         self.heads += look.heads
         for one in look.settled:
             self.outcomes[one.outcome] = self.outcomes.get(one.outcome, 0) + 1
@@ -104,7 +104,8 @@ class Reports:
 
     def shown(self, process: str, finished: int) -> Reconciliation:
         """As people get it."""
-        return Reconciliation(process=process, round=finished, forges=tuple(self._rounds.values()), healed=tuple(self._healed))
+        forges, healed = tuple(self._rounds.values()), tuple(self._healed)
+        return Reconciliation(process=process, round=finished, forges=forges, healed=healed)
 
     def look(self, look: Look) -> None:
         """A repository was looked at."""

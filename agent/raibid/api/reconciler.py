@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 import structlog
@@ -121,11 +122,6 @@ class Reconciler:
             finally:
                 self._finished += 1
 
-    def expect(self, forge: str, repository: str, ref: str) -> None:
-        """A webhook tells of a pull request: a look that does not find it calls its builds off. Raises LedgerError."""
-        if forge in self._forges:
-            self._ledger.heads.remember(forge, repository, {ref: ""})
-
     def look_at(self, repository: str, forge: str = "") -> list[Look]:
         """Look at one repository now, at every forge or at one; a Look for each of them.
 
@@ -146,9 +142,8 @@ class Reconciler:
         standing = roster.settle(info) if info else None
         if info is None or standing is None:
             return Look(forge=name, repo=repository, at=now, skipped=roster.why_not(repository, info))
-        look = Looker(self._ledger, self._enrolment, name, client, questions).look(info, standing, now)
-        self._reports.look(look)
-        return look
+        looker = Looker(self._ledger, self._enrolment, name, client, questions, self._reports.look)
+        return looker.look(info, standing, now)
 
     # --- one forge's round -----------------------------------------------------------------------------
 
@@ -163,7 +158,8 @@ class Reconciler:
                 roster.take()
                 if roster.trouble:
                     tally.error(roster.trouble)
-                looker = Looker(self._ledger, self._enrolment, forge, client, questions)
+                tell = partial(self._tell, tally)
+                looker = Looker(self._ledger, self._enrolment, forge, client, questions, tell)
                 self._look_at_all(roster, looker, fresh, closing, tally)
                 if self._away.succeeded(forge):
                     _log.info("the forge can be reconciled again", forge=forge)
@@ -184,7 +180,7 @@ class Reconciler:
             if closing() or not roster.may_ask:
                 return
             try:
-                look = self._look_in_turn(roster, looker, name)
+                self._look_in_turn(roster, looker, name)
             except (ForgeLimitError, ForgeLoginError):
                 raise
             except CallError as error:
@@ -195,21 +191,21 @@ class Reconciler:
             else:
                 strikes = 0
                 self._in_trouble.discard(name)
-                if look:
-                    tally.count(look)
 
-    def _look_in_turn(self, roster: Roster, looker: Looker, name: str) -> Look | None:
-        """None: nothing of it is built, after all."""
+    @staticmethod
+    def _look_in_turn(roster: Roster, looker: Looker, name: str) -> None:
         roster.trying(name)
         info = roster.info(name)
         standing = roster.settle(info) if info else None
         if info is None or standing is None:
-            return None
+            return  # nothing of it is built, after all
         look = looker.look(info, standing, roster.now)
         if not look.left:
             roster.looked(info.full_name)
+
+    def _tell(self, tally: Tally, look: Look) -> None:
+        tally.count(look)
         self._reports.look(look)
-        return look
 
     def _repository_failed(self, roster: Roster, name: str, error: CallError, tally: Tally) -> None:
         tally.error(error)

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     store: str = Field(validation_alias=Env.STORE)
     """The archive's place: `file:///dir` or `s3://bucket/prefix`."""
     enrolment_file: Path | None = Field(default=None, validation_alias=Env.ENROLMENT_FILE)
-    public_url: str = Field(default="", validation_alias=Env.PUBLIC_URL)
+    public_url: str = Field(default="", pattern=_ADDRESS, validation_alias=Env.PUBLIC_URL)
     """Where people reach this API; named in the OpenAPI document."""
 
     public_read: bool = Field(default=False, validation_alias=Env.PUBLIC_READ)
@@ -116,7 +116,19 @@ class Settings(BaseSettings):
             raise ValueError(f"{Env.FORGE_CREDENTIALS_FILE}: needed with {named[0]}: no forge takes a status unasked")
         if self.mirrors_file and not self.gitea_url:
             raise ValueError(f"{Env.MIRRORS_FILE}: needs {Env.GITEA_URL}: mirrors are kept in Gitea")
+        self._nothing_is_set_in_vain()
         return self
+
+    def _nothing_is_set_in_vain(self) -> None:
+        """Whoever sets one of these wants something to happen."""
+        forges = f"{Env.GITEA_URL} or {Env.GITHUB_URL}"
+        for name, file, needs, other in (
+            (Env.GITHUB_APP_FILE, self.github_app_file, Env.GITHUB_URL, self.github_url),
+            (Env.MIRROR_TOKENS_DIR, self.mirror_tokens_dir, Env.MIRRORS_FILE, self.mirrors_file),
+            (Env.FORGE_CREDENTIALS_FILE, self.forge_credentials_file, forges, self.gitea_url or self.github_url),
+        ):
+            if file and not other:
+                raise ValueError(f"{name}: does nothing without {needs}")
 
     @cached_property
     def webhook_secrets(self) -> tuple[bytes, ...]:

@@ -121,9 +121,6 @@ async def _take_in(parts: Parts, event: Event) -> tuple[Response, str]:
         verdict = decide(await parts.real_changes.complete(event), parts.enrolment)
     if isinstance(verdict, Skip):
         return json_response({"skipped": verdict.reason}), "skipped"
-    if isinstance(event, PullRequestEvent):
-        # Its closing may overtake it while the forge is asked, or be lost: the reconciler must know that it was there.
-        await asyncio.to_thread(parts.reconciler.expect, event.forge, event.repo, event.ref)
     job = await parts.batcher.submit(NewJob(spec=verdict.spec, dedupe=verdict.dedupe, hold=verdict.hold, told=True))
     if isinstance(event, PullRequestEvent) and event.reopened and job.status is JobStatus.CANCELLED:
         job = await asyncio.to_thread(closed_pulls.again, parts.ledger, job, verdict.dedupe, hold=verdict.hold)

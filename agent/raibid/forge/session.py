@@ -70,7 +70,7 @@ class _Politely(Retry):
         return super().get_backoff_time() or random.uniform(0, self.backoff_jitter)  # noqa: S311 - no secret
 
 
-class _Straight(requests.Session):
+class Straight(requests.Session):
     """Looks at no redirect, even to say where it leads: requests reads all of its body for that, and its ValueError of
     a Location that is none passes through.
     """
@@ -126,7 +126,7 @@ class Session:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
-        self._session = _Straight()
+        self._session = Straight()
         self._credentials = credentials
         self._session.auth = _Authorization(credentials)
         self._session.headers.update({"Accept": "application/json", **(headers or {})})

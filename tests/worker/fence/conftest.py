@@ -14,18 +14,22 @@ from raibid.worker import steps
 from raibid.worker.config import AgentConfig
 from raibid.worker.environment import agent_variables
 from raibid.worker.fence import Fence, fence, launcher_env
+from raibid.worker.fork import fork_variables
 from raibid.worker.steps import Ended
 from raibid.worker.stop import Stop
 from raibid.worker.workspace import Workspace, workspace
 
 _DENIED = ("permission denied", "not permitted", "invalid cross-device link")  # the last: of a link into the room
 PASSWORD = "ledger-password-sentinel"
+PUBLIC = "index.crates.io-1949cf8c6b5b557f"
+"""cargo's name for the folder of the registry that everybody has."""
 
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     """What a pod mounts, and the home of the agent's user."""
-    for name in ("secrets/TOKEN", "git/credentials", "redis/password", "home/.ssh/id", "cargo/credentials.toml"):
+    own = "cargo/registry/src/own.test-0123456789abcdef/lib.rs"
+    for name in ("secrets/TOKEN", "git/credentials", "redis/password", "home/.ssh/id", "cargo/credentials.toml", own):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("secret-sentinel")
     return tmp_path
@@ -57,7 +61,8 @@ def room(config: AgentConfig) -> Iterator[Workspace]:
 
 @pytest.fixture
 def env(config: AgentConfig, room: Workspace) -> dict[str, str]:
-    return agent_variables(config.environment, home=room.home, tmp=room.tmp)
+    told = fork_variables(room.home / ".cargo", room.tmp)
+    return {**told, **agent_variables(config.environment, home=room.home, tmp=room.tmp)}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from raibid.worker.config import AgentConfig
 from raibid.worker.fence import OLDEST_ABI, Fence, fence
 from raibid.worker.workspace import Workspace, workspace
 
-from tests.worker.fence.conftest import Inside
+from tests.worker.fence.conftest import PUBLIC, Inside
 
 pytestmark = pytest.mark.skipif(landlock.version() < OLDEST_ABI, reason="no Landlock here, or an old one")
 
@@ -76,6 +76,8 @@ READS = {
     "the forge's credentials": "cat {secrets}/git/credentials",
     "the ledger's password": "cat {secrets}/redis/password",
     "cargo's credentials": "cat {secrets}/cargo/credentials.toml",
+    "the sources of a registry that is not public": "cat {secrets}/cargo/registry/src/own.test-0123456789abcdef/lib.rs",
+    "the machine's git settings, which may hold a token": "cat /etc/gitconfig",
     "a key of the agent's user": "cat {secrets}/home/.ssh/id",
     "another job's room": "cat {other}/checkout/source",
     "the names of other jobs": "ls {workspace}",
@@ -101,9 +103,9 @@ def test_no_step_reads(script: str, inside: Inside, secrets: Path, room: Workspa
 
 
 WRITES = {
-    "the shared cargo cache": "echo evil > {secrets}/cargo/registry/cache/index/crate.crate",
-    "a file beside it": "echo evil > {secrets}/cargo/registry/cache/index/new.crate",
-    "the shared source by truncating it": "truncate -s 0 {secrets}/cargo/registry/src/index/crate/lib.rs",
+    "the shared cargo cache": "echo evil > {secrets}/cargo/registry/cache/{public}/crate.crate",
+    "a file beside it": "echo evil > {secrets}/cargo/registry/cache/{public}/new.crate",
+    "the shared source by truncating it": "truncate -s 0 {secrets}/cargo/registry/src/{public}/crate/lib.rs",
     "a program of the toolchain": "echo evil > {secrets}/cargo/bin/tool",
     "the agent's own code": "echo evil >> {code}",
     "its log on the way to the ledger": "echo evil > {root}/log",
@@ -113,7 +115,7 @@ WRITES = {
     "what others keep in /tmp": "echo evil > /tmp/evil-$$",
     "its own cgroup": "echo 0 > /sys/fs/cgroup/cgroup.procs",
     "settings of the kernel": "echo evil > /proc/sys/kernel/core_pattern",
-    "the shared cache by a hard link": "ln {secrets}/cargo/registry/cache/index/crate.crate mine",
+    "the shared cache by a hard link": "ln {secrets}/cargo/registry/cache/{public}/crate.crate mine",
     "a device of its own": "mknod disk b 8 0",
     "mounts": "mount -t tmpfs none {root}/tmp",
 }
@@ -123,24 +125,33 @@ WRITES = {
 def test_no_step_changes(
     script: str, around: Fence, inside: Inside, secrets: Path, room: Workspace, config: AgentConfig
 ) -> None:
-    for name in ("registry/cache/index/crate.crate", "registry/src/index/crate/lib.rs", "bin/tool"):
+    for name in (f"registry/cache/{PUBLIC}/crate.crate", f"registry/src/{PUBLIC}/crate/lib.rs", "bin/tool"):
         (secrets / "cargo" / name).parent.mkdir(parents=True, exist_ok=True)
         (secrets / "cargo" / name).write_text("good")
     inside.env["PATH"] += f":{secrets}/cargo/bin"
     inside.around = fence(config, room, inside.env)
     with workspace(config.workspace, "other") as other:
-        names = {"secrets": secrets, "other": other.root, "root": room.root, "code": landlock.__file__}
+        names = {"secrets": secrets, "public": PUBLIC, "other": other.root, "root": room.root}
+        names["code"] = landlock.__file__
         assert inside.denied(script.format(**names)), inside.output
         assert not list(other.checkout.iterdir())
     good = [path for path in (secrets / "cargo").rglob("*") if path.is_file() and path.name != "credentials.toml"]
     assert [path.read_text() for path in good] == ["good"] * 3
 
 
-def test_what_the_shared_cache_holds_can_be_read(inside: Inside, secrets: Path) -> None:
-    crate = secrets / "cargo/registry/cache/index/crate.crate"
-    crate.parent.mkdir(parents=True)
-    crate.write_text("a crate")
-    assert inside.says(f"cat {crate}") == "a crate"
+def test_what_the_shared_cache_holds_of_public_registries_can_be_read(
+    inside: Inside, config: AgentConfig, room: Workspace, secrets: Path
+) -> None:
+    public, listed, own = (
+        secrets / "cargo/registry/cache" / folder / "crate.crate"
+        for folder in (PUBLIC, "mirror.test-0123456789abcdef", "own.test-0123456789abcdef")
+    )
+    for crate in (public, listed, own):
+        crate.parent.mkdir(parents=True)
+        crate.write_text("a crate")
+    inside.around = fence(replace(config, fork_registries=("mirror.test",)), room, inside.env)
+    assert inside.says(f"cat {public} {listed}") == "a cratea crate"
+    assert inside.denied(f"cat {own}")
 
 
 @pytest.mark.skipif(landlock.version() < landlock.SCOPES_SINCE, reason="this kernel does not scope signals")

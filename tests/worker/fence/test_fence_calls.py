@@ -27,7 +27,7 @@ pytestmark = [
 
 
 class Python:
-    """Runs Python behind the fence."""
+    """Runs Python behind the fence. ENOTSUP is Python's name for EOPNOTSUPP."""
 
     def __init__(self, inside: Inside) -> None:
         self.inside = inside
@@ -89,8 +89,8 @@ def test_a_step_limits_itself(python: Python) -> None:
 
 
 AROUND_CONNECT = {
-    "sendto": ("EOPNOTSUPP", "socket.socket().sendto(b'PING', socket.MSG_FASTOPEN, ('127.0.0.1', {port}))"),
-    "sendmsg": ("EOPNOTSUPP", "socket.socket().sendmsg([b'PING'], [], socket.MSG_FASTOPEN, ('127.0.0.1', {port}))"),
+    "sendto": ("ENOTSUP", "socket.socket().sendto(b'PING', socket.MSG_FASTOPEN, ('127.0.0.1', {port}))"),
+    "sendmsg": ("ENOTSUP", "socket.socket().sendmsg([b'PING'], [], socket.MSG_FASTOPEN, ('127.0.0.1', {port}))"),
     "MPTCP": ("EPROTONOSUPPORT", "socket.socket(proto=262).connect(('127.0.0.1', {port}))"),
     "SMC": ("EAFNOSUPPORT", "socket.socket(43).connect(('127.0.0.1', {port}))"),
     "SMC as a protocol": ("EPROTONOSUPPORT", "socket.socket(proto=256).connect(('127.0.0.1', {port}))"),
@@ -108,7 +108,7 @@ def test_a_closed_port_is_closed_to(answer: str, code: str, python: Python, ledg
 
 def test_fast_open_to_many_at_once_and_rings_of_calls_are_refused(python: Python) -> None:
     _, numbers = landlock.MACHINES[os.uname().machine]
-    assert python.says(f"call({numbers['sendmmsg']}, -1, 0, 0, {socket.MSG_FASTOPEN})") == "EOPNOTSUPP"
+    assert python.says(f"call({numbers['sendmmsg']}, -1, 0, 0, {socket.MSG_FASTOPEN})") == "ENOTSUP"
     assert python.says(f"call({numbers['io_uring_setup']}, 1, 0)") == "EPERM"
 
 

@@ -88,6 +88,17 @@ def test_a_launcher_that_never_got_so_far_is_infrastructure_and_no_failed_step(i
     assert "never" not in inside.output.split()
 
 
+def test_a_launcher_that_dies_while_it_puts_up_the_fence_is_infrastructure_and_no_failed_step(
+    around: Fence, inside: Inside
+) -> None:
+    *_, order, fault = around.behind(steps.shell("echo never"), inside.env)
+    dies = f"import os, sys; sys.path.insert(0, {str(Path(landlock.__file__).parent)!r}); import landlock; "
+    dies += f"landlock.restrict = lambda *_: os._exit(0); landlock.main(['', {order!r}, {fault!r}])"
+    subprocess.run([sys.executable, "-I", "-c", dies], check=True)
+    with pytest.raises(InfrastructureError, match=r"does not start behind its fence \(launcher\)"):
+        around.check("the step")
+
+
 def test_a_program_that_cannot_be_started_is_infrastructure(around: Fence, inside: Inside) -> None:
     inside.around = replace(around, paths=())
     with pytest.raises(InfrastructureError, match=r"does not start behind its fence \(start\): Permission denied"):

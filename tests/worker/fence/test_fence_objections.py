@@ -38,6 +38,23 @@ def test_a_secret_below_what_a_step_may_read_is_an_objection(
     assert f"lies below {secrets}/link, which its steps may read" in objection
 
 
+def test_a_secret_below_what_a_step_may_only_read_is_an_objection(
+    room: Workspace, env: dict[str, str], config: AgentConfig, secrets: Path
+) -> None:
+    around = fence(config, room, {**env, "SSL_CERT_DIR": str(secrets / "redis")})
+    (objection,) = objections(around, config, 7)
+    assert objection.startswith("RAIBID_REDIS_PASSWORD_FILE (")
+    assert objection.endswith(f"lies below {secrets}/redis, which its steps may read")
+
+
+def test_a_machine_whose_system_calls_are_not_known_is_an_objection(
+    around: Fence, config: AgentConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlock, "MACHINES", {})
+    (objection,) = objections(around, config, 7)
+    assert objection.endswith("system calls are not known here")
+
+
 def test_a_socket_behind_which_programs_are_started_is_an_objection(
     around: Fence, config: AgentConfig, tmp_path: Path
 ) -> None:

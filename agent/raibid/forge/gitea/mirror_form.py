@@ -12,7 +12,7 @@ Leaves to others: the page's HTML (`page_form.py`), whether the new credentials 
 from __future__ import annotations
 
 from typing import Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -27,8 +27,12 @@ from raibid.forge.errors import (
 )
 from raibid.forge.gitea.mirrors import Held
 from raibid.forge.gitea.page_form import form_of
+from raibid.forge.links import redirected
+from raibid.forge.session import Straight
 
 _TIMEOUT: Final = (5.0, 60.0)
+_NOT_IN: Final = ("/user/login", "/two_factor", "/webauthn", "/change_password")
+"""Where Gitea sends whom a password alone does not let in, or not yet."""
 
 
 class MirrorForm:
@@ -40,15 +44,16 @@ class MirrorForm:
     def __init__(self, url: str, login: Login) -> None:
         self._url = url.rstrip("/")
         self._login = login
-        self._session = requests.Session()
+        self._session: Final = Straight()
         self._session.trust_env = False  # nobody's ~/.netrc
 
     def __enter__(self) -> Self:
         """Raises CallError: Gitea did not let us in, or did not answer."""
         answer = self._ask("POST", "/user/login", {"user_name": self._login.name, "password": self._login.password})
-        if not answer.is_redirect:
+        onward = self._onward(answer)
+        if not onward or any(page in onward for page in _NOT_IN):
             self._session.close()
-            raise ForgeLoginError(f"{self._url}: {self._login.name} cannot log in with that password (a token is none)")
+            raise ForgeLoginError(f"{self._url}: {self._login.name} cannot log in with that password alone")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,8 +80,15 @@ class MirrorForm:
         # The address too: a token goes to the source that was looked at, whatever the page says by now.
         changes = {"mirror_address": held.original_url, "mirror_username": user, "mirror_password": token}
         answer = self._allowed(held, self._ask("POST", _path(held), self.settings(held) | changes))
-        if not answer.is_redirect:
+        if not self._onward(answer).lower().endswith(_path(held).lower()):
             raise ForgeRefusedError(f"settings of {held.full_name}: not taken (HTTP {answer.status_code})")
+
+    def _onward(self, answer: requests.Response) -> str:
+        """The path of the page that Gitea leads on to, as it does when it is content. A proxy's redirect to another
+        place, perhaps of the very same path, says nothing of what Gitea did.
+        """
+        location = answer.headers.get("Location", "") if answer.is_redirect else ""
+        return urlsplit(redirected(f"{self._url}/", location)).path
 
     def _allowed(self, held: Held, answer: requests.Response) -> requests.Response:
         asked = f"settings of {held.full_name}"
