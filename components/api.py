@@ -65,8 +65,14 @@ WEBHOOK_LABEL: Final = "api/webhook"
 READ_LABEL: Final = "api/read-token"
 WRITE_LABEL: Final = "api/write-token"
 STATUS_USER: Final = "ci-status"
-"""Reports at the stack's own Gitea: `gitea_setup` makes it and lets it."""
+"""Reports at the stack's own Gitea, and keeps its mirrors: `gitea_setup` makes it and lets it."""
 STATUS_LABEL: Final = "gitea/status"
+
+_TMP: Final = GI
+"""What the pod may write to /tmp before the kubelet evicts it."""
+_MIRROR_ROOM: Final = 600_000_000
+"""Bytes of that for git: one bundle at a time, and four looks at a tenth of it (`raibid.mirror.rooms`). Git has the
+API's memory, too, which is why this is not more."""
 
 
 def footprint(settings: Settings) -> Footprint:
@@ -132,6 +138,7 @@ def _environment() -> Mapping[str, str]:
         Env.NOTIFY_FILE: f"{_OPERATOR_SECRET}/notify",
         Env.MIRRORS_FILE: f"{_MIRRORS}/mirrors.yaml",
         Env.MIRROR_TOKENS_DIR: _MIRROR_TOKENS,
+        Env.MIRROR_SCRATCH_BYTES: str(_MIRROR_ROOM),
         # Not the host of clone URLs: that one is the node, which no NetworkPolicy names.
         Env.GITEA_URL: gitea_config.INSIDE,
     }
@@ -199,7 +206,7 @@ def _deployment(workload: Workload) -> Manifest:
 def _volumes() -> list[Manifest]:
     return [
         {"name": "store", "persistentVolumeClaim": {"claimName": STORE_CLAIM}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": size_text(_TMP)}},
         {"name": "tokens", "secret": {"secretName": Secrets.API, "defaultMode": 0o440}},
         {"name": "redis", "secret": {"secretName": Secrets.REDIS_API, "defaultMode": 0o440}},
         *mirrors_volumes(Secrets.API_FORGE),

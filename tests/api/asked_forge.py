@@ -71,9 +71,7 @@ class AskedForge:
 
 
 @contextmanager
-def asking(
-    api: Api, forge: AskedForge, seconds: float = 20.0, patience: Patience[str] | None = None
-) -> Iterator[None]:
+def asking(api: Api, forge: AskedForge, seconds: float = 20.0, patience: Patience[str] | None = None) -> Iterator[None]:
     """Webhooks of the running API ask this forge; by default each time anew, however it answered before."""
     parts = api.parts
     mine = RealChanges(

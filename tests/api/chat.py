@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,10 +18,14 @@ from raibid.api.notifications import Notifications
 from raibid.api.patience import Patience
 from raibid.forge import Enrolment
 from raibid.ledger import Ledger
+from raibid.model.job import JobStatus
 from raibid.store import open_store
+
+from tests.api.conftest import end, enqueue
 
 SECRET = "T0kenOfTheChat"
 """In each target's URL."""
+_BUILDS = count()
 
 
 @dataclass
@@ -126,3 +131,13 @@ class News:
         """A round after every back-off."""
         self.now += 1_000.0
         return self.round()
+
+
+Make = Callable[..., News]
+"""Rules and rooms → the line to them; see the fixture `make_news`."""
+
+
+def build(ledger: Ledger, outcome: JobStatus = JobStatus.FAILED, **changes: Any) -> str:
+    """A job from its push to its end."""
+    enqueue(ledger, f"build {next(_BUILDS)}", **changes)
+    return end(ledger, outcome)

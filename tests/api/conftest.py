@@ -19,6 +19,7 @@ from raibid.api.main import Server
 from raibid.api.parts import Parts
 from raibid.api.settings import Settings
 from raibid.forge import sign
+from raibid.forge.notify import Ending
 from raibid.ledger import Claim, Ledger, NewJob
 from raibid.local.redis_server import RedisServer
 from raibid.model.job import JobSpec, JobStatus
@@ -28,6 +29,7 @@ from tests.forge.fake_forge import FakeForge
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from tests.api.chat import Chat, News
     from tests.api.reconciled import Pool
     from tests.api.status_line import Line
 
@@ -233,3 +235,27 @@ def pool(ledger: Ledger) -> Pool:
     pool.round()
     assert not pool.built()
     return pool
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    from tests.api.chat import Chat  # as above
+
+    chat = Chat()
+    chat.start()
+    yield chat
+    chat.stop()
+
+
+@pytest.fixture
+def make_news(ledger: Ledger, chat: Chat, tmp_path: Path) -> Callable[..., News]:
+    """A line to rooms; it has looked once, so that it hears of what follows."""
+    from tests.api.chat import News  # as above
+
+    def make(rules: Any = None, *, rooms: tuple[str, ...] = ("team",)) -> News:
+        rules = rules or [{"on": [str(ending) for ending in Ending], "to": list(rooms)}]
+        news = News(ledger, chat, tmp_path, {"default": {"notify": rules}}, rooms)
+        news.round()
+        return news
+
+    return make

@@ -12,7 +12,14 @@ from raibid.api.metrics import Metrics
 from raibid.api.settings import Settings
 from raibid.forge import Enrolment, RepositoryRule, dedupe_key
 from raibid.forge.commit_status import status_of
-from raibid.forge.errors import CallError, ForgeFaultError, ForgeForbiddenError, ForgeSilentError, ForgeUnavailableError
+from raibid.forge.errors import (
+    CallError,
+    ForgeFaultError,
+    ForgeForbiddenError,
+    ForgeReachError,
+    ForgeSilentError,
+    ForgeUnavailableError,
+)
 from raibid.ledger import Ledger, LedgerUnavailableError, NewJob
 from raibid.model.job import Job, JobStatus
 from raibid.model.pull_request_event import PullRequestReviewed
@@ -232,7 +239,7 @@ def test_a_forge_that_is_away_is_asked_again_later_and_nothing_is_lost(pool: Poo
     assert {pool.status(job_id) for job_id in job_ids} == {JobStatus.QUEUED}
 
 
-@pytest.mark.parametrize("error", [ForgeFaultError("500"), ForgeSilentError("no answer")])
+@pytest.mark.parametrize("error", [ForgeFaultError("500"), ForgeReachError("SAML"), ForgeSilentError("no answer")])
 def test_a_pull_request_that_the_forge_fails_at_holds_up_no_other(pool: Pool, error: CallError) -> None:
     def fails() -> None:
         if "eve" in pool.forge.asked[-1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -135,6 +136,16 @@ def test_the_same_number_on_another_forge_is_another_pull_request(line: Line) ->
     pull(line.ledger, forge="github")
     line.round()
     assert "unused variable" in text(line)
+
+
+def test_the_newest_build_is_looked_for_in_pages_of_one(line: Line) -> None:
+    pull(line.ledger)
+    ends(line.ledger, "unused variable")
+    records = line.ledger.records
+    with patch.object(records, "page", wraps=records.page) as page:
+        line.round()
+    limits = [call.kwargs["limit"] for call in page.call_args_list]
+    assert limits == [1, 1], "before and after it was written; a longer page is filled from all jobs there are"
 
 
 def while_the_comment_is_on_its_way(line: Line, happens: Callable[[], None]) -> Callable[[str], int]:

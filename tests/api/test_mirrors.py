@@ -143,6 +143,22 @@ def test_a_wish_outlives_the_api(
         assert (seen(again)["state"], seen(again)["errors"]) == ("verified", 0)
 
 
+def test_what_somebody_waits_for_is_ended_before_what_nobody_does(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def noting(name: str, close: Callable[[], None]) -> Callable[[], None]:
+        def end() -> None:
+            close()
+            ended.append(name)
+
+        return end
+
+    for name, part in (("batcher", api.parts.batcher), ("mirrors", keeper(api))):
+        monkeypatch.setattr(part, "close", noting(name, part.close))
+    api.stop()
+    assert ended == ["batcher", "mirrors"]
+
+
 def test_a_burst_of_deliveries_is_looked_at_by_one_at_a_time(api: Api, upstream: Upstream, gitea: GiteaOfGit) -> None:
     gitea.brings = False
     upstream.push("anvil", "two")
@@ -205,7 +221,7 @@ def test_a_file_that_broke_is_not_hidden_by_what_was_verified_before(
     with served(with_mirrors, ledger) as again:
         until(lambda: seen(again)["state"] == "unreachable", "its trouble is noted")
         assert seen(again)["reason"].startswith("mirrors are not surveyed: ")
-        assert "raibid_mirrors_surveyed_seconds 0.0" in again.anonymous.get("/metrics").text
+        assert "raibid_mirror_survey_seconds 0.0" in again.anonymous.get("/metrics").text
 
 
 def test_credentials_that_went_missing_are_in_the_record(api: Api, with_mirrors: Settings, upstream: Upstream) -> None:
@@ -233,7 +249,7 @@ def test_what_is_wrong_with_a_mirror_is_shown_and_counted(api: Api, upstream: Up
     assert 'raibid_mirrors{state="unreachable"} 1.0' in metrics
     assert f'raibid_mirror_behind_since_seconds{{mirror="{NAME}"}} ' in metrics
     assert f'raibid_mirror_verified_seconds{{mirror="{NAME}"}} 1' in metrics
-    assert "raibid_mirrors_surveyed_seconds 1" in metrics
+    assert "raibid_mirror_survey_seconds 1" in metrics
 
 
 def test_a_mirror_whose_repository_is_gone_leaves_the_list(api: Api, gitea: GiteaOfGit) -> None:

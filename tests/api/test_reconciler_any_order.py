@@ -17,6 +17,7 @@ from raibid.forge.errors import (
     ForgeFaultError,
     ForgeLimitError,
     ForgeLoginError,
+    ForgeReachError,
     ForgeSilentError,
     ForgeUnavailableError,
 )
@@ -30,7 +31,9 @@ from tests.api.reconciled import ASKED, WRITTEN, DiedError, Pool, failing
 
 REPOSITORIES = st.sampled_from(["acme/anvil", "acme/rocket", "acme/later"])
 BRANCHES = st.sampled_from(["main", "side"])
-TROUBLES = st.sampled_from([ForgeFaultError, ForgeLimitError, ForgeLoginError, ForgeSilentError, ForgeUnavailableError])
+TROUBLES = st.sampled_from(
+    [ForgeFaultError, ForgeLimitError, ForgeLoginError, ForgeReachError, ForgeSilentError, ForgeUnavailableError]
+)
 
 
 class ManyHands(RuleBasedStateMachine):

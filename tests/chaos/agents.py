@@ -29,9 +29,10 @@ steps:
 """`WORK` seconds and the exit `CODE` are the job's parameters; a webhook has none."""
 
 
-def make_up(_spec: JobSpec, directory: Path, _config: AgentConfig, _stop: Stop) -> str:
-    """The checkout: a repository that has nothing but its pipeline file."""
-    (directory / ".raibid.yaml").write_text(PIPELINE)
+def make_up(spec: JobSpec, directory: Path, _config: AgentConfig, _stop: Stop) -> str:
+    """The checkout: a repository that has nothing but its pipeline file, which may name a concurrency group."""
+    group = spec.params.get("GROUP")
+    (directory / ".raibid.yaml").write_text((f"concurrency: {group}\n" if group else "") + PIPELINE)
     return "0" * 40
 
 

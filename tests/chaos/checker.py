@@ -177,6 +177,15 @@ def the_stream_holds_what_the_records_say(h: History) -> Iterator[Violation]:
                 yield Violation("stream = records", f"{replay.status.get(job)}, but {where}", job)
 
 
+def one_job_at_a_time_has_a_concurrency_group(h: History) -> Iterator[Violation]:
+    """At every look one job of the stream at most is in it: it runs, or it is the next to."""
+    for step in h.timeline:
+        if isinstance(step, Audit):
+            for group, jobs in step.groups.items():
+                if len(jobs) > 1:
+                    yield Violation("concurrency", f"{group} has {len(jobs)} jobs at once: {', '.join(jobs)}", jobs[1])
+
+
 def first_admissions_are_fifo(h: History) -> Iterator[Violation]:
     """Per lane and class: who came first (or was approved first) is admitted first, unless cancelled before."""
     queues: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -213,6 +222,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     no_start_after_an_acknowledged_cancel,
     every_audit_holds,
     the_stream_holds_what_the_records_say,
+    one_job_at_a_time_has_a_concurrency_group,
     first_admissions_are_fifo,
     only_the_newest_of_a_group_goes_on,
 )

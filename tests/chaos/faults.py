@@ -70,6 +70,9 @@ _PUSHED: Final = 0.35
 _SIDE: Final = 0.4
 """Of those to a side branch, where the newer push supersedes the older one."""
 _GPU: Final = 0.18
+_DEPLOYED: Final = 0.2
+"""Of those by `POST /jobs` to a repository with a limit: of a concurrency group. Who waits for one has no right to a
+turn, so it is none of the repositories of which the checker says how long they wait."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,10 @@ def make_plan(options: Options) -> Plan:
     """The plan of a seed."""
     rng = random.Random(options.seed)
     repos = [f"acme/r{i}" for i in range(options.repos)]
-    requests = tuple(_request(rng, options.seed, i, rng.choice(repos)) for i in range(options.jobs))
+    requests = tuple(
+        _request(rng, options.seed, i, repo, limited=repo in repos[::2])
+        for i, repo in enumerate(rng.choices(repos, k=options.jobs))
+    )
     faults = [
         Due(int(options.jobs * rng.uniform(0.02, 0.9)), kind)
         for kind, rate in RATES.items()
@@ -120,7 +126,7 @@ def make_plan(options: Options) -> Plan:
     return Plan(requests, tuple(sorted(faults, key=lambda d: d.after)), limits, (*repos[1::2], HELD_REPO))
 
 
-def _request(rng: random.Random, seed: int, number: int, repo: str) -> Request:
+def _request(rng: random.Random, seed: int, number: int, repo: str, *, limited: bool) -> Request:
     # Mostly shorter than a beat.
     work = rng.choices((rng.uniform(0.0, 0.08), rng.uniform(0.2, 0.5), rng.uniform(1.0, LONGEST_WORK)), (80, 15, 5))[0]
     key = f"delivery-{seed}-{number}"
@@ -128,11 +134,13 @@ def _request(rng: random.Random, seed: int, number: int, repo: str) -> Request:
         return Request(key, _spec(HELD_REPO), webhook=True)
     if rng.random() < _PUSHED:
         return Request(key, _spec(repo, "feature" if rng.random() < _SIDE else "main"), webhook=True)
+    deploys = limited and rng.random() < _DEPLOYED
+    group = {"GROUP": rng.choice(("deploy", "{group: deploy, cancel: true}"))} if deploys else {}
     spec = _spec(
         repo,
         priority=rng.choices(list(Priority), (5, 20, 57, 18))[0],
         resource="gpu" if rng.random() < _GPU else "",
-        params={"WORK": f"{work:.3f}", "CODE": "1" if rng.random() < 0.1 else "0"},
+        params={"WORK": f"{work:.3f}", "CODE": "1" if rng.random() < 0.1 else "0"} | group,
     )
     return Request(key, spec)
 

@@ -47,6 +47,7 @@ class Audit(msgspec.Struct, frozen=True, tag=True):
 
     depth: Depth
     entries: tuple[str, ...]  #: the jobs of the stream's entries
+    groups: dict[str, tuple[str, ...]] = {}  #: concurrency group → those of them that are in it
 
 
 class Acknowledged(msgspec.Struct, frozen=True, tag=True):

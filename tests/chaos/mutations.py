@@ -1,4 +1,4 @@
-"""Eight seeded bugs, each a small edit of the ledger's scripts: the checker that misses one proves nothing.
+"""Nine seeded bugs, each a small edit of the ledger's scripts: the checker that misses one proves nothing.
 
 Owns: the edits, a script runner that applies one.
 Leaves to others: provoking them (`scenarios.py`, `harness.py`), seeing them (`checker.py`).
@@ -80,6 +80,10 @@ MUTATIONS: Final = {
         Mutation(
             "blind-enqueue",  # a newer job of a group leaves the older one alone
             (("    if n.job then supersede(n.job, j.id) end\n", ""),),
+        ),
+        Mutation(
+            "crowded-group",  # whoever joins a concurrency group has it
+            (("if not holder or holder == job then", "if true then"),),
         ),
         Mutation(
             "hasty-coroner",  # a pod's end decides over a job that another agent has by now

@@ -19,6 +19,20 @@ from raibid.model.job import Job, JobStatus
 from tests.chaos.history import Audit, CancelAcknowledged, Owned, Transition
 
 _ALL_EVENTS: Final = 10_000_000
+_IN_GROUPS: Final = """\
+local found = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'job' then
+      local lane = redis.call('HGET', ARGV[1] .. entry[2][i + 1], 'lane') or ''
+      local repo, group = lane:match('^([^|]*)|[^|]*|(.+)$')
+      if group then found[#found + 1] = { repo .. '|' .. group, entry[2][i + 1] } end
+    end
+  end
+end
+return found
+"""
+"""By what each job's own record says, not by the key that says who has a group: that one may be what is wrong."""
 
 
 class Observed(Protocol):
@@ -54,17 +68,21 @@ class Recorder:
             pipe = self._ledger.client.pipeline(transaction=True)
             pipe.eval(self._ledger.text_of("depth"), 1, keys.stream)
             pipe.xrange(keys.stream)
+            pipe.eval(_IN_GROUPS, 1, keys.stream, keys.job)
             pipe.xpending_range(keys.stream, GROUP, "-", "+", 10_000)
             pipe.xrange(keys.events, f"({self._seen}")
             reply: Any = pipe.execute()
-        depth, entries, pending, events = reply
+        depth, entries, in_groups, pending, events = reply
         for event_id, fields in events:
             self._seen = event_id.decode()
             self._record(fields)
         jobs = {entry_id: fields.get(b"job", b"").decode() for entry_id, fields in entries}
         for lease in pending:
             self._see(jobs.get(lease["message_id"], ""), lease["consumer"].decode())
-        audit = Audit(msgspec.json.decode(depth, type=Depth), tuple(jobs.values()))
+        groups: dict[str, tuple[str, ...]] = {}
+        for group, job in in_groups:
+            groups[group.decode()] = (*groups.get(group.decode(), ()), job.decode())
+        audit = Audit(msgspec.json.decode(depth, type=Depth), tuple(jobs.values()), groups)
         self.timeline.append(audit)
         return audit
 

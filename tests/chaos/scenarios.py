@@ -56,6 +56,12 @@ class Stage:
         self.recorder.look()
         return claim
 
+    def join(self, claim: Claim | None, *, supersede: bool = False) -> None:
+        """An agent has read in the file that its job is a deployment, of which one runs at a time."""
+        if claim:
+            self.ledger.join_as(claim.job.owner, claim, supersede=supersede)
+            self.recorder.look()
+
     def end(self, claim: Claim | None, owner: str) -> None:
         """An agent finishes, or is told that it is too late."""
         if claim is None:
@@ -160,6 +166,24 @@ def a_branch_is_pushed_twice(stage: Stage) -> None:
         stage.end(stage.take(f"agent-{number}"), f"agent-{number}")
 
 
+def two_deployments_come_at_once(stage: Stage) -> None:
+    """Three jobs are of one concurrency group; the one that has it loses its agent, another is cancelled."""
+    stage.put(3)
+    first, second, third = (stage.take(f"agent-{number}") for number in range(3))
+    assert first
+    assert second
+    assert third
+    stage.join(first)
+    stage.join(second)
+    stage.recorder.cancel(third.job.id)
+    stage.join(third, supersede=True)
+    stage.lose_lease(first)
+    for owner in ("heir", "next"):
+        claim = stage.take(owner)
+        stage.join(claim)
+        stage.end(claim, owner)
+
+
 def end_of_a_pod_is_told_late(stage: Stage) -> None:
     """By the time that anybody hears how the first agent's pod ended, another agent has its job."""
     stage.put()
@@ -180,6 +204,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage], None]]] = {
     "no-trim": queue_is_paused,
     "deaf-claim": cancelled_job_loses_its_agent,
     "blind-enqueue": a_branch_is_pushed_twice,
+    "crowded-group": two_deployments_come_at_once,
     "hasty-coroner": end_of_a_pod_is_told_late,
 }
 """The story in which each bug shows."""

@@ -20,6 +20,7 @@ SEEN_AS = {
     "no-trim": "audit",
     "deaf-claim": "cancel",
     "blind-enqueue": "superseding",
+    "crowded-group": "concurrency",
     "hasty-coroner": "re-executions",
 }
 """The invariant that must be among the violated ones."""

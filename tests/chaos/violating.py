@@ -187,6 +187,10 @@ VIOLATING: dict[str, Case] = {
         checker.the_stream_holds_what_the_records_say,
         but(timeline=[born("a"), admitted("a"), Audit(EMPTY, ("a", "a"))]),
     ),
+    "two jobs have one concurrency group": (
+        checker.one_job_at_a_time_has_a_concurrency_group,
+        but(timeline=[*a_good_run().timeline, Audit(EMPTY, (), {"acme/app|deploy": ("a", "b")})]),
+    ),
     "the later job of a lane is admitted first": (
         checker.first_admissions_are_fifo,
         but(timeline=[born("a"), born("b"), admitted("b")], jobs={"a": record("a"), "b": record("b")}),

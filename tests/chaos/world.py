@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 from raibid.contract import STREAM
-from raibid.ledger import Beat, Claim, Ledger, StaleTokenError, Timing
+from raibid.ledger import Beat, Claim, Joined, Ledger, LedgerError, StaleTokenError, Timing
 from raibid.ledger.connection import command_client
 from raibid.ledger.pods import Pods
 from raibid.ledger.scripts import source
@@ -133,6 +133,30 @@ class JournalLedger(Ledger):
         self._note(LetGo(job=job_id, owner=self._owner))
         self._open_job = ""
         return super().release(job_id, token, reason, refund=refund, delay=delay)
+
+    def join(self, job_id: str, token: str, group: str, *, supersede: bool = False) -> Joined:
+        asked = time.time()
+        try:
+            answer = super().join(job_id, token, group, supersede=supersede)
+        except StaleTokenError:
+            self._answered(job_id, asked)
+            self._note(Fenced(job=job_id, token=token))
+            self._open_job = ""
+            raise
+        except LedgerError:
+            self._note(LetGo(job=job_id, owner=self._owner))  # perhaps: only the answer may be lost
+            raise
+        self._answered(job_id, asked)
+        if answer is Joined.WAIT:
+            self._note(LetGo(job=job_id, owner=self._owner))
+        if answer is not Joined.OK:
+            self._open_job = ""
+        return answer
+
+    def join_as(self, owner: str, claim: Claim, *, supersede: bool) -> None:
+        """Join a group as one of several agents that share this ledger."""
+        self._owner = owner
+        self.join(claim.job.id, claim.token, "deploy", supersede=supersede)
 
     def give_up(self) -> None:
         """The agent ends. If it left its job behind, it was silent until now, and will be for ever."""

@@ -130,9 +130,7 @@ def flux(server: Gitea) -> Developer:
 
 
 @pytest.fixture(scope="module")
-def mirrored(
-    tmp_path_factory: pytest.TempPathFactory, server: Gitea, git: GitServer, maker: Developer
-) -> Command:
+def mirrored(tmp_path_factory: pytest.TempPathFactory, server: Gitea, git: GitServer, maker: Developer) -> Command:
     """What the CronJob does, as its user: `raibid mirror apply`."""
     git.repository("anvil", {"README.md": "one"})
     at = tmp_path_factory.mktemp("mirror")

@@ -13,11 +13,13 @@ from raibid.api.settings import Settings as ApiSettings
 from raibid.contract import STREAM, AclUser, Env
 from raibid.forge import RepositoryRule, load_enrolment
 from raibid.local.redis_server import RedisServer
+from raibid.mirror.rooms import Rooms
 from raibid.model.conditions import passes
 
-from components import api, cert_manager, redis, registry_cache
+from components import api, cert_manager, mirrors, redis, registry_cache
 from components.secret_values import deriver
 from components.settings import load_stack
+from components.units import size
 from components.workload import fingerprint
 from tests.flux.rendered import Rendered, pods, render
 
@@ -165,3 +167,27 @@ def test_the_gpu_is_lent_to_as_many_pods_as_the_node_says(rendered_as: Callable[
     values: Any = rendered_as("dgx-spark").one("HelmRelease", "nvidia-device-plugin")["spec"]["values"]
     (slices,) = yaml.safe_load(values["config"]["map"]["default"])["sharing"]["timeSlicing"]["resources"]
     assert slices == {"name": "nvidia.com/gpu", "replicas": 4}
+
+
+def test_what_git_keeps_for_mirrors_fits_into_the_apis_room(rendered: Rendered) -> None:
+    (pod,) = pods(rendered.one("Deployment", "raibid-api"))
+    (tmp,) = [volume["emptyDir"] for volume in pod["volumes"] if volume["name"] == "tmp"]
+    most = int(rendered.one("ConfigMap", "raibid-api")["data"][Env.MIRROR_SCRATCH_BYTES])
+    with Rooms(most=most).small() as small:
+        looks = 4 * small.most  # `_AT_ONCE` of raibid.api.mirror_keeper
+    assert most + looks < size(tmp["sizeLimit"])
+
+
+def test_the_mirrors_job_asks_the_same_github_as_the_api(rendered: Rendered) -> None:
+    if not rendered.settings.systems.mirrors:
+        pytest.skip("this stack makes no mirrors")
+    (api_pod,) = pods(rendered.one("Deployment", "raibid-api"))
+    job = rendered.one("CronJob", mirrors.NAME)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    asked = [
+        variable["value"]
+        for spec in (api_pod, job)
+        for variable in spec["containers"][0]["env"]
+        if variable["name"] == Env.GITHUB_URL
+    ]
+    assert len(asked) == 2
+    assert asked[0] == asked[1]

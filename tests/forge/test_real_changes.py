@@ -100,6 +100,12 @@ def test_kept_files_are_sorted_each_once_and_never_more_than_redis_should_hold(f
         assert kept == tuple(sorted(set(files)))
 
 
+def test_no_further_page_is_read_than_is_kept() -> None:
+    files = (f"src/{number}.rs" for number in range(100_000))
+    assert bounded(files) is None
+    assert next(files) == "src/1001.rs"
+
+
 def test_a_client_is_a_forge_that_can_be_asked() -> None:
     """`Answers` has the names the protocol has."""
     assert {"changes", "pull_changes"} <= set(dir(Forge))

@@ -93,6 +93,9 @@ class FakeGitea:
     def hours_pass(self) -> None:
         for one in self.repositories.values():
             one["created_at"] = _at(datetime.now(UTC) - timedelta(hours=2))
+        for name in self._under_way:  # Gitea's own limit for a clone is ten minutes
+            self._cloned(self.repositories[name])
+        self._under_way.clear()
 
     def make(self, full_name: str, **facts: Any) -> dict[str, Any]:
         """A repository: `source=` makes it a mirror, `topics=[…]`."""
@@ -148,7 +151,7 @@ class FakeGitea:
         if name in self._under_way and method == "GET" and not rest:
             self._under_way.remove(name)  # it shows a shell once more, and then it is done
             shell = dict(one)
-            one.update(mirror_interval=one.pop("interval"), empty=False)
+            self._cloned(one)
             return 200, shell
         if rest == "/tags":
             return (200, []) if one["git"] else (500, {"message": "no such file or directory"})
@@ -164,6 +167,10 @@ class FakeGitea:
             self.removed.append(self.repositories.pop(name))
             return 204, None
         return 200, one
+
+    @staticmethod
+    def _cloned(one: dict[str, Any]) -> None:
+        one.update(mirror_interval=one.pop("interval"), empty=False)
 
     def _changed(self, name: str, one: dict[str, Any], body: dict[str, Any]) -> Answer:
         if "mirror_interval" in body and not one["mirror_interval"]:

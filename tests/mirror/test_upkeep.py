@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -239,6 +240,20 @@ def test_a_forced_push_of_a_repository_that_is_too_large_is_not_brought_and_says
     assert record.reason == "it needs more than the 0.001 MB that there are for it"
 
 
+def test_an_ordinary_push_to_a_large_repository_needs_no_room_for_it(
+    upkeep: Upkeep, upstream: Upstream, gitea: GiteaOfGit
+) -> None:
+    upstream.push("anvil", random.Random(17).randbytes(300_000).hex())
+    look(upkeep, upstream)
+    narrow = replace(upkeep, rooms=Rooms(most=250_000))
+    sha = upstream.push("anvil", "two")
+    assert narrow.look(kept(upstream), None).record.state is MirrorState.VERIFIED
+    assert gitea.heads(NAME) == {"main": sha}
+    upstream.rewrite("anvil")
+    record = narrow.look(kept(upstream), None).record
+    assert (record.state, gitea.heads(NAME)) == (MirrorState.TOO_LARGE, {"main": sha})  # its bundle has no room
+
+
 def test_a_mirror_that_no_entry_asks_for_is_compared_and_not_synced(
     upkeep: Upkeep, upstream: Upstream, gitea: GiteaOfGit
 ) -> None:
@@ -252,7 +267,13 @@ def test_a_mirror_that_no_entry_asks_for_is_compared_and_not_synced(
 def test_a_look_that_is_ended_says_nothing_of_the_mirror(upkeep: Upkeep, upstream: Upstream, gitea: GiteaOfGit) -> None:
     gitea.brings = False
     upstream.push("anvil", "two")
-    gitea.trouble = lambda request: upkeep.sides.closing.set() or 0 if "mirror-sync" in request else 0
+
+    def end(request: str) -> int:
+        if "mirror-sync" in request:
+            upkeep.sides.closing.set()
+        return 0
+
+    gitea.trouble = end
     with pytest.raises(StoppedError):
         look(upkeep, upstream)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from raibid.api.metrics import Metrics
 from raibid.api.mirror_metrics import MirrorMetrics
@@ -88,6 +89,13 @@ def test_the_apis_metrics_are_those_that_it_exposes() -> None:
         sample.name for family in text_string_to_metric_families(metrics.text().decode()) for sample in family.samples
     }
     assert set(API) <= samples
+
+
+def test_an_api_that_never_found_out_which_mirrors_there_are_says_so() -> None:
+    """`time() - 0` is over any age; a series that is not there is over none."""
+    metrics = CollectorRegistry()
+    MirrorMetrics(metrics, dict)
+    assert metrics.get_sample_value("raibid_mirror_survey_seconds") == 0
 
 
 def test_a_failing_object_is_found_whichever_way_it_flips() -> None:

@@ -153,6 +153,43 @@ def test_what_a_killed_agent_left_of_its_build_is_ended(pool: Pool, tmp_path: Pa
     until(lambda: not build.is_running() or build.status() == psutil.STATUS_ZOMBIE, "the build ends")
 
 
+def test_what_a_killed_agent_left_is_ended_also_if_nothing_about_it_says_so(tmp_path: Path) -> None:
+    """Another environment, another session, another parent; the agent beside it builds on."""
+    ready = tmp_path / "ready"
+    program = f"""
+import subprocess, sys, threading
+from pathlib import Path
+from raibid.scaler.local import LocalScaler
+step = "setsid sleep 1000 > /dev/null 2>&1 & echo $! $PPID"
+agent = '''
+import os, signal, subprocess, sys
+from raibid.worker.process_tree import become_subreaper
+become_subreaper()
+said = subprocess.run(["env", "-i", "/bin/sh", "-c", sys.argv[1]], capture_output=True, text=True).stdout
+open(sys.argv[2] + ".new", "w").write(said)
+os.rename(sys.argv[2] + ".new", sys.argv[2] + os.environ["{Env.AGENT_NAME}"][-2:])
+signal.pause()
+'''
+left = iter([2])
+queue = lambda: next(left, 0)
+command = (sys.executable, "-c", agent, step, {str(ready)!r})
+LocalScaler(queue, command=command, poll=0.02, adopt=True).run(threading.Event())
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as scaler:
+        try:
+            until(lambda: len(list(tmp_path.glob("ready-?"))) == 2, "both agents work")
+            builds = [[*map(int, file.read_text().split())] for file in tmp_path.glob("ready-?")]
+            (killed, its_agent), (kept, _) = builds
+            psutil.Process(its_agent).kill()
+            until(lambda: not psutil.pid_exists(killed), "the build ends")
+            assert psutil.pid_exists(kept)
+        finally:
+            family = psutil.Process(scaler.pid).children(recursive=True)
+            scaler.kill()
+            for process in family:
+                process.kill()
+
+
 def test_a_killed_scaler_takes_no_agent_with_it(tmp_path: Path) -> None:
     """Each finishes its job and exits by itself."""
     program = f"""

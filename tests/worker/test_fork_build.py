@@ -239,4 +239,5 @@ def test_the_operators_word_is_read_from_the_environment() -> None:
     assert config.forks_without_landlock
     assert config.fork_pass_env == ("A", "B")
     assert config.fork_read == (Path("/srv/a"), Path("/srv/b"))
+    assert config.fork_registries == ("mirror.test", "other.test")
     assert not AgentConfig.from_env({}).forks_without_landlock

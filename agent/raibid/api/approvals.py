@@ -6,8 +6,8 @@ Leaves to others: whose right counts (`raibid.forge.approval`, `raibid.forge.rev
 
 The forge is asked once per job, once more for each review it tells of, and every ten minutes: a review's webhook may be
 lost, and somebody be given the right to push. A commit that came later is another job. Nothing is remembered that
-matters: an API that was restarted asks anew. The webhook of a review is only a hint; who approved which commit is asked,
-for Gitea tells the newest commit of a review of an older one.
+matters: an API that was restarted asks anew. The webhook of a review is only a hint; who approved which commit is
+asked, for Gitea tells the newest commit of a review of an older one.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class MirrorMetrics(Collector):
             "mirror_sync_errors", "Looks at a mirror that did not end in equal heads", ["state"], registry=registry
         )
         self._surveyed = Gauge(
-            "raibid_mirrors_surveyed_seconds", "Unix time of the last survey which mirrors there are; 0: none yet",
+            "raibid_mirror_survey_seconds", "Unix time of the last survey which mirrors there are; 0: none yet",
             registry=registry,
         )  # fmt: skip
         registry.register(self)

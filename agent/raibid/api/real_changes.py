@@ -44,7 +44,8 @@ class RealChanges:
         self._metrics = metrics
         self._seconds = seconds
         self._away = patience or Patience(first=1.0, longest=60.0)
-        """Of forges: while one is away, no delivery waits for it. And of repositories, one of which may be slow alone."""
+        """Of forges: while one is away, no delivery waits for it. And of repositories, one of
+        which may be slow alone."""
         self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="changes")
         self._waiting = 0
 

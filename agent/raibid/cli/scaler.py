@@ -67,7 +67,13 @@ def run(
     try:
         ledger = _ledger(redis_username, redis_password_file)
         scaler = LocalScaler(
-            stream_length(ledger), max_agents=max_, min_agents=min_, poll=poll, log_dir=log_dir, on_event=tell
+            stream_length(ledger),
+            max_agents=max_,
+            min_agents=min_,
+            poll=poll,
+            log_dir=log_dir,
+            adopt=True,
+            on_event=tell,
         )
     except (LedgerError, ValueError, OSError) as error:
         raise CliError(str(error), "raibid scaler run --help", ExitCode.USAGE) from error

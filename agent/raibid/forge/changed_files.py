@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 _MOST: Final = 1_000
+"""GitHub lists 3,000 of a pull request and says nothing of the others."""
 _MOST_CHARACTERS: Final = 100_000
 """Ten times what a thousand paths of this project have; a path may have 4,096."""
 

@@ -28,7 +28,7 @@ from raibid.ledger import Ledger, LedgerError
 from raibid.ledger.errors import translated
 from raibid.scaler.arithmetic import Scaling, jobs_to_create
 from raibid.scaler.backoff import Backoff
-from raibid.scaler.processes import end_orphans, kill_tree
+from raibid.scaler.processes import adopt_orphans, end_adopted, end_orphans, kill_tree
 
 AGENT_COMMAND: Final = (sys.executable, "-m", "raibid.worker")
 GRACE_SECONDS: Final = 60.0
@@ -78,7 +78,8 @@ class LocalScaler:
 
     Not thread-safe: `run` or `step` belong to one thread. `env` is the agents' whole environment (default: this
     process's); each gets a name of its own in `RAIBID_AGENT_NAME`. With `log_dir` an agent's output goes to a file
-    there, which is deleted when it ends well; without, agents write to this process's output.
+    there, which is deleted when it ends well; without, agents write to this process's output. `adopt`: this process is
+    the scaler's alone, so that every child of it that is no agent is what a killed agent left.
 
     An agent's exit code 0 says it did its part, whatever became of the build.
     """
@@ -94,6 +95,7 @@ class LocalScaler:
         command: Sequence[str] = AGENT_COMMAND,
         env: Mapping[str, str] | None = None,
         log_dir: Path | None = None,
+        adopt: bool = False,
         on_event: Callable[[ScalerEvent], None] = _silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,6 +108,7 @@ class LocalScaler:
         self._command = list(command)
         self._env = dict(os.environ if env is None else env)
         self._log_dir = log_dir
+        self._adopts = adopt and adopt_orphans()
         self._on_event = on_event
         self._clock = clock
         self._agents: list[_Agent] = []
@@ -233,6 +236,8 @@ class LocalScaler:
             return
         if code < 0:
             end_orphans(agent.name)
+            if self._adopts:
+                end_adopted(self.pids)
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._tell("failed", "; ".join(filter(None, [how, _last_line(agent.log)])), agent)
         if self._backoff.active:

@@ -35,8 +35,8 @@ _Keys = tuple[str, ...]
 KINDS: Final = ("cache", "index", "src")
 """What cargo keeps of registries, below `registry`: a folder for each registry in each."""
 _PUBLIC: Final = re.compile(r"index\.crates\.io-[0-9a-f]{16}|github\.com-1ecc6299db9ec823")
-"""cargo names a registry's folder after its host and a hash of its URL. The second is the public index in git, at a host
-that has others as well: there the hash counts."""
+"""cargo names a registry's folder after its host and a hash of its URL. The second is the public index in git: many are
+at that host, so there the hash counts."""
 _FOLDER: Final = re.compile(r"(?P<host>.+)-[0-9a-f]{16}")
 _SETTINGS: Final = (
     "source.*.directory", "source.*.local-registry", "source.*.registry", "source.*.replace-with",

@@ -32,6 +32,11 @@ def test_a_step_works_in_its_checkout_home_and_tmp(inside: Inside) -> None:
     assert inside.says(script).splitlines() == ["text", "text", "ran", "to-stderr"]
 
 
+def test_git_does_without_the_machines_settings_which_may_hold_a_token(inside: Inside) -> None:
+    assert not any(Path("/etc/gitconfig").is_relative_to(path) for path, _ in inside.around.paths)
+    assert inside.says("git init -q . && git config --get-regexp '^(http|url)' || echo none") == "none"
+
+
 def test_the_launcher_leaves_no_trace_in_the_environment(inside: Inside) -> None:
     seen = dict(line.split("=", 1) for line in inside.says("env").splitlines())
     assert {key: seen[key] for key in inside.env} == inside.env
@@ -77,7 +82,6 @@ READS = {
     "the ledger's password": "cat {secrets}/redis/password",
     "cargo's credentials": "cat {secrets}/cargo/credentials.toml",
     "the sources of a registry that is not public": "cat {secrets}/cargo/registry/src/own.test-0123456789abcdef/lib.rs",
-    "the machine's git settings, which may hold a token": "cat /etc/gitconfig",
     "a key of the agent's user": "cat {secrets}/home/.ssh/id",
     "another job's room": "cat {other}/checkout/source",
     "the names of other jobs": "ls {workspace}",
@@ -125,18 +129,19 @@ WRITES = {
 def test_no_step_changes(
     script: str, around: Fence, inside: Inside, secrets: Path, room: Workspace, config: AgentConfig
 ) -> None:
-    for name in (f"registry/cache/{PUBLIC}/crate.crate", f"registry/src/{PUBLIC}/crate/lib.rs", "bin/tool"):
-        (secrets / "cargo" / name).parent.mkdir(parents=True, exist_ok=True)
-        (secrets / "cargo" / name).write_text("good")
+    names = (f"registry/cache/{PUBLIC}/crate.crate", f"registry/src/{PUBLIC}/crate/lib.rs", "bin/tool")
+    good = [secrets / "cargo" / name for name in names]
+    for path in good:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("good")
     inside.env["PATH"] += f":{secrets}/cargo/bin"
     inside.around = fence(config, room, inside.env)
     with workspace(config.workspace, "other") as other:
-        names = {"secrets": secrets, "public": PUBLIC, "other": other.root, "root": room.root}
-        names["code"] = landlock.__file__
-        assert inside.denied(script.format(**names)), inside.output
+        places = {"secrets": secrets, "public": PUBLIC, "other": other.root, "root": room.root}
+        assert inside.denied(script.format(code=landlock.__file__, **places)), inside.output
         assert not list(other.checkout.iterdir())
-    good = [path for path in (secrets / "cargo").rglob("*") if path.is_file() and path.name != "credentials.toml"]
     assert [path.read_text() for path in good] == ["good"] * 3
+    assert not (secrets / f"cargo/registry/cache/{PUBLIC}/new.crate").exists()
 
 
 def test_what_the_shared_cache_holds_of_public_registries_can_be_read(

@@ -18,6 +18,7 @@ import msgspec
 from raibid.forge import alike, our_comment
 from raibid.forge.alike import home
 from raibid.forge.answers import AnswerMemory
+from raibid.forge.changed_files import bounded
 from raibid.forge.commit_status import CommitStatus
 from raibid.forge.credentials import Token, login_for
 from raibid.forge.forge import Changes, Head, RepositoryInfo
@@ -34,8 +35,6 @@ HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version
 _PAGE: Final = 100
 _MOST_COMPARED: Final = 300
 """Files of a comparison; GitHub lists no more, on its first page alone."""
-_MOST_FILES: Final = 3_000
-"""Files of a pull request; GitHub lists no more."""
 _WRITERS: Final = frozenset({"write", "admin"})
 """GitHub answers `maintain` as write and `triage` as read."""
 
@@ -169,10 +168,7 @@ class GithubClient:
         """What the pull request's newest head changes against its base; the message of `sha`."""
         message = self._message(repository, sha)
         pages = self.session.pages(f"{home(repository)}/pulls/{number}/files?per_page={_PAGE}", list[alike.ChangedFile])
-        files = [file for page in pages for file in page]
-        if len(files) >= _MOST_FILES:
-            return Changes(message=message)
-        return Changes(files=tuple(sorted({name for file in files for name in file.names()})), message=message)
+        return Changes(files=bounded(name for page in pages for file in page for name in file.names()), message=message)
 
     def _message(self, repository: str, sha: str) -> str:
         return self.session.get(f"{home(repository)}/git/commits/{quote(sha)}", alike.GitCommit).message
