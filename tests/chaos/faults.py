@@ -70,7 +70,7 @@ _PUSHED: Final = 0.35
 _SIDE: Final = 0.4
 """Of those to a side branch, where the newer push supersedes the older one."""
 _GPU: Final = 0.18
-_DEPLOYED: Final = 0.2
+_DEPLOYED: Final = 0.5
 """Of those by `POST /jobs` to a repository with a limit: of a concurrency group. Who waits for one has no right to a
 turn, so it is none of the repositories of which the checker says how long they wait."""
 
@@ -136,6 +136,7 @@ def _request(rng: random.Random, seed: int, number: int, repo: str, *, limited: 
         return Request(key, _spec(repo, "feature" if rng.random() < _SIDE else "main"), webhook=True)
     deploys = limited and rng.random() < _DEPLOYED
     group = {"GROUP": rng.choice(("deploy", "{group: deploy, cancel: true}"))} if deploys else {}
+    work = max(work, 0.3) if deploys else work  # long enough to be met by another one
     spec = _spec(
         repo,
         priority=rng.choices(list(Priority), (5, 20, 57, 18))[0],

@@ -172,6 +172,17 @@ def test_a_wish_brings_the_push_verifies_it_and_has_it_built(api: Api, upstream:
     assert 0 < seen(api)["seconds"] < 30
 
 
+def test_a_tag_comes_and_moves_and_goes(api: Api, upstream: LockedUpstream, command: Command) -> None:
+    bare = upstream.server.root / "anvil.git"
+    aside = sh("commit-tree", "-m", "on no branch", "main^{tree}", at=bare)
+    for made in (("v1", "main"), ("--force", "v1", aside), ("--delete", "v1")):
+        sh("tag", *made, at=bare)
+        assert command.run("verify")[1] == f"{NAME}: behind: 1 of {1 + (made[0] != '--delete')} refs differ: tags/v1\n"
+        api.writer.post(f"/mirrors/{NAME}/sync")
+        until(lambda: command.run("verify")[0] == 0, "Gitea has it", 60)
+    until(lambda: seen(api)["bundle"], "the commit that only the tag had is kept")
+
+
 def test_a_forced_push_is_kept_as_a_bundle_before_gitea_forgets_it(
     api: Api, upstream: LockedUpstream, tmp_path: Path
 ) -> None:

@@ -98,7 +98,9 @@ class Approvals:
         if not self._forges:
             return 0
         while not self._reviewed.empty():
-            self._settled.pop(self._reviewed.get(), None)
+            reviewed = self._reviewed.get()
+            self._settled.pop(reviewed, None)
+            self._jobs_rest.succeeded(reviewed)
         held = self._ledger.held(_MOST)
         self._settled = {job_id: until for job_id in held if (until := self._settled.get(job_id)) is not None}
         self._jobs_rest.keep(held)

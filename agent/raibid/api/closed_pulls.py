@@ -25,8 +25,9 @@ def unfinished(ledger: Ledger, forge: str, repo: str, refs: Collection[str]) -> 
     """
     found: list[Job] = []
     cursor = ""
+    only = next(iter(refs)) if len(refs) == 1 else ""  # no other job's record is read then
     while True:
-        page = ledger.records.page(status=_UNFINISHED, repo=repo, cursor=cursor)
+        page = ledger.records.page(status=_UNFINISHED, repo=repo, branch=only, cursor=cursor)
         found += [job for job in page.jobs if job.spec.forge == forge and job.spec.ref in refs]
         cursor = page.cursor
         if not cursor:

@@ -8,7 +8,7 @@ The agent keeps its own rights, so it is not the agent that calls the kernel but
 one imports the standard library only, and is run by its path: `-m` would look into the working directory first, which
 is a stranger's checkout.
 
-No package of the index does it: those that there are have one author and versions below 1, and this is 80 lines.
+No package of the index does it: those that there are have one author and versions below 1, and that part is 80 lines.
 Source of all numbers: linux/include/uapi/linux/{landlock,seccomp,filter,audit}.h; Landlock's own calls have the same
 numbers on x86-64 and aarch64.
 """
