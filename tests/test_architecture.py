@@ -25,7 +25,17 @@ ARROWS = {
     "controller": {"contract", "model", "ledger", "scaler"},
     "local": {"contract", "model", "ledger"},
     "cli": {
-        "contract", "model", "ledger", "forge", "store", "mirror", "worker", "api", "scaler", "controller", "local",
+        "contract",
+        "model",
+        "ledger",
+        "forge",
+        "store",
+        "mirror",
+        "worker",
+        "api",
+        "scaler",
+        "controller",
+        "local",
     },
 }
 

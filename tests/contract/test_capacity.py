@@ -9,6 +9,7 @@ from typing import Any
 
 from raibid.contract import Annotations
 
+from components import agent_pod
 from components.systems import budget_of, enabled
 from components.units import millicores, size
 from policies.manifest import POD_SPECS, containers
@@ -78,7 +79,7 @@ def test_every_pod_requests_what_its_system_said(cluster: Cluster) -> None:
 def test_agents_are_as_many_as_the_budget_has_room_for(cluster: Cluster) -> None:
     agents = budget_of(cluster.settings).agents
     if cluster.settings.scaler == "direct":
-        (template,) = cluster.of_kind("CronJob")
+        (template,) = [job for job in cluster.of_kind("CronJob") if job["metadata"]["name"] == agent_pod.NAME]
         numbers = template["metadata"]["annotations"]
         assert numbers == {Annotations.MAX_AGENTS: str(agents.maximum), Annotations.MIN_AGENTS: str(agents.warm)}
         return

@@ -13,6 +13,7 @@ from raibid.scaler.scaled_job import parse_scaled_jobs
 from raibid.store import FileStore
 from raibid.worker.artifacts import keep
 from raibid.worker.config import AgentConfig
+from raibid.worker.stop import Stop
 
 from components import systems
 from components.manifest_tree import to_yaml
@@ -114,7 +115,8 @@ def test_an_agent_keeps_artifacts_where_its_pod_may_write(pod: Any, tmp_path: Pa
     checkout, store = tmp_path / "checkout", tmp_path / "store"
     checkout.mkdir()
     (checkout / "a.bin").write_bytes(b"x")
-    kept = keep(checkout, ["*.bin"], FileStore(store).put, "artifacts/j/1")
+    with Stop() as stop:
+        kept = keep(checkout, ["*.bin"], FileStore(store).put, "artifacts/j/1", stop)
     assert [artifact.path for artifact in kept.artifacts] == ["a.bin"]
     touched = {f"{url.removeprefix('file://')}/{path.name}" for path in store.iterdir()}
     assert touched <= writable
