@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from raibid.model.job import JobStatus
 from raibid.store import open_store
 
 from tests.api.conftest import end, enqueue
+from tests.http_server import HttpServer
 
 SECRET = "T0kenOfTheChat"
 """In each target's URL."""
@@ -29,32 +29,18 @@ _BUILDS = count()
 
 
 @dataclass
-class Chat:
+class Chat(HttpServer):
     """Keeps what rooms were told: `json://…/<secret>/<room>`."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     ill: set[str] = field(default_factory=set)
     """Rooms that answer 500."""
-    port: int = 0
-    _server: ThreadingHTTPServer | None = None
-    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        handler = type("Bound", (_Handler,), {"chat": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"chat": self})
 
-    def stop(self) -> None:
-        if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-        self._server = self._thread = None
-
-    def url(self, room: str) -> str:
+    def room(self, room: str) -> str:
         return f"json://127.0.0.1:{self.port}/{SECRET}/{room}"
 
     def titles(self, room: str = "team") -> list[str]:
@@ -104,7 +90,7 @@ class News:
         return self.place / "targets.yaml"
 
     def write_targets(self) -> None:
-        self.file.write_text("".join(f"{room}: {self.chat.url(room)}\n" for room in self.rooms))
+        self.file.write_text("".join(f"{room}: {self.chat.room(room)}\n" for room in self.rooms))
 
     @property
     def archive(self) -> Archive:

@@ -68,7 +68,7 @@ def test_no_log_holds_a_targets_url(
     news = make_news(rooms=("team", "gone"))
     chat.ill = {"team"}
     build(ledger)
-    news.file.write_text(f"team: {chat.url('team')}\ngone: json://127.0.0.1:1/{SECRET}\n")
+    news.file.write_text(f"team: {chat.room('team')}\ngone: json://127.0.0.1:1/{SECRET}\n")
     with structlog.testing.capture_logs() as logs:
         news.round()
     assert [(entry["target"], entry["error"]) for entry in logs] == [
@@ -86,7 +86,7 @@ def test_the_running_api_tells_people(
 ) -> None:
     enrolment, targets = tmp_path / "enrolment.yaml", tmp_path / "targets.yaml"
     enrolment.write_text("default: {notify: [{to: team}]}\n")
-    targets.write_text(f"team: {chat.url('team')}\n")
+    targets.write_text(f"team: {chat.room('team')}\n")
     settings = make_settings(enrolment_file=enrolment, notify_file=targets, tick_seconds=0.02)
     with served(settings, ledger) as api:
         until(lambda: "team" in ledger.events.cursors("notify"))

@@ -147,7 +147,7 @@ def test_of_a_targets_two_urls_the_dead_one_floods_the_other_with_nothing(
     make_news: Make, chat: Chat, ledger: Ledger
 ) -> None:
     news = make_news(rooms=("ops", "team"))
-    news.file.write_text(f"ops: [{chat.url('dead')}, {chat.url('well')}]\nteam: {chat.url('team')}\n")
+    news.file.write_text(f"ops: [{chat.room('dead')}, {chat.room('well')}]\nteam: {chat.room('team')}\n")
     news.round()
     chat.ill = {"dead"}
     for outcome in (JobStatus.FAILED, JobStatus.CANCELLED):
@@ -165,19 +165,19 @@ def test_of_a_targets_two_urls_the_dead_one_floods_the_other_with_nothing(
 
 def test_a_url_whose_secret_is_rotated_goes_on_where_it_was(make_news: Make, chat: Chat, ledger: Ledger) -> None:
     news = make_news(rooms=("ops",))
-    news.file.write_text(f"ops: [{chat.url('first')}, {chat.url('stale')}]\n")
+    news.file.write_text(f"ops: [{chat.room('first')}, {chat.room('stale')}]\n")
     news.round()
     chat.ill = {"stale"}
     build(ledger)
     news.round()
-    news.file.write_text(f"ops: [{chat.url('first')}, {chat.url('rotated')}]\n")
+    news.file.write_text(f"ops: [{chat.room('first')}, {chat.room('rotated')}]\n")
     news.later()
     assert (chat.titles("first"), chat.titles("rotated")) == (["acme/anvil main: failed"],) * 2
 
 
 def test_the_log_says_which_of_a_targets_urls_fails(make_news: Make, chat: Chat, ledger: Ledger) -> None:
     news = make_news(rooms=("ops",))
-    news.file.write_text(f"ops: [{chat.url('well')}, {chat.url('dead')}]\n")
+    news.file.write_text(f"ops: [{chat.room('well')}, {chat.room('dead')}]\n")
     news.round()
     chat.ill = {"dead"}
     build(ledger)

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -35,6 +34,7 @@ from components.settings import load_stack
 from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.tree.emitted import SEED
+from tests.http_server import HttpServer
 from tests.waiting import until
 
 SETTINGS = load_stack("dgx-spark")
@@ -44,26 +44,17 @@ DONE = CommitStatus(state=CommitState.SUCCESS, context="raibid", description="bu
 
 
 @dataclass
-class Listener:
+class Listener(HttpServer):
     """Whom the organisation's hook tells, in raibid-api's place."""
 
     pulls: list[PullRequestEvent] = field(default_factory=list)
 
-    def __enter__(self) -> Listener:
-        handler = type("Bound", (_Hook,), {"listener": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Hook,), {"listener": self})
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/webhook/gitea"
+        return f"{super().url}/webhook/gitea"
 
     def told(self, repository: str, sha: str) -> PullRequestEvent:
         """The event about that head."""

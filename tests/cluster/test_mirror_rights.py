@@ -25,6 +25,7 @@ from tests.cluster.parts.git_http import GitServer
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.parts.mirroring import Mirroring
 from tests.cluster.tree.emitted import SEED
+from tests.http_server import HttpServer
 from tests.mirror.command import Command
 from tests.waiting import until
 
@@ -36,24 +37,18 @@ HOME = f"/repos/{NAME}"
 derive = deriver(SEED, SETTINGS.rotation)
 
 
-class Builds:
+class Builds(HttpServer):
     """Where the hooks of builds lead: which commits are told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def __enter__(self) -> Builds:
-        handler = type("Bound", (_Hook,), {"builds": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/webhook/gitea"
-        return self
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Hook,), {"builds": self})
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    @property
+    def url(self) -> str:
+        return f"{super().url}/webhook/gitea"
 
 
 class _Hook(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.parts.mirroring import Mirroring
 from tests.cluster.tree.emitted import SEED
 from tests.forge.github_fake import FakeGithub
+from tests.http_server import HttpServer
 from tests.mirror.command import Command
 from tests.waiting import until
 
@@ -43,26 +44,19 @@ class Following(Mirroring):
 
 
 @dataclass
-class Gate:
+class Gate(HttpServer):
     """A git server that lets nobody in before it is opened; then it sends them on."""
 
     to: str
     opened: threading.Event = field(default_factory=threading.Event)
     came: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Gate:
-        handler = type("Bound", (_Waiting,), {"gate": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Waiting,), {"gate": self})
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         self.opened.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
 
 class _Waiting(BaseHTTPRequestHandler):

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar
 
 import httpx
@@ -31,6 +30,7 @@ from tests.api.conftest import READ, WRITE, Api, served
 from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.tree.emitted import SEED
+from tests.http_server import HttpServer
 from tests.waiting import until
 
 SETTINGS = load_stack("dgx-spark")
@@ -40,26 +40,17 @@ derive = deriver(SEED, SETTINGS.rotation)
 
 
 @dataclass
-class LostDeliveries:
+class LostDeliveries(HttpServer):
     """Where Gitea's hooks lead: nothing that arrives goes any further, until the test delivers it late."""
 
     lost: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
-    def __enter__(self) -> LostDeliveries:
-        handler = type("Bound", (_Hook,), {"deliveries": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Hook,), {"deliveries": self})
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/webhook/gitea"
+        return f"{super().url}/webhook/gitea"
 
     def deliver(self, api: Api, sha: str) -> list[httpx.Response]:
         """What was lost about a commit, delivered after all, as Gitea signed it."""

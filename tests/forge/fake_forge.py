@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
+
+from tests.http_server import HttpServer
 
 _STATUSES = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/statuses/([0-9a-f]+)")
 _REPOSITORY = re.compile(r"/api/v1/repos/([^/]+/[^/]+)")
@@ -24,7 +25,7 @@ NAME, TOKEN = "raibid", "t0k/en of the täsk"
 
 
 @dataclass
-class FakeForge:
+class FakeForge(HttpServer):
     """A forge that one user may write statuses to. It keeps its port and its memory while it is down."""
 
     statuses: list[dict[str, Any]] = field(default_factory=list)
@@ -51,31 +52,9 @@ class FakeForge:
     """The `Link` header of every answer."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Earlier name of a repository → the one it has."""
-    port: int = 0
-    _server: ThreadingHTTPServer | None = None
-    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        handler = type("Bound", (_Handler,), {"forge": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-        self._server = self._thread = None
-
-    @property
-    def up(self) -> bool:
-        return self._server is not None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"forge": self})
 
     def credentials(self, file: Path) -> Path:
         """The file that lets the pool in."""

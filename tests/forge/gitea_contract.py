@@ -77,7 +77,7 @@ class Questions:
         made = scene.given(lambda real: real.repository("plain"))
         told = scene.client("reporter").repository(made["name"])
         assert (told.full_name, told.default_branch, told.private) == (made["name"], "main", True)
-        assert not any((told.mirror, told.mirror_updated, told.empty, told.archived, told.fork))
+        assert not any((told.mirror, told.empty, told.archived, told.fork))
         assert told.clone_url.endswith(f"/{made['name']}.git")
 
     def test_an_owner_is_listed_whole_though_in_pages(self, scene: Scene) -> None:

@@ -41,15 +41,15 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 from raibid.forge.webhook import HUB_SIGNATURE, sign
 
 from tests.forge.github_fake_http import Handler
 from tests.forge.github_fake_state import BOT, Asked, FakeApp, Hook, Repository
+from tests.http_server import HttpServer
 
 __all__ = ["BOT", "TOKEN", "FakeApp", "FakeGithub", "Repository"]
 
@@ -57,7 +57,7 @@ TOKEN = "ghp_fakeTokenOfTheBotForTestsOnly0000"
 
 
 @dataclass
-class FakeGithub:
+class FakeGithub(HttpServer):
     """See the module."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -82,39 +82,13 @@ class FakeGithub:
     limit_status: int = 403
     most_writes: int | None = None
     clock: Callable[[], float] = time.time
-    port: int = 0
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    _server: ThreadingHTTPServer | None = None
-    _thread: threading.Thread | None = None
     _reset_at: float = 0.0
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        handler = type("Bound", (Handler,), {"github": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-        self._server = self._thread = None
-
-    @property
-    def url(self) -> str:
-        """Where its API begins."""
-        return f"http://127.0.0.1:{self.port}"
+    def handler(self) -> type[Handler]:
+        return type("Bound", (Handler,), {"github": self})
 
     @property
     def asked(self) -> list[str]:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, ClassVar, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+
+from tests.http_server import HttpServer
 
 
 @dataclass
-class HookListener:
+class HookListener(HttpServer):
     """Answers 204 to everything."""
 
     told: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     """Headers, in lower case, and raw body."""
 
-    def __enter__(self) -> Self:
-        handler = type("Bound", (_Hook,), {"listener": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Hook,), {"listener": self})
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}/webhook"
+        return f"{super().url}/webhook"
 
 
 class _Hook(BaseHTTPRequestHandler):

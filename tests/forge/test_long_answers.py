@@ -6,7 +6,7 @@ import gzip
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
@@ -15,16 +15,20 @@ from raibid.forge.credentials import Login
 from raibid.forge.errors import ForgeAnswerError, ForgeSilentError
 from raibid.forge.session import Session
 
+from tests.http_server import HttpServer
+
 LIMIT = 256 * 1024
 
 
 @dataclass
-class Endless:
+class Endless(HttpServer):
     """A server that answers `/large`, `/bomb`, `/slow` and everything else, which is `{}`."""
 
-    url: str = ""
     connections: set[Any] = field(default_factory=set)
     over: threading.Event = field(default_factory=threading.Event)
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"endless": self})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,16 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endless() -> Iterator[Endless]:
-    endless = Endless()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"endless": endless}))
-    endless.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield endless
-    endless.over.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Endless() as endless:
+        yield endless
+        endless.over.set()
 
 
 @pytest.fixture

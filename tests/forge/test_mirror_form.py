@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
@@ -14,19 +13,23 @@ from raibid.forge.errors import CallError, ForgeLoginError
 from raibid.forge.gitea.mirror_form import MirrorForm
 from raibid.forge.gitea.mirrors import Held
 
+from tests.http_server import HttpServer
+
 HELD = Held(id=1, full_name="acme/anvil", mirror=True, original_url="https://github.com/acme/anvil")
 PAGE = b"""<form method="post"><input name="action" value="mirror"><input name="mirror_address" value="x"></form>"""
 
 
 @dataclass
-class Pages:
+class Pages(HttpServer):
     """Gitea's: where each form leads to, and what was sent to it."""
 
-    url: str = ""
     onward: dict[str, str] = field(
         default_factory=lambda: {"/user/login": "/", "/acme/anvil/settings": "/acme/anvil/settings"}
     )
     sent: list[str] = field(default_factory=list)
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"pages": self})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -53,15 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def pages() -> Iterator[Pages]:
-    pages = Pages()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"pages": pages}))
-    pages.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield pages
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Pages() as pages:
+        yield pages
 
 
 def give(pages: Pages) -> None:

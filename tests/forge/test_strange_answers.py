@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
@@ -19,6 +18,8 @@ from raibid.forge.forge import Forge
 from raibid.forge.gitea import GiteaClient
 from raibid.forge.github import GithubClient
 from raibid.forge.session import Session
+
+from tests.http_server import HttpServer
 
 SHA = "5" * 40
 QUESTIONS: dict[str, Callable[[Forge], object]] = {
@@ -58,13 +59,15 @@ ANSWERS = st.one_of(
 
 
 @dataclass
-class Babbler:
+class Babbler(HttpServer):
     """It answers every question with the same."""
 
-    url: str = ""
     content: bytes = b""
     claims: int = 0
     """Bytes more than it sends."""
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"babbler": self})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -88,15 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def babbler() -> Iterator[Babbler]:
-    babbler = Babbler()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"babbler": babbler}))
-    babbler.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield babbler
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Babbler() as babbler:
+        yield babbler
 
 
 @pytest.fixture(scope="module", params=[GiteaClient, GithubClient], ids=["gitea", "github"])

@@ -13,14 +13,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.http_server import HttpServer
 
 NAME, PASSWORD = "raibid-mirror", "gitea-sentinel"
 Answer = tuple[int, Any]
@@ -41,7 +42,7 @@ class Trouble:
 
 
 @dataclass
-class FakeGitea:
+class FakeGitea(HttpServer):
     """One Gitea with one administrator."""
 
     owners: set[str] = field(default_factory=set)
@@ -62,18 +63,8 @@ class FakeGitea:
     _ids: int = 0
     _under_way: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        handler = type("Bound", (_Handler,), {"gitea": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"gitea": self})
 
     def credentials(self, file: Path, *more: str) -> Path:
         """The file that lets the pool in."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from raibid.mirror.config import MARK
 
 from tests.cluster.parts.git_http import GitServer, git_handler
+from tests.http_server import HttpServer
 
 
 def sh(*command: str, at: Path, lines: str = "") -> str:
@@ -30,7 +30,7 @@ def sh(*command: str, at: Path, lines: str = "") -> str:
     ).stdout.strip()
 
 
-class GiteaOfGit:
+class GiteaOfGit(HttpServer):
     """Its API answers for all mirrors; `sync` fetches before it answers, which is the one thing Gitea does later."""
 
     def __init__(self, directory: Path) -> None:
@@ -66,19 +66,12 @@ class GiteaOfGit:
         file.write_text(f"{self.url.replace('://', '://raibid:gitea-sentinel@')}\n")
         return file
 
-    def __enter__(self) -> Self:
-        self.directory.mkdir(parents=True)
-        handler = type("Bound", (_Api, git_handler(self.directory)), {"gitea": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Api, git_handler(self.directory)), {"gitea": self})
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        super().start()
 
     def answer(self, method: str, path: str) -> tuple[int, Any]:
         """Status and body."""

@@ -25,20 +25,6 @@ def github() -> Iterator[FakeGithub]:
 
 
 @pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[Upstream]:
-    with Upstream(tmp_path / "upstream") as upstream:
-        upstream.push("anvil", "one")
-        yield upstream
-
-
-@pytest.fixture
-def gitea(tmp_path: Path, upstream: Upstream) -> Iterator[GiteaOfGit]:
-    with GiteaOfGit(tmp_path / "gitea") as gitea:
-        gitea.mirror(NAME, upstream.url("anvil"))
-        yield gitea
-
-
-@pytest.fixture
 def command(
     tmp_path: Path, gitea: GiteaOfGit, github: FakeGithub, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> Command:

@@ -27,20 +27,6 @@ NAME = "acme/anvil"
 
 
 @pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[Upstream]:
-    with Upstream(tmp_path / "upstream") as upstream:
-        upstream.push("anvil", "one")
-        yield upstream
-
-
-@pytest.fixture
-def gitea(tmp_path: Path, upstream: Upstream) -> Iterator[GiteaOfGit]:
-    with GiteaOfGit(tmp_path / "gitea") as gitea:
-        gitea.mirror(NAME, upstream.url("anvil"))
-        yield gitea
-
-
-@pytest.fixture
 def upkeep(tmp_path: Path, upstream: Upstream, gitea: GiteaOfGit) -> Iterator[Upkeep]:
     host, port = upstream.host
     allowed = AllowedHost(name=host, port=port, schemes=frozenset({"http"}), private=True)

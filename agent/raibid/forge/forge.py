@@ -30,8 +30,6 @@ class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
     fork: bool = False
     mirror: bool = False
     empty: bool = False
-    original_url: str = ""  #: of a mirror: what it mirrors
-    mirror_updated: str = ""  #: of a mirror: when the forge last looked, RFC 3339
 
 
 class Head(msgspec.Struct, frozen=True):

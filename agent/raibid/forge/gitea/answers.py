@@ -29,31 +29,10 @@ class ShownStatus(msgspec.Struct, frozen=True):
     target_url: str
 
 
-class Repository(msgspec.Struct, frozen=True):
-    """A repository."""
-
-    full_name: str
-    clone_url: str
-    default_branch: str = ""
-    description: str = ""
-    private: bool = False
-    archived: bool = False
-    fork: bool = False
-    mirror: bool = False
-    empty: bool = False
-    original_url: str = ""
-    mirror_updated: str = ""
-
-    def info(self) -> RepositoryInfo:
-        """As both forges' are told."""
-        seen = "" if self.mirror_updated.startswith("0001-") else self.mirror_updated  # Go's zero time: not a mirror
-        return RepositoryInfo(**{**msgspec.structs.asdict(self), "mirror_updated": seen})
-
-
 class Found(msgspec.Struct, frozen=True):
     """A page of a search."""
 
-    data: list[Repository]
+    data: list[RepositoryInfo]
 
 
 class BranchCommit(msgspec.Struct, frozen=True):

@@ -96,7 +96,7 @@ class GiteaClient:
 
     def repository(self, repository: str) -> RepositoryInfo:
         """A repository, also by an earlier name."""
-        return self.session.get(home(repository), answers.Repository).info()
+        return self.session.get(home(repository), RepositoryInfo)
 
     def repositories(self, owner: str = "") -> Iterator[RepositoryInfo]:
         """All repositories of an owner, or all that our user may read."""
@@ -104,10 +104,10 @@ class GiteaClient:
             # `/user/repos` leaves out what a user reads without being a collaborator or a team's member.
             path = f"/repos/search?limit={self._page}&sort=id"
             for found in self.session.pages(path, answers.Found):
-                yield from (repository.info() for repository in found.data)
+                yield from found.data
             return
-        for page in self.session.pages(self._of_owner(owner), list[answers.Repository]):
-            yield from (repository.info() for repository in page)
+        for page in self.session.pages(self._of_owner(owner), list[RepositoryInfo]):
+            yield from page
 
     def _of_owner(self, owner: str) -> str:
         try:

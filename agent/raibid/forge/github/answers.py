@@ -50,7 +50,6 @@ class Repository(msgspec.Struct, frozen=True):
             archived=self.archived,
             fork=self.fork,
             mirror=bool(self.mirror_url),
-            original_url=self.mirror_url or "",
         )
 
 
