@@ -36,9 +36,10 @@ if ! gitea admin user list | awk -v name="$admin" '$2 == name { found = 1 } END 
   gitea admin user create --admin --username "$admin" --email "$admin@$RAIBID_DOMAIN" --random-password \
     --must-change-password=false >/dev/null
 fi
-# Gitea's own log may share stdout; the token is the last line.
-token=$(gitea admin user generate-access-token --username "$admin" --token-name "$token_name" \
-  --scopes write:admin --raw | tail -n 1)
+# Gitea's own log shares stdout and is written aside: under load a line of it came after the token (seen once).
+said=$(gitea admin user generate-access-token --username "$admin" --token-name "$token_name" --scopes write:admin --raw)
+token=$(printf '%s\n' "$said" | sed -n '/^[0-9a-f]\{40\}$/p')
+[ -n "$token" ] || refuse "Gitea printed no token for its administrator"
 status=$(printf '%s\n' \
   "header = \"Authorization: token $token\"" \
   'header = "Content-Type: application/json"' \
