@@ -12,8 +12,8 @@ import msgspec
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Event, Pod
 from raibid.contract import AGENT_APP, Annotations
-from raibid.controller.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeUnavailableError
 from raibid.controller.kube import Change, Changes, Listing, Manifest
+from raibid.kube.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeUnavailableError
 
 STARTED = "2026-11-21T15:00:00Z"
 

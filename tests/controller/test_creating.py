@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pytest
 from raibid.controller.creating import Creator
-from raibid.controller.errors import KubeConflictError, KubeRefusedError, KubeUnavailableError
 from raibid.controller.job_creator import POD_START_SECONDS
+from raibid.kube.errors import KubeConflictError, KubeRefusedError, KubeUnavailableError
 from raibid.scaler.backoff import LONGEST_PAUSE, QUICK_SECONDS
 
 from tests.controller.conftest import Room

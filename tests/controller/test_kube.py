@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 import yaml
-from raibid.controller.errors import (
+from raibid.controller.job_creator import job_manifest, template_of
+from raibid.controller.kube import KubeCluster
+from raibid.kube.errors import (
     KubeConfigError,
     KubeConflictError,
     KubeError,
+    KubeInvalidError,
     KubeNotFoundError,
     KubeRefusedError,
     KubeUnavailableError,
 )
-from raibid.controller.job_creator import job_manifest, template_of
-from raibid.controller.kube import KubeCluster
 
 from tests.controller.fake_cluster import cron_job
 
@@ -105,7 +106,7 @@ def refusal(code: int) -> str:
         (404, KubeNotFoundError),
         (409, KubeConflictError),
         (410, KubeUnavailableError),
-        (422, KubeError),
+        (422, KubeInvalidError),
         (429, KubeUnavailableError),
         (500, KubeUnavailableError),
         (503, KubeUnavailableError),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from raibid.controller.errors import KubeRefusedError, KubeUnavailableError
+from raibid.kube.errors import KubeRefusedError, KubeUnavailableError
 from raibid.ledger import LedgerUnavailableError
 from raibid.model.job import JobStatus
 

@@ -12,8 +12,8 @@ import yaml
 from raibid.api.settings import Settings as ApiSettings
 from raibid.contract import STREAM, AclUser, Env
 from raibid.forge import RepositoryRule, load_enrolment
+from raibid.git.rooms import Rooms
 from raibid.local.redis_server import RedisServer
-from raibid.mirror.rooms import Rooms
 from raibid.model.conditions import passes
 
 from components import api, cert_manager, mirrors, redis, registry_cache

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from raibid.git.cli import Git
+from raibid.git.errors import TooLargeError
+from raibid.git.rooms import Room, Rooms
 from raibid.mirror import ancestry
 from raibid.mirror.ancestry import History
-from raibid.mirror.errors import TooLargeError
-from raibid.mirror.git import Git
-from raibid.mirror.rooms import Room, Rooms
 from raibid.mirror.sides import Side
 
 from tests.mirror.gitea_of_git import sh

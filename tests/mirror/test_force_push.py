@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raibid.git.cli import Git
+from raibid.git.errors import GitError, TooLargeError
+from raibid.git.rooms import Room
 from raibid.mirror import bundle
-from raibid.mirror.errors import GitError, TooLargeError
 from raibid.mirror.force_push import Decision, ForcePushPolicy, Heads, Kept, Loss, Step, decide, losses
-from raibid.mirror.git import Git
-from raibid.mirror.rooms import Room
 from raibid.mirror.sides import Side
 from raibid.store.filesystem import FileStore
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raibid.git.cli import Git
 from raibid.mirror.errors import RefusedSourceError
-from raibid.mirror.git import Git
 from raibid.mirror.guard import GITHUB, AllowedHost, Guard, not_public
 from raibid.mirror.sides import Side
 

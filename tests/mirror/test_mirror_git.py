@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from raibid.mirror.errors import GitError, MirrorTokenError, StoppedError
-from raibid.mirror.git import Git
-from raibid.mirror.rooms import Rooms
+from raibid.git.cli import Git
+from raibid.git.errors import GitError, StoppedError
+from raibid.git.rooms import Rooms
+from raibid.mirror.errors import MirrorTokenError
 from raibid.mirror.sides import Side
 from raibid.mirror.tokens import Tokens
 

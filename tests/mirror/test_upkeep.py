@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from raibid.forge.gitea.mirrors import GiteaMirrors
-from raibid.mirror.errors import StoppedError
+from raibid.git.errors import StoppedError
+from raibid.git.rooms import Rooms
 from raibid.mirror.force_push import ForcePushPolicy
 from raibid.mirror.guard import AllowedHost, Guard
 from raibid.mirror.kept import Kept
-from raibid.mirror.rooms import Rooms
 from raibid.mirror.sides import Sides
 from raibid.mirror.tokens import Tokens
 from raibid.mirror.upkeep import Look, Upkeep

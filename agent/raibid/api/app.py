@@ -50,8 +50,8 @@ from raibid.api.settings import Settings
 from raibid.api.statuses import Statuses
 from raibid.api.telling import Telling
 from raibid.forge import Enrolment, load_enrolment
+from raibid.git.rooms import Rooms
 from raibid.ledger import Ledger
-from raibid.mirror.rooms import Rooms
 from raibid.store import Store
 
 # Plain Starlette: FastAPI's own handling costs about 100 µs per request (spec/runtime.md 3.1), and its SSE

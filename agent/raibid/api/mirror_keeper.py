@@ -23,12 +23,12 @@ from raibid.api.mirror_survey import MirrorPlaces, MirrorSurvey, Survey
 from raibid.api.mirror_view import MirrorView, view
 from raibid.forge import Enrolment
 from raibid.forge.errors import CallError
+from raibid.git.errors import StoppedError
+from raibid.git.rooms import Rooms
 from raibid.ledger import Ledger, LedgerError
 from raibid.ledger.mirrors import Pledge
 from raibid.mirror.desired import source_key
-from raibid.mirror.errors import StoppedError
 from raibid.mirror.kept import Kept
-from raibid.mirror.rooms import Rooms
 from raibid.mirror.sides import TROUBLE, Sides, begun, differing, troubled
 from raibid.mirror.upkeep import Look, Upkeep
 from raibid.model.mirror import MirrorRecord, MirrorState

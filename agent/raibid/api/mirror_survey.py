@@ -19,6 +19,7 @@ from raibid.api.patience import Patience
 from raibid.forge.errors import CallError
 from raibid.forge.gitea.mirrors import GiteaMirrors
 from raibid.forge.github.client import site_of
+from raibid.git.errors import GitError
 from raibid.ledger.mirrors import Mirrors
 from raibid.mirror.config import MARK, MirrorsFile
 from raibid.mirror.errors import MirrorError
@@ -100,7 +101,7 @@ class MirrorSurvey:
         try:
             file = load(self._places.file)
             found = self._found(file)
-        except (MirrorError, CallError, OSError) as error:
+        except (MirrorError, GitError, CallError, OSError) as error:
             self.trouble = str(error)
             if self._patience.failed("survey"):
                 _log.warning("mirrors not surveyed; those known are kept", error=self.trouble)

@@ -22,11 +22,12 @@ from raibid.forge.gitea.mirrors import GiteaMirrors, Held
 from raibid.forge.github.app import App
 from raibid.forge.github.client import HEADERS, GithubClient, site_of
 from raibid.forge.session import Session
+from raibid.git.errors import GitError
+from raibid.git.rooms import Rooms
 from raibid.mirror.config import MARK, MirrorsFile
 from raibid.mirror.errors import MirrorError, MirrorFileError
 from raibid.mirror.kept import Kept, kept
 from raibid.mirror.lint import load
-from raibid.mirror.rooms import Rooms
 from raibid.mirror.sides import Sides
 from raibid.mirror.tokens import Tokens
 from raibid.mirror.upkeep import Upkeep
@@ -132,5 +133,5 @@ def told() -> Iterator[None]:
         raise CliError(str(error), hint, ExitCode.REFUSED) from error
     except CallError as error:
         raise CliError(str(error)) from error
-    except MirrorError as error:
+    except (MirrorError, GitError) as error:
         raise CliError(str(error), code=ExitCode.USAGE) from error

@@ -84,8 +84,8 @@ def controller(*, scaler: Literal["keda", "direct"] = "keda", namespace: str = "
     namespace
         Where the agents' pods are; else RAIBID_NAMESPACE, else ci.
     """
-    from raibid.controller.errors import KubeConfigError
     from raibid.controller.main import DEFAULT_NAMESPACE, Scaler, Settings, run
+    from raibid.kube.errors import KubeConfigError
     from raibid.ledger import Ledger
 
     def tell(event: ControllerEvent) -> None:

@@ -15,10 +15,10 @@ from typing import Final
 from lightkube.resources.batch_v1 import Job
 
 from raibid.contract import AGENT_APP
-from raibid.controller.errors import KubeConflictError, KubeError, KubeUnavailableError
 from raibid.controller.job_creator import AgentJob, Plan, Template, agent_job, job_manifest, plan, template_of
 from raibid.controller.kube import Changes, Cluster
 from raibid.controller.watching import RESYNC_SECONDS, ControllerEvent, Tell, changes_until
+from raibid.kube.errors import KubeConflictError, KubeError, KubeUnavailableError
 from raibid.ledger import Ledger
 
 _WAIT_SECONDS: Final = 1.0

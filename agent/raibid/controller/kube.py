@@ -1,24 +1,20 @@
 """The seam to Kubernetes: what the controller asks of a cluster, and that by lightkube.
 
-Owns: the connection, the selectors of the pool's objects, the translation of the client's errors.
-Leaves to others: what the objects mean (`endings.py`, `job_creator.py`), when to ask again (`watching.py`).
+Owns: the connection, the selectors of the pool's objects.
+Leaves to others: the client's errors (`raibid.kube`), what the objects mean (`endings.py`, `job_creator.py`), when to
+ask again (`watching.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-import httpx2
-import msgspec
-import yaml
-from lightkube import ApiError, AsyncClient
+from lightkube import AsyncClient
 from lightkube.core.client import FieldSelector
-from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
@@ -26,14 +22,8 @@ from lightkube.resources.core_v1 import Event, Pod
 from lightkube.types import CascadeType
 
 from raibid.contract import AGENT_APP, Labels
-from raibid.controller.errors import (
-    KubeConfigError,
-    KubeConflictError,
-    KubeError,
-    KubeNotFoundError,
-    KubeRefusedError,
-    KubeUnavailableError,
-)
+from raibid.kube.errors import KubeNotFoundError
+from raibid.kube.seam import configured, translated
 
 POOL_PODS: Final = {Labels.APP: AGENT_APP}
 NUMBERED: Final = re.compile(rf"{AGENT_APP}-(\d+)")
@@ -42,11 +32,6 @@ NUMBERED: Final = re.compile(rf"{AGENT_APP}-(\d+)")
 # Plain dictionaries, unlike Job: a field of the template that this client's models do not know stays in it.
 _CronJob: Final = create_namespaced_resource("batch", "v1", "CronJob", "cronjobs", verbs=["get"])
 _RawJob: Final = create_namespaced_resource("batch", "v1", "Job", "jobs", verbs=["post"])
-
-_UNREADABLE: Final = (
-    yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, AssertionError, httpx2.InvalidURL,
-)  # fmt: skip
-"""What lightkube lets through of a kubeconfig that is none."""
 
 T = TypeVar("T", Pod, Job)
 Manifest = Mapping[str, Any]
@@ -117,14 +102,7 @@ class KubeCluster:
         Raises:
             KubeConfigError: neither of them can be used.
         """
-        try:
-            return cls(AsyncClient(namespace=namespace), namespace)
-        except (ConfigError, OSError) as error:
-            raise KubeConfigError(f"no way to Kubernetes: {error}") from error
-        except _UNREADABLE as error:
-            # Neither the parser's words nor its traceback: they quote the lines around, and a token is among them.
-            kind = type(error).__name__
-            raise KubeConfigError(f"no way to Kubernetes: its configuration cannot be read: {kind}") from None
+        return cls(configured(lambda: AsyncClient(namespace=namespace)), namespace)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -203,41 +181,3 @@ def of_agents(job: Job) -> bool:
     """Whether a Job is an agent's: by KEDA's label, or by a name that the controller would give."""
     metadata = job.metadata or ObjectMeta()
     return (metadata.labels or {}).get(Labels.SCALED_JOB) == AGENT_APP or bool(NUMBERED.fullmatch(metadata.name or ""))
-
-
-_BY_STATUS: Final[Mapping[int, type[KubeError]]] = {
-    HTTPStatus.UNAUTHORIZED: KubeRefusedError,
-    HTTPStatus.FORBIDDEN: KubeRefusedError,
-    HTTPStatus.NOT_FOUND: KubeNotFoundError,
-    HTTPStatus.CONFLICT: KubeConflictError,
-    # The server no longer has the history that a watch wants to go on from: a new list is the way out.
-    HTTPStatus.GONE: KubeUnavailableError,
-    HTTPStatus.TOO_MANY_REQUESTS: KubeUnavailableError,
-    HTTPStatus.REQUEST_TIMEOUT: KubeUnavailableError,
-}
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """The client's errors become the controller's; `what` was asked for.
-
-    Raises:
-        KubeUnavailableError, KubeRefusedError, KubeNotFoundError, KubeConflictError, KubeError: as they say.
-    """
-    try:
-        yield
-    except ApiError as error:  # in a watch it has a status and no response
-        raise _from_status(what, error.status.code or 0, error.status.message or "") from error
-    except httpx2.HTTPStatusError as error:
-        raise _from_status(what, error.response.status_code, error.response.reason_phrase) from error
-    except (httpx2.HTTPError, httpx2.StreamError) as error:
-        raise KubeUnavailableError(f"{what}: {type(error).__name__} {error}".rstrip()) from error
-    except ConfigError as error:  # the service account's token is read again and again
-        raise KubeUnavailableError(f"{what}: {error}") from error
-    except msgspec.MsgspecError as error:
-        raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
-
-
-def _from_status(what: str, status: int, message: str) -> KubeError:
-    kind = _BY_STATUS.get(status) or (KubeUnavailableError if status >= 500 else KubeError)
-    return kind(f"{what}: {message or 'refused'} ({status})")

@@ -21,10 +21,10 @@ from lightkube.resources.core_v1 import Event, Pod
 
 from raibid.contract import AGENT_APP
 from raibid.controller.endings import PostMortem, gone, name_of, post_mortem
-from raibid.controller.errors import KubeError
 from raibid.controller.hindrances import hindrance, job_hindrance, podless, slow, steady, waiting
 from raibid.controller.kube import Change, Cluster
 from raibid.controller.watching import RESYNC_SECONDS, ControllerEvent, Tell, changes_until
+from raibid.kube.errors import KubeError
 from raibid.ledger import Ledger
 
 _POOL_POD: Final = re.compile(rf"{AGENT_APP}-[a-z0-9-]+")

@@ -18,6 +18,7 @@ from typing import Final
 
 from raibid.controller.errors import ControllerError
 from raibid.controller.kube import Changes, T
+from raibid.kube.errors import KubeError
 from raibid.ledger import LedgerError
 
 RESYNC_SECONDS: Final = 10.0
@@ -62,7 +63,7 @@ async def rounds(name: str, work: Callable[[], Awaitable[None]], tell: Tell, *, 
     while True:
         try:
             await work()
-        except (ControllerError, LedgerError) as error:
+        except (ControllerError, KubeError, LedgerError) as error:
             if str(error) != trouble:
                 tell(ControllerEvent(kind="trouble", message=str(error), about=name))
             trouble = str(error)

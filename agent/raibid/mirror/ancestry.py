@@ -7,7 +7,7 @@ long after it was merged), all commits are fetched, still without files.
 A history without its older commits has fewer ancestors, never more: what it proves holds.
 
 Owns: the scratch repositories, the order of these two.
-Leaves to others: what a loss means (`force_push.py`), room and turns (`rooms.py`).
+Leaves to others: what a loss means (`force_push.py`), room and turns (`raibid.git`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from raibid.mirror.errors import TooLargeError
+from raibid.git.cli import Git
+from raibid.git.errors import TooLargeError
+from raibid.git.rooms import Room, Rooms
 from raibid.mirror.force_push import Heads
-from raibid.mirror.git import Git
-from raibid.mirror.rooms import Room, Rooms
 from raibid.mirror.sides import Side
 
 _HEADS: Final = "refs/heads/*"

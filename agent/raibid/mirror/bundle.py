@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from raibid.mirror.rooms import Room
+from raibid.git.rooms import Room
 from raibid.mirror.sides import Side
 from raibid.store import Store
 

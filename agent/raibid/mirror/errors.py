@@ -1,4 +1,4 @@
-"""What can go wrong with mirrors. Forges' own errors stay `raibid.forge.errors`.
+"""What can go wrong with mirrors. Forges' own errors stay `raibid.forge.errors`, git's `raibid.git.errors`.
 
 Owns: the room's one tree of errors.
 """
@@ -22,18 +22,6 @@ class RefusedSourceError(MirrorError):
     """A source that is not asked: its URL, its host or an address of its host is not allowed."""
 
 
-class GitError(MirrorError):
-    """git did not do it; its last line, without credentials."""
-
-
-class StoppedError(MirrorError):
-    """We are ending: what was under way is for whoever takes it up."""
-
-
-class TooLargeError(MirrorError):
-    """It needs more room than there is for it."""
-
-
 class NotOursError(MirrorError):
     """Something was to be deleted that is no mirror of ours, or is still asked for."""
 
@@ -44,7 +32,3 @@ class StillCloningError(MirrorError):
 
 class TakenError(MirrorError):
     """Something else came to be where a mirror should, after the plan was made."""
-
-
-class SourceGoneError(GitError):
-    """The source's host answers: no such repository, or not for our token. Forges tell strangers no difference."""

@@ -4,9 +4,9 @@ A mirror's source comes from a file that people edit and from what a forge lists
 network. So: the URL's form, then the host by name, then every address that the name has, and no redirect.
 
 Owns: the rules, and git's settings that keep to them.
-Leaves to others: asking (`git.py`, `raibid.forge`). What Gitea fetches it asks for itself: it checks a source when the
-mirror is made or changed, and every later fetch resolves the name anew (services/mirror/mirror_pull.go of 1.26). There
-the fence is the network's: what Gitea's pod may reach (`components/gitea*.py`).
+Leaves to others: asking (`raibid.git`, `raibid.forge`). What Gitea fetches it asks for itself: it checks a source when
+the mirror is made or changed, and every later fetch resolves the name anew (services/mirror/mirror_pull.go of 1.26).
+There the fence is the network's: what Gitea's pod may reach (`components/gitea*.py`).
 """
 
 from __future__ import annotations

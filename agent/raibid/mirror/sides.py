@@ -16,17 +16,18 @@ from typing import Final
 import msgspec
 
 from raibid.forge.errors import CallError
-from raibid.mirror.errors import GitError, MirrorError, RefusedSourceError, SourceGoneError, StoppedError, TooLargeError
+from raibid.git.cli import Git
+from raibid.git.errors import GitError, SourceGoneError, StoppedError, TooLargeError
+from raibid.git.rooms import Room
+from raibid.mirror.errors import MirrorError, RefusedSourceError
 from raibid.mirror.force_push import Heads, shown
-from raibid.mirror.git import Git
 from raibid.mirror.guard import Guard
 from raibid.mirror.kept import Kept
-from raibid.mirror.rooms import Room
 from raibid.mirror.tokens import Tokens
 from raibid.model.mirror import MirrorRecord, MirrorState
 from raibid.store import StoreError
 
-TROUBLE: Final = (MirrorError, CallError, StoreError, OSError)
+TROUBLE: Final = (MirrorError, GitError, CallError, StoreError, OSError)
 """What can happen to a mirror, and is written down."""
 _SHOWN: Final = 5
 _STATES: Final = (

@@ -18,11 +18,11 @@ from typing import Final
 import msgspec
 
 from raibid.forge.gitea.mirrors import GiteaMirrors
+from raibid.git.errors import StoppedError
+from raibid.git.rooms import Rooms
 from raibid.mirror import ancestry, bundle
-from raibid.mirror.errors import StoppedError
 from raibid.mirror.force_push import Heads, Step, decide
 from raibid.mirror.kept import Kept
-from raibid.mirror.rooms import Rooms
 from raibid.mirror.sides import TROUBLE, Side, Sides, begun, difference, differing, troubled, verified
 from raibid.model.mirror import MirrorRecord, MirrorState
 from raibid.store import Store

@@ -1,9 +1,8 @@
-"""The git command line at sources and mirrors: bare, without prompts, hooks or anybody's settings.
+"""The git command line: without prompts, hooks or anybody's settings.
 
 Owns: git's environment, credentials by helper and never in a URL or an argument, errors in one scrubbed line, when a
 command is ended: too long, too large, or because we are ending.
-Leaves to others: which URL may be asked (`guard.py` gives the settings), what is asked (`ancestry.py`, `bundle.py`,
-`sides.py`).
+Leaves to others: which URL may be asked, and with which settings; what is asked.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from raibid.forge.credentials import files_of
-from raibid.mirror.errors import GitError, MirrorError, SourceGoneError, StoppedError
-from raibid.mirror.rooms import Room
+from raibid.git.errors import GitError, SourceGoneError, StoppedError
+from raibid.git.rooms import Room
 
 _PASSED: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK")
 _SCRUB: Final = re.compile(r"(?<=://)[^/\s@]+@")
@@ -60,16 +59,17 @@ class Git:
     """Ends whatever runs."""
 
     def run(
-        self, *arguments: str, at: Path | None = None, lines: str = "", room: Room | None = None,
-        seconds: float = _SECONDS,
+        self, *arguments: str, at: Path | None = None, work: Path | None = None, lines: str = "",
+        room: Room | None = None, seconds: float = _SECONDS,
     ) -> str:  # fmt: skip
-        """What git prints. `lines`: what it reads. `room`: ended when there is too much in it.
+        """What git prints. `at`: a bare repository; `work`: the directory of one that is checked out. `lines`: what it
+        reads. `room`: ended when there is too much in it.
 
         Raises:
             GitError: it failed, is missing, or took longer than `seconds`. SourceGoneError: no such repository.
             TooLargeError: as `room` says. StoppedError: as `stop` says.
         """
-        command = ["git", *(f"--git-dir={at}",) * bool(at), *arguments]
+        command = ["git", *(f"--git-dir={at}",) * bool(at), *("-C", str(work)) * bool(work), *arguments]
         try:
             process = subprocess.Popen(
                 command,
@@ -103,7 +103,7 @@ class Git:
                 told = None
             try:
                 may_go_on()
-            except MirrorError:
+            except GitError:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # it works in a directory that is thrown away
                 process.communicate()

@@ -3,7 +3,7 @@
 Where a pod has little disk, more than that evicts it. git has no limit of its own for what it fetches.
 
 Owns: how much there is, whose turn it is.
-Leaves to others: ending a command that needs more (`git.py`), what is done in a room (`ancestry.py`, `bundle.py`).
+Leaves to others: ending a command that needs more (`cli.py`), what is done in a room.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from raibid.mirror.errors import StoppedError, TooLargeError
+from raibid.git.errors import StoppedError, TooLargeError
 
 _SMALL: Final = 10
 """So many small rooms are as much as a large one."""
@@ -54,7 +54,7 @@ class Rooms:
     @contextmanager
     def small(self) -> Iterator[Room]:
         """For commits of one push."""
-        with tempfile.TemporaryDirectory(prefix="raibid-mirror-") as place:
+        with tempfile.TemporaryDirectory(prefix="raibid-git-") as place:
             yield Room(Path(place), self.most // _SMALL)
 
     @contextmanager
@@ -64,7 +64,7 @@ class Rooms:
             if self.stop.is_set():
                 raise StoppedError("others had the room")
         try:
-            with tempfile.TemporaryDirectory(prefix="raibid-mirror-") as place:
+            with tempfile.TemporaryDirectory(prefix="raibid-git-") as place:
                 yield Room(Path(place), self.most)
         finally:
             self.turn.release()

@@ -1,0 +1,92 @@
+"""lightkube's errors and configuration, translated.
+
+Owns: what each failure of the client means.
+Leaves to others: the questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import httpx2
+import msgspec
+import yaml
+from lightkube import ApiError
+from lightkube.core.exceptions import ConfigError
+
+from raibid.kube.errors import (
+    KubeConfigError,
+    KubeConflictError,
+    KubeError,
+    KubeInvalidError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnavailableError,
+)
+
+_UNREADABLE: Final = (
+    yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, AssertionError, httpx2.InvalidURL,
+)  # fmt: skip
+"""What lightkube lets through of a kubeconfig that is none."""
+
+T = TypeVar("T")
+
+
+def configured(client: Callable[[], T]) -> T:
+    """A client by the pod's service account, else by KUBECONFIG; opens no connection yet.
+
+    Raises:
+        KubeConfigError: neither of them can be used.
+    """
+    try:
+        return client()
+    except (ConfigError, OSError) as error:
+        raise KubeConfigError(f"no way to Kubernetes: {error}") from error
+    except _UNREADABLE as error:
+        # Neither the parser's words nor its traceback: they quote the lines around, and a token is among them.
+        kind = type(error).__name__
+        raise KubeConfigError(f"no way to Kubernetes: its configuration cannot be read: {kind}") from None
+
+
+_BY_STATUS: Final[Mapping[int, type[KubeError]]] = {
+    HTTPStatus.UNAUTHORIZED: KubeRefusedError,
+    HTTPStatus.FORBIDDEN: KubeRefusedError,
+    HTTPStatus.NOT_FOUND: KubeNotFoundError,
+    HTTPStatus.CONFLICT: KubeConflictError,
+    HTTPStatus.BAD_REQUEST: KubeInvalidError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: KubeInvalidError,
+    # The server no longer has the history that a watch wants to go on from: a new list is the way out.
+    HTTPStatus.GONE: KubeUnavailableError,
+    HTTPStatus.TOO_MANY_REQUESTS: KubeUnavailableError,
+    HTTPStatus.REQUEST_TIMEOUT: KubeUnavailableError,
+}
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """The client's errors become ours; `what` was asked for.
+
+    Raises:
+        KubeUnavailableError, KubeRefusedError, KubeNotFoundError, KubeConflictError, KubeError: as they say.
+    """
+    try:
+        yield
+    except ApiError as error:  # in a watch it has a status and no response
+        raise refused(what, error.status.code or 0, error.status.message or "") from error
+    except httpx2.HTTPStatusError as error:
+        raise refused(what, error.response.status_code, error.response.reason_phrase) from error
+    except (httpx2.HTTPError, httpx2.StreamError) as error:
+        raise KubeUnavailableError(f"{what}: {type(error).__name__} {error}".rstrip()) from error
+    except ConfigError as error:  # the service account's token is read again and again
+        raise KubeUnavailableError(f"{what}: {error}") from error
+    except msgspec.MsgspecError as error:
+        raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
+
+
+def refused(what: str, status: int, message: str) -> KubeError:
+    """The error for an answer of that HTTP status."""
+    kind = _BY_STATUS.get(status) or (KubeUnavailableError if status >= 500 else KubeError)
+    return kind(f"{what}: {message or 'refused'} ({status})")
