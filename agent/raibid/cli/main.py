@@ -62,6 +62,7 @@ COMMANDS: Final[Sequence[tuple[Group, str, str, str]]] = (
     (_FORGES, "reconcile", "raibid.cli.reconcile:reconcile", "Build what no webhook brought; what was healed."),
     (_FORGES, "cron", "raibid.cli.cron:cron", "What is built when, without anybody's push."),
     (_FORGES, "mirror", "raibid.cli.mirror:app", "Mirrors as code: lint, plan, apply, verify."),
+    (_FORGES, "gitops", "raibid.cli.gitops:app", "Change the cluster in Git: owner, set, watch, rollback, log."),
     (_OTHER, "version", "raibid.cli.meta:version", "The version of raibid."),
     (_OTHER, "completion", "raibid.cli.meta:completion", "Print the completion script of a shell."),
 )

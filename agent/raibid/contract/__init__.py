@@ -102,6 +102,8 @@ class Env:
     MIRROR_SURVEY_SECONDS: Final = "RAIBID_MIRROR_SURVEY_SECONDS"
     MIRROR_SCRATCH_BYTES: Final = "RAIBID_MIRROR_SCRATCH_BYTES"
     """Room for the repository whose forced push is looked into, or bundled."""
+    GITOPS_FILE: Final = "RAIBID_GITOPS_FILE"
+    """YAML: hosts, policy and timeouts of `raibid gitops` (docs/gitops.md)."""
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""

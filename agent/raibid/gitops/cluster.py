@@ -68,7 +68,7 @@ class Cluster(Protocol):
     def get(self, ref: Ref) -> Manifest:
         """An object as it is now."""
 
-    def list(self, group: str, kind: str, namespace: str = "") -> Sequence[Manifest]:
+    def objects(self, group: str, kind: str, namespace: str = "") -> Sequence[Manifest]:
         """All objects of a kind, of one namespace or of all. Each has its apiVersion and kind."""
 
     def watch(self, group: str, kind: str, namespace: str = "", *, seconds: float) -> Iterator[Manifest]:

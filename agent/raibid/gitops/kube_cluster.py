@@ -83,7 +83,7 @@ class KubeCluster:
         """As the protocol says."""
         return self._ask("GET", self._path(ref), str(ref))
 
-    def list(self, group: str, kind: str, namespace: str = "") -> Sequence[Manifest]:
+    def objects(self, group: str, kind: str, namespace: str = "") -> Sequence[Manifest]:
         """As the protocol says."""
         return self._listed(self.kind(group, kind), namespace)[0]
 

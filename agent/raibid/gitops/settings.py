@@ -12,7 +12,8 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from raibid.gitops.errors import GitopsSettingsError, NotAllowedError
 
@@ -53,9 +54,9 @@ class Default(_Strict):
 class Timeouts(_Strict):
     """Seconds for each object on the way; what an object sets itself (`spec.timeout`) counts if it is more."""
 
-    fetch: float = Field(60, gt=0)
-    apply: float = Field(300, gt=0)
-    health: float = Field(300, gt=0)
+    fetch: float = Field(default=60, gt=0)
+    apply: float = Field(default=300, gt=0)
+    health: float = Field(default=300, gt=0)
 
 
 class GitopsSettings(_Strict):

@@ -27,7 +27,7 @@ class World:
         """Every object of a kind, in all namespaces; none of a kind that the cluster does not serve."""
         if (group, kind) not in self._lists:
             try:
-                found = self.cluster.list(group, kind)
+                found = self.cluster.objects(group, kind)
             except KubeNotFoundError:
                 found = []
             except KubeRefusedError as error:
