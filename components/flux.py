@@ -17,7 +17,7 @@ from pulumi import ComponentResource, ResourceOptions
 
 from components import flux_stages, gitea_config
 from components.budget import Budget, Footprint, Workload
-from components.flux_objects import CLUSTER_VARS, NAMESPACE, WATCHED
+from components.flux_objects import CLUSTER_VARS, NAMESPACE, OPERATOR_VARS, WATCHED
 from components.manifest_tree import Manifest, Tree, kustomization, to_yaml
 from components.settings import Settings
 from components.units import MI
@@ -78,8 +78,9 @@ def cluster_tree(settings: Settings, variables: Mapping[str, str], directories: 
     root = f"clusters/{environment}"
     stages = flux_stages.chains(environment, directories)
     instance = _INSTANCE_NOTE.format(root=root) + to_yaml(flux_instance(settings)).decode()
+    values = [f"{name}.yaml" for name in (CLUSTER_VARS, OPERATOR_VARS)]
     files = {
-        f"{root}/kustomization.yaml": _text(kustomization(["cluster-vars.yaml", *(f"{name}.yaml" for name in stages)])),
+        f"{root}/kustomization.yaml": _text(kustomization([*values, *(f"{name}.yaml" for name in stages)])),
         f"{root}/cluster-vars.yaml": _text(_cluster_vars(variables)),
         **{f"{root}/{name}.yaml": _text(*objects) for name, objects in stages.items()},
         **flux_stages.overlays(settings, directories),

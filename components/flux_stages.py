@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from components import agent_pod, api, apps, job_template, mirrors, scaled_job
-from components.flux_objects import CLUSTER_VARS, kustomization
+from components.flux_objects import CLUSTER_VARS, NAMESPACE, OPERATOR_VARS, WATCHED, kustomization
 from components.manifest_tree import Manifest, to_yaml
 from components.manifest_tree import kustomization as directory_list
 from components.settings import Image, Settings
@@ -22,7 +22,14 @@ from components.workload import config_map
 
 APPS: Final = "apps"
 
-_SUBSTITUTED: Final = {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": CLUSTER_VARS}]}}
+_SUBSTITUTED: Final = {
+    "postBuild": {
+        "substituteFrom": [
+            {"kind": "ConfigMap", "name": CLUSTER_VARS},
+            {"kind": "ConfigMap", "name": OPERATOR_VARS, "optional": True},
+        ]
+    }
+}
 _KEPT: Final = {"deletionPolicy": "Orphan"}
 """Removing the stage from Git leaves what it applied: a slip of the pen must not delete the pool's data."""
 _CHECKED: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -136,10 +143,13 @@ def overlays(settings: Settings, directories: Collection[str]) -> dict[str, str]
 
 
 def seeds(settings: Settings) -> dict[str, str]:
-    """Files written once: enrolment and mirrors, which belong to operators, and the developers' own folder."""
+    """Files written once: what belongs to operators (values, enrolment, mirrors), and the developers' own folder."""
     environment = settings.environment
     about = config_map(APPS, apps.NAMESPACE, APPS, {"about": _about(environment)})
+    values = config_map(OPERATOR_VARS, NAMESPACE, "flux", {})
+    values["metadata"]["labels"] |= WATCHED
     return {
+        f"clusters/{environment}/{OPERATOR_VARS}.yaml": _VALUES_NOTE + to_yaml(values).decode(),
         f"clusters/{environment}/apps/enrolment.yaml": _ENROLMENT_NOTE + to_yaml(api.enrolment(settings)).decode(),
         f"clusters/{environment}/apps/mirrors.yaml": _MIRRORS_NOTE + to_yaml(mirrors.file(settings)).decode(),
         f"apps/{environment}/configmap.yaml": to_yaml(about).decode(),
@@ -157,6 +167,11 @@ def _about(environment: str) -> str:
     )
 
 
+_VALUES_NOTE: Final = """\
+# Yours: written once, then never touched again by the program.
+# Values here go before those of cluster-vars.yaml, which `pulumi up` writes; `raibid gitops scale` and `set` put them
+# here. The same number as a text is `NAME_text`, in quotes of its own: ci_agent_max: "3", ci_agent_max_text: '"3"'.
+"""
 _ENROLMENT_NOTE: Final = """\
 # Yours: written once, then never touched again by the program.
 # What is built of which repository; `raibid` reads it when the API starts, so after a change:

@@ -102,9 +102,11 @@ def variables(stage: Manifest, known: Sequence[Manifest]) -> dict[str, str] | No
         return None
     values: dict[str, str] = {}
     for source in post.get("substituteFrom") or ():
-        if source["kind"] != "ConfigMap" or source.get("optional"):
+        if source["kind"] != "ConfigMap":
             continue  # Secrets are encrypted: what they would put in is not for these eyes
         found = [m for m in known if m["kind"] == "ConfigMap" and m["metadata"]["name"] == source["name"]]
+        if not found and source.get("optional"):
+            continue
         if not found:
             raise KustomizeError(f"{stage['metadata']['name']}: ConfigMap {source['name']} is not in the tree")
         values.update(found[0].get("data") or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import yaml
 
 from components import systems
+from components.kustomize.applied import applied
 from components.kustomize.build import placeholders
 from tests.flux.rendered import Rendered
 
@@ -57,3 +58,18 @@ def test_counts_become_numbers(rendered: Rendered) -> None:
     spec = rendered.one("ScaledJob", "ci-agent")["spec"]
     assert isinstance(spec["maxReplicaCount"], int)
     assert isinstance(spec["minReplicaCount"], int)
+
+
+def test_an_operators_value_goes_before_the_programs(rendered: Rendered) -> None:
+    path = f"clusters/{rendered.environment}/operator-vars.yaml"
+    files = {**rendered.files, path: rendered.files[path].replace(b"data: {}", b'data: {ci_agent_max: "1"}')}
+    (scaled,) = (i.manifest for i in applied(files, rendered.environment) if i.manifest["kind"] == "ScaledJob")
+    assert scaled["spec"]["maxReplicaCount"] == 1
+
+
+def test_a_repository_without_operators_values_is_applied_as_before(rendered: Rendered) -> None:
+    root = f"clusters/{rendered.environment}"
+    listed = rendered.files[f"{root}/kustomization.yaml"].replace(b"- operator-vars.yaml\n", b"")
+    files = {**rendered.files, f"{root}/kustomization.yaml": listed}
+    files.pop(f"{root}/operator-vars.yaml")
+    assert len(applied(files, rendered.environment)) == len(rendered.applied) - 1

@@ -26,6 +26,14 @@ def test_a_failure_of_gits_is_one_line_without_credentials() -> None:
     assert "\n" not in str(failed.value)
 
 
+def test_how_a_command_ended_is_told_without_credentials() -> None:
+    ended = Git().attempt("ls-remote", "--", "https://user:secret@127.0.0.1:1/a/b")
+    assert ended.code == 128
+    assert ended.out == ""
+    assert "127.0.0.1" in ended.err
+    assert "secret" not in repr(ended)
+
+
 def test_no_argument_and_no_setting_of_git_holds_the_token(tmp_path: Path) -> None:
     file = tmp_path / "credentials"
     file.write_text("https://user:topsecret@127.0.0.1\n")

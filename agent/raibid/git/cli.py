@@ -46,6 +46,20 @@ _GLANCE: Final = 0.1
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a command ended: what it printed, without credentials in what it says about itself."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        """The last line of what it said."""
+        return next(iter(self.err.strip().splitlines()[-1:]), f"exit code {self.code}")[:300]
+
+
+@dataclass(frozen=True)
 class Git:
     """git with these settings, beside its own quiet ones."""
 
@@ -69,6 +83,20 @@ class Git:
             GitError: it failed, is missing, or took longer than `seconds`. SourceGoneError: no such repository.
             TooLargeError: as `room` says. StoppedError: as `stop` says.
         """
+        ended = self.attempt(*arguments, at=at, work=work, lines=lines, room=room, seconds=seconds)
+        if ended.code:
+            raise failure(arguments[0], ended)
+        return ended.out
+
+    def attempt(
+        self, *arguments: str, at: Path | None = None, work: Path | None = None, lines: str = "",
+        room: Room | None = None, seconds: float = _SECONDS,
+    ) -> Ended:  # fmt: skip
+        """As `run`, for whoever reads more in a failure than its last line: how it ended is an answer, not an error.
+
+        Raises:
+            GitError: git is missing, or took longer than `seconds`. TooLargeError, StoppedError: as `run`.
+        """
         command = ["git", *(f"--git-dir={at}",) * bool(at), *("-C", str(work)) * bool(work), *arguments]
         try:
             process = subprocess.Popen(
@@ -85,13 +113,10 @@ class Git:
             raise GitError("git is not on PATH") from error
         deadline = time.monotonic() + seconds
         out, err = self._wait(process, lines, lambda: self._may_go_on(arguments[0], room, deadline, seconds))
-        if process.returncode:
-            said = err.strip().splitlines() or [f"exit code {process.returncode}"]
-            kind = SourceGoneError if _GONE.search(said[-1]) else GitError
-            raise kind(f"git {arguments[0]} failed: {_SCRUB.sub('***@', said[-1])[:300]}")
-        if room:
+        ended = Ended(process.returncode, out, _SCRUB.sub("***@", err))
+        if room and not ended.code:
             room.check()  # it may have been quicker than we looked
-        return out
+        return ended
 
     @staticmethod
     def _wait(process: subprocess.Popen[str], lines: str, may_go_on: Callable[[], None]) -> tuple[str, str]:
@@ -143,3 +168,9 @@ class Git:
             "GIT_CONFIG_COUNT": str(len(pairs)),
             **numbered,
         }
+
+
+def failure(command: str, ended: Ended) -> GitError:
+    """The error that says how a command failed, in one line."""
+    kind = SourceGoneError if _GONE.search(ended.last) else GitError
+    return kind(f"git {command} failed: {ended.last}")

@@ -14,14 +14,14 @@ from raibid.gitops.objects import Manifest, Ref, mapping, metadata_of
 
 
 def discovered(groups: Manifest) -> Iterator[Kind]:
-    """Kinds of an APIGroupDiscoveryList (apidiscovery.k8s.io/v2, since Kubernetes 1.26), subresources left out.
+    """Kinds of an APIGroupDiscoveryList (apidiscovery.k8s.io/v2, since Kubernetes 1.30), subresources left out.
 
     The first version of a group is its preferred one; a kind that only an older version has is in it, too.
     """
-    for item in groups.get("items", ()):
+    for item in groups.get("items") or ():
         group, seen = str(metadata_of(item).get("name", "")), set()
-        for version in item.get("versions", ()):
-            for resource in version.get("resources", ()):
+        for version in item.get("versions") or ():
+            for resource in version.get("resources") or ():
                 kind = str(mapping(resource.get("responseKind")).get("kind", ""))
                 if not kind or kind in seen:
                     continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Self
@@ -21,13 +22,22 @@ from lightkube.config.kubeconfig import KubeConfig
 
 from raibid.gitops.cluster import Applied, Happening, Kind
 from raibid.gitops.kinds import discovered
-from raibid.gitops.objects import Manifest, Ref, mapping, metadata_of
-from raibid.kube.errors import KubeNotFoundError
+from raibid.gitops.objects import Manifest, Ref, mapping, metadata_of, ref_of
+from raibid.kube.errors import KubeError, KubeInvalidError, KubeNotFoundError
 from raibid.kube.seam import configured, refused, translated
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _PAGE: Final = 500
 _SECONDS: Final = 15.0
+_MANAGER: Final = "raibid"
+"""Who sets annotations and creates; an apply says it itself."""
+_KINDS_FRESH: Final = 30.0
+"""Seconds until a kind that was not there is asked for again: operators bring their kinds while a controller runs."""
+
+
+_NO_RIGHT: Final = " cannot "
+"""Every authorizer's refusal says: `User "x" cannot get resource …`. Any other 403 is admission's, of the object and not
+of who asks: Pod Security, quotas."""
 
 
 class KubeCluster:
@@ -37,6 +47,7 @@ class KubeCluster:
         self._client = client
         self._lock = threading.Lock()
         self._kinds: tuple[Kind, ...] = ()
+        self._asked = 0.0
 
     @classmethod
     def connect(cls, context: str = "") -> Self:
@@ -64,17 +75,25 @@ class KubeCluster:
         """As the protocol says."""
         with self._lock:
             if not self._kinds:
-                found = [
-                    kind
-                    for path in ("/api", "/apis")
-                    for kind in discovered(self._ask("GET", path, "its kinds", headers={"Accept": _AGGREGATED}))
-                ]
-                self._kinds = tuple(found)
-        return self._kinds
+                self._discover()
+            return self._kinds
+
+    def _discover(self) -> None:
+        self._kinds = tuple(
+            kind
+            for path in ("/api", "/apis")
+            for kind in discovered(self._ask("GET", path, "its kinds", headers={"Accept": _AGGREGATED}))
+        )
+        self._asked = time.monotonic()
 
     def kind(self, group: str, kind: str) -> Kind:
         """As the protocol says."""
-        found = next((item for item in self.kinds() if (item.group, item.kind) == (group, kind)), None)
+        found = _one_of(self.kinds(), group, kind)
+        if found is None:
+            with self._lock:
+                if time.monotonic() - self._asked > _KINDS_FRESH:
+                    self._discover()
+            found = _one_of(self._kinds, group, kind)
         if found is None:
             raise KubeNotFoundError(f"the cluster serves no {kind}{f'.{group}' if group else ''}")
         return found
@@ -119,11 +138,11 @@ class KubeCluster:
         ):
             _check(what, answer)
             for line in answer.iter_lines():
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = mapping(event["object"])
-                    raise refused(what, int(status.get("code", 0)), str(status.get("message", "")))
-                yield event["object"]
+                event = _read(what, line)
+                found = mapping(event.get("object"))
+                if event.get("type") == "ERROR":
+                    raise refused(what, int(found.get("code", 0)), str(found.get("message", "")))
+                yield found
 
     def happenings(self, ref: Ref) -> Sequence[Happening]:
         """As the protocol says."""
@@ -136,38 +155,50 @@ class KubeCluster:
 
     def annotate(self, ref: Ref, **annotations: str) -> None:
         """As the protocol says."""
-        body = json.dumps({"metadata": {"annotations": annotations}})
-        headers = {"Content-Type": "application/merge-patch+json"}
-        self._ask("PATCH", self._path(ref), str(ref), content=body, headers=headers)
+        self._ask(
+            "PATCH",
+            self._path(ref),
+            str(ref),
+            params={"fieldManager": _MANAGER},
+            content=json.dumps({"metadata": {"annotations": annotations}}),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
 
     def apply(self, manifest: Manifest, *, manager: str, dry_run: bool = False, force: bool = False) -> Applied:
         """As the protocol says."""
-        ref = _ref_of(manifest)
+        ref = ref_of(manifest)
         params = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
         answer = self._send(
             "PATCH",
             self._path(ref, str(manifest.get("apiVersion", ""))),
             str(ref),
             params={**params, **({"dryRun": "All"} if dry_run else {})},
-            content=json.dumps(manifest),
+            content=_written(str(ref), manifest),
             headers={"Content-Type": "application/apply-patch+yaml"},
         )
         warnings = tuple(_warning(header) for header in answer.headers.get_list("Warning"))
-        return Applied(answer.json(), warnings)
+        return Applied(_read(str(ref), answer.text), warnings)
 
     def create(self, manifest: Manifest) -> Manifest:
         """As the protocol says."""
-        ref = _ref_of(manifest)
-        path = self._path(ref, str(manifest.get("apiVersion", ""))).rpartition("/")[0]
-        return self._ask("POST", path, str(ref), json=manifest)
+        ref = ref_of(manifest)  # its name may be left to the server (`generateName`)
+        return self._ask(
+            "POST",
+            self._path(ref, str(manifest.get("apiVersion", ""))).rpartition("/")[0],
+            str(ref),
+            params={"fieldManager": _MANAGER},
+            content=_written(str(ref), manifest),
+            headers={"Content-Type": "application/json"},
+        )
 
     def _path(self, ref: Ref, api_version: str = "") -> str:
         kind = self.kind(ref.group, ref.kind)
+        if kind.namespaced and not ref.namespace:
+            raise KubeNotFoundError(f"{ref}: it is in a namespace, and none is said")
         return f"{_collection(kind, ref.namespace, api_version)}/{quote(ref.name, safe='')}"
 
     def _ask(self, method: str, path: str, what: str, **how: Any) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self._send(method, path, what, **how).json()
-        return answer
+        return _read(what, self._send(method, path, what, **how).text)
 
     def _send(self, method: str, path: str, what: str, **how: Any) -> httpx2.Response:
         with translated(what):
@@ -176,15 +207,36 @@ class KubeCluster:
         return answer
 
 
+def _one_of(kinds: Sequence[Kind], group: str, kind: str) -> Kind | None:
+    return next((item for item in kinds if (item.group, item.kind) == (group, kind)), None)
+
+
 def _check(what: str, answer: httpx2.Response) -> None:
-    if answer.status_code < HTTPStatus.BAD_REQUEST:
+    if answer.is_success:
         return
     answer.read()
     try:
         message = str(mapping(answer.json()).get("message", ""))
     except ValueError:  # a proxy's page
         message = ""
+    if answer.status_code == HTTPStatus.FORBIDDEN and message and _NO_RIGHT not in message:
+        raise KubeInvalidError(f"{what}: {message} ({answer.status_code})")
     raise refused(what, answer.status_code, message or answer.reason_phrase)
+
+
+def _read(what: str, text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
+    return mapping(found)
+
+
+def _written(what: str, manifest: Manifest) -> str:
+    try:
+        return json.dumps(manifest)
+    except (TypeError, ValueError) as error:  # YAML has dates and sets, JSON has not
+        raise KubeInvalidError(f"{what}: {error}") from error
 
 
 def _collection(kind: Kind, namespace: str, api_version: str = "") -> str:
@@ -192,13 +244,6 @@ def _collection(kind: Kind, namespace: str, api_version: str = "") -> str:
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     within = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind.namespaced else ""
     return f"{root}{within}/{kind.plural}"
-
-
-def _ref_of(manifest: Manifest) -> Ref:
-    metadata = metadata_of(manifest)
-    group = str(manifest.get("apiVersion", "")).rpartition("/")[0]
-    name = str(metadata.get("name") or metadata.get("generateName", ""))
-    return Ref(group, str(manifest.get("kind", "")), str(metadata.get("namespace", "")), name)
 
 
 def _happening(item: Manifest) -> Happening:

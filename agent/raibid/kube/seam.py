@@ -86,7 +86,13 @@ def translated(what: str) -> Iterator[None]:
         raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
 
 
+_UNTYPED: Final = "failed to create typed patch object"
+"""How server-side apply answers a field that the kind does not know, or of another type: with 500 (seen with 1.34)."""
+
+
 def refused(what: str, status: int, message: str) -> KubeError:
     """The error for an answer of that HTTP status."""
+    if message.startswith(_UNTYPED):
+        return KubeInvalidError(f"{what}: {message} ({status})")
     kind = _BY_STATUS.get(status) or (KubeUnavailableError if status >= 500 else KubeError)
     return kind(f"{what}: {message or 'refused'} ({status})")

@@ -20,6 +20,8 @@ class World:
     cluster: Cluster
     refused: list[str] = field(default_factory=list)
     """What we may not see, in the API server's words."""
+    notes: list[str] = field(default_factory=list)
+    """What was looked at and does not count (a copied label, an Application for another cluster), and why."""
     _lists: dict[tuple[str, str], dict[Ref, Manifest]] = field(default_factory=dict)
     _single: dict[Ref, Manifest | None] = field(default_factory=dict)
 
@@ -50,6 +52,11 @@ class World:
                 self._refuse(error)
                 self._single[ref] = None
         return self._single[ref]
+
+    def note(self, text: str) -> None:
+        """Say once what does not count."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _refuse(self, error: KubeRefusedError) -> None:
         if str(error) not in self.refused:
