@@ -25,7 +25,7 @@ from components.versions import CHARTS, FLUX, IMAGES
 from components.workload import metadata, resources
 
 NAME: Final = "flux"
-FLOWS: Final = (("gitea", "pulls the fleet"), ("monitoring", "failed releases"))
+FLOWS: Final = (("gitea", "pulls the fleet"), ("monitoring", "failed releases"), ("raibid-rollback", "failures"))
 """Whom it talks to, and about what: `components graph` draws it."""
 OPERATOR: Final = "flux-operator"
 GIT_CREDENTIAL: Final = "fleet-git"

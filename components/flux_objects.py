@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from components.manifest_tree import Manifest
+from components.network import pods
 from components.versions import Chart
 from components.workload import metadata
 
@@ -29,6 +30,11 @@ HELM_TIMEOUT: Final = "5m"
 """Below the timeout of every stage with HelmReleases: the release says what failed before its stage gives up."""
 WATCHED: Final[Mapping[str, str]] = {"reconcile.fluxcd.io/watch": "Enabled"}
 """Flux reconciles at once when such a ConfigMap or Secret changes."""
+RELEASE_NAMESPACES: Final = ("cert-manager", "keda", "kube-system", "monitoring")
+"""Where HelmReleases are. Every one by name, because an Alert knows no namespace wildcard; one that a stack does not
+have costs nothing."""
+NOTIFIER: Final[Manifest] = {**pods(NAMESPACE), "podSelector": {"matchLabels": {"app": "notification-controller"}}}
+"""A peer: the pods that send alerts. Flux labels its controllers by `app`; its own NetworkPolicies select by it too."""
 _CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 

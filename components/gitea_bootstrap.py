@@ -15,7 +15,7 @@ from typing import Any, Final
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_command import local
 
-from components import agents, api, mirrors
+from components import agents, api, mirrors, rollback
 from components.gitea import ADMIN_LABEL
 from components.notifications import receiver_path
 from components.settings import Settings
@@ -30,6 +30,7 @@ LABELS: Final = (
     api.STATUS_LABEL,
     api.WEBHOOK_LABEL,
     mirrors.LABEL,
+    rollback.LABEL,
 )
 """Labels of the passwords that `GiteaSetupArgs` wants."""
 FLUX_USER: Final = "flux"
@@ -87,6 +88,7 @@ def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[s
     """What `gitea_setup.Order` reads, for the Gitea at `base`; holds passwords."""
     token = passwords[RECEIVER_LABEL]
     hook = {"url": RECEIVER + receiver_path(token), "secret": token}
+    reverts = {"name": rollback.USER_NAME, "password": passwords[rollback.LABEL]}
     return {
         "url": base,
         "admin": {"name": settings.gitea.admin, "password": passwords[ADMIN_LABEL]},
@@ -94,6 +96,7 @@ def order(settings: Settings, base: str, passwords: Mapping[str, str]) -> dict[s
         "agent": {"name": agents.GIT_USER, "password": passwords[agents.GIT_LABEL]},
         "status": {"name": api.STATUS_USER, "password": passwords[api.STATUS_LABEL]},
         "mirror": {"name": mirrors.USER_NAME, "password": passwords[mirrors.LABEL]},
+        "rollback": reverts if rollback.wanted(settings) else None,
         "organisation": settings.gitea.organisation,
         "mirrors": list(settings.gitea.mirrors),
         "repository": settings.fleet.name,

@@ -60,6 +60,8 @@ class Order(Model):
     """Reports on commits and pull requests: raibid-api."""
     mirror: Login
     """Makes mirrors: owns the organisations `mirrors`, and is nobody in all others."""
+    rollback: Login | None = None
+    """Pushes reverts to the repository, opens issues and pull requests there: raibid-rollback. None: nobody does."""
     organisation: str
     mirrors: tuple[str, ...]
     """Organisations that mirrors are in."""
@@ -105,10 +107,13 @@ def set_up(order: Order, *, tries: int = 8, pause: float = 0.5) -> Result:
     with setup.api.session:
         setup.administrator()
         setup.organisation(order.organisation)
-        for login in (order.flux, order.agent, order.status, order.mirror):
-            setup.user(login)
+        for login in (order.flux, order.agent, order.status, order.mirror, order.rollback):
+            if login:
+                setup.user(login)
         clone = setup.repository()
-        setup.reader()
+        setup.collaborator(order.flux, "read")
+        if order.rollback:
+            setup.collaborator(order.rollback, "write")
         setup.protection()
         setup.hook()
         for name in order.mirrors:
@@ -162,12 +167,13 @@ class _Setup:
             self.changed.append(f"repository {there['full_name']}")
         return str(there["clone_url"])
 
-    def reader(self) -> None:
-        name = quote(self.order.flux.name)
+    def collaborator(self, user: Login, permission: str) -> None:
+        """What a user may do in the fleet's repository, and in no other."""
+        name = quote(user.name)
         there = self.api.call("GET", f"{self._home}/collaborators/{name}/permission", none=True)
-        if there is None or there["permission"] != "read":
-            self.api.call("PUT", f"{self._home}/collaborators/{name}", {"permission": "read"})
-            self.changed.append(f"read access of {self.order.flux.name}")
+        if there is None or there["permission"] != permission:
+            self.api.call("PUT", f"{self._home}/collaborators/{name}", {"permission": permission})
+            self.changed.append(f"{permission} access of {user.name}")
 
     def owner(self, organisation: str, member: Login) -> None:
         """`POST /repos/migrate` asks for no less (Gitea 1.26, routers/api/v1/repo/migrate.go): a team that may make
@@ -201,13 +207,14 @@ class _Setup:
             self.changed.append(f"{member.name} in team {organisation}/{team['name']}")
 
     def protection(self) -> None:
-        """Only the administrator pushes; everybody else comes with a pull request, which an owner of the organisation
-        merges: whoever writes code could otherwise merge their own (`REPORTERS` could). Nobody force-pushes, ever.
+        """Only the administrator pushes, and who takes bad commits back; all others come with a pull request, which an
+        owner of the organisation merges: whoever writes code could otherwise merge their own (`REPORTERS` could).
+        Nobody force-pushes, ever.
         """
         wanted = {
             "enable_push": True,
             "enable_push_whitelist": True,
-            "push_whitelist_usernames": [self.order.admin.name],
+            "push_whitelist_usernames": [login.name for login in (self.order.admin, self.order.rollback) if login],
             "enable_force_push": False,
             "enable_merge_whitelist": True,
             "merge_whitelist_usernames": [self.order.admin.name],

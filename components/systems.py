@@ -33,6 +33,7 @@ from components import (
     priority,
     redis,
     registry_cache,
+    rollback,
     scaled_job,
     sops,
     storage,
@@ -108,6 +109,7 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry(api, api.Api, api.ApiArgs),
     Entry(controller, controller.Controller, controller.ControllerArgs),
     Entry(mirrors, mirrors.Mirrors, mirrors.MirrorsArgs, lambda s: s.systems.mirrors),
+    Entry(rollback, rollback.Rollback, rollback.RollbackArgs, rollback.wanted),
 )
 """One row each, in the order in which the cluster gets them."""
 

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from pulumi import ComponentResource, ResourceOptions
 
-from components import api
+from components import api, rollback
 from components.budget import Budget, Footprint, Workload
-from components.flux_objects import helm_release
+from components.flux_objects import NOTIFIER, helm_release
 from components.manifest_tree import SUBSTITUTE_OFF, Derive, Manifest, SecretManifest, Tree, emit
 from components.monitoring.alert_rules import prometheus_rules
 from components.monitoring.dashboards import DASHBOARDS
 from components.monitoring.release_alerts import PORT as ALERTMANAGER
-from components.monitoring.release_alerts import SENDER, release_alerts
+from components.monitoring.release_alerts import release_alerts
 from components.network import API_SERVER, EVERY_POD, from_peers, network_policy, pods, to_peers
 from components.settings import Settings
 from components.units import GI, MI, size_text
@@ -28,7 +28,9 @@ from components.versions import CHARTS
 from components.workload import RETAIN_CLASS, ROTATION, config_map, generations, metadata, resources
 
 NAME: Final = "monitoring"
-FLOWS: Final = tuple((system, "scrapes") for system in ("raibid-api", "flux", "keda", "cert-manager"))
+FLOWS: Final = tuple(
+    (system, "scrapes") for system in ("raibid-api", "raibid-rollback", "flux", "keda", "cert-manager")
+)
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "monitoring"
 CONTROLLERS: Final = "infrastructure/controllers/monitoring"
@@ -159,6 +161,7 @@ _TARGETS: Final[Sequence[tuple[str, str, Manifest, Manifest]]] = (
     ("keda", "keda", {"matchLabels": {"app": "keda-operator"}}, {"portNumber": 8080}),
     ("cert-manager", "cert-manager", {"matchLabels": {"app": "cert-manager"}}, {"portNumber": 9402}),
     ("raibid-api", api.NAMESPACE, {"matchLabels": {"app.kubernetes.io/name": api.NAME}}, {"port": "http"}),
+    (rollback.NAME, rollback.NAMESPACE, {"matchLabels": {"app.kubernetes.io/name": rollback.NAME}}, {"port": "http"}),
 )
 """Name, namespace, which pods, which port has /metrics."""
 
@@ -193,12 +196,12 @@ def _network_policy() -> Manifest:
         selects=EVERY_POD,
         ingress=(
             from_peers(pods(NAMESPACE), ports=(3000, 8080, 9090, ALERTMANAGER, 10250)),
-            from_peers(SENDER, ports=(ALERTMANAGER,)),
+            from_peers(NOTIFIER, ports=(ALERTMANAGER,)),
         ),
         egress=(
             API_SERVER,
             # Scraping: every pod and every kubelet and node-exporter, which are on the node's own address.
-            to_peers(ports=(3000, 8080, api.PORT, 9090, ALERTMANAGER, 9100, 9153, 9402, 10250)),
+            to_peers(ports=(3000, 8080, api.PORT, rollback.PORT, 9090, ALERTMANAGER, 9100, 9153, 9402, 10250)),
         ),
     )
 

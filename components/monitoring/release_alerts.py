@@ -3,29 +3,23 @@
 Not to Gitea, where Kustomizations are told of (`notifications`): what a HelmRelease reports is a chart's version, and a
 commit status needs a commit.
 
-Owns: the Provider, the Alert, which namespaces have HelmReleases.
-Leaves to others: where Alertmanager runs and who may call it (`monitoring`), what is not ready for long
-(`monitoring.alert_rules`).
+Owns: the Provider, the Alert.
+Leaves to others: which namespaces have HelmReleases (`flux_objects`), where Alertmanager runs and who may call it
+(`monitoring`), what is not ready for long (`monitoring.alert_rules`).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from components.flux_objects import NAMESPACE
+from components.flux_objects import NAMESPACE, RELEASE_NAMESPACES
 from components.manifest_tree import Manifest
-from components.network import pods
 from components.versions import CHARTS
 from components.workload import metadata
 
 API: Final = "notification.toolkit.fluxcd.io/v1beta3"
 PORT: Final = 9093
 PROVIDER: Final = "alertmanager"
-NAMESPACES: Final = ("cert-manager", "keda", "kube-system", "monitoring")
-"""Where HelmReleases are. Every one by name, because an Alert knows no namespace wildcard; one that a stack does not
-have costs nothing."""
-SENDER: Final[Manifest] = {**pods(NAMESPACE), "podSelector": {"matchLabels": {"app": "notification-controller"}}}
-"""A peer: the pods that send; Flux labels its controllers by `app` (its own NetworkPolicies select by it too)."""
 
 
 def release_alerts(namespace: str, system: str) -> list[Manifest]:
@@ -47,7 +41,9 @@ def release_alerts(namespace: str, system: str) -> list[Manifest]:
                 "providerRef": {"name": PROVIDER},
                 # Alertmanager takes every event for something that fires.
                 "eventSeverity": "error",
-                "eventSources": [{"kind": "HelmRelease", "name": "*", "namespace": space} for space in NAMESPACES],
+                "eventSources": [
+                    {"kind": "HelmRelease", "name": "*", "namespace": space} for space in RELEASE_NAMESPACES
+                ],
                 "eventMetadata": {
                     "cluster": "${monitoring_cluster}",
                     "summary": "Flux could not install, upgrade or test a HelmRelease",

@@ -181,6 +181,7 @@ class Systems(Model):
     notifications: bool = True
     registry_cache: bool = True
     mirrors: bool = True
+    rollback: bool = True
 
 
 class Settings(Model):

@@ -41,6 +41,8 @@ LABELS: Final = (
         "gitea/flux",
         "gitea/agent",
         "gitea/mirror",
+        "gitea/rollback",
+        "rollback/alerts",
         "gitea/status",
         "gitea/internal-token",
         "gitea/jwt",
@@ -60,7 +62,7 @@ FIXED: Final[Mapping[str, tuple[str, str]]] = {
 _RESERVED_USERS: Final = frozenset({"admin", "api", "assets", "explore", "ghost", "gitea-actions", "login", "user"})
 """Names that Gitea keeps for itself (models/user/user.go), as far as somebody might choose them."""
 
-OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent", "ci-mirror", "ci-status"})
+OWN_USERS: Final = frozenset({"flux", "flux-status", "ci-agent", "ci-mirror", "ci-rollback", "ci-status"})
 """Users that the stack itself makes in Gitea; a test holds them to those who make them."""
 
 Rule = Callable[..., Iterable[Problem]]

@@ -15,6 +15,7 @@ PASSWORDS = {
     "gitea/agent": "agent-sentinel",
     "gitea/status": "status-sentinel",
     "gitea/mirror": "mirror-sentinel",
+    "gitea/rollback": "rollback-sentinel",
     "flux/receiver": "receiver-sentinel",
     "api/webhook": "webhook-sentinel",
 }

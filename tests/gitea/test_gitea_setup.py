@@ -40,8 +40,10 @@ def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGit
         "user ci-agent",
         "user ci-status",
         "user ci-mirror",
+        "user ci-rollback",
         "repository raibid/fleet",
         "read access of flux",
+        "write access of ci-rollback",
         "protection of main",
         "hook",
         "organisation mirrors",
@@ -59,7 +61,7 @@ def test_an_empty_gitea_gets_everything_that_flux_and_builds_need(gitea: FakeGit
     )
     assert result.repository == "http://gitea.example:3000/raibid/fleet.git"
     assert gitea.passwords["flux"] == "flux-sentinel"
-    assert gitea.readers == {"flux": "read"}
+    assert gitea.readers == {"flux": "read", "ci-rollback": "write"}
     assert gitea.repositories["raibid/fleet"]["private"] is True
 
 
@@ -70,11 +72,11 @@ def test_a_second_run_changes_nothing(gitea: FakeGitea) -> None:
     assert gitea.writes() == []
 
 
-@pytest.mark.parametrize("steps", range(44))
+@pytest.mark.parametrize("steps", range(48))
 def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: int) -> None:
     with FakeGitea() as whole:
         apply(whole)
-    assert len(whole.calls) == 44
+    assert len(whole.calls) == 48
     gitea.trouble = lambda fake: 500 if len(fake.calls) > steps else 0
     with pytest.raises(GiteaError, match="HTTP 500"):
         apply(gitea)
@@ -85,10 +87,10 @@ def test_a_run_that_broke_off_is_finished_by_the_next(gitea: FakeGitea, steps: i
     assert [len(hooks) for hooks in gitea.hooks_of.values()] == [1, 1, 1]
 
 
-def test_only_the_administrator_pushes_to_the_protected_branch(gitea: FakeGitea) -> None:
+def test_only_the_administrator_and_who_takes_back_push_to_the_protected_branch(gitea: FakeGitea) -> None:
     apply(gitea)
     rule = gitea.protections["main"]
-    assert rule["push_whitelist_usernames"] == ["raibid-admin"]
+    assert rule["push_whitelist_usernames"] == ["raibid-admin", "ci-rollback"]
     assert (rule["enable_push_whitelist"], rule["enable_force_push"]) == (True, False)
 
 
@@ -102,7 +104,7 @@ def test_whoever_only_writes_code_does_not_merge_into_the_protected_branch(gitea
 @pytest.mark.parametrize(
     ("key", "loose", "tight"),
     [
-        ("push_whitelist_usernames", ["raibid-admin", "mallory"], ["raibid-admin"]),
+        ("push_whitelist_usernames", ["raibid-admin", "mallory"], ["raibid-admin", "ci-rollback"]),
         ("enable_merge_whitelist", False, True),
         ("merge_whitelist_teams", ["Owners", "ci-reporters"], ["Owners"]),
     ],

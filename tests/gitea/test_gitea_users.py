@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components import agents, api, cluster, commit_status, gitea_bootstrap, mirrors
+from components import agents, api, cluster, commit_status, gitea_bootstrap, mirrors, rollback
 from components.settings.rules import OWN_USERS
 
 
@@ -14,4 +14,5 @@ def test_the_settings_keep_people_from_the_names_of_the_stacks_own_users() -> No
         agents.GIT_USER,
         api.STATUS_USER,
         mirrors.USER_NAME,
+        rollback.USER_NAME,
     } == OWN_USERS

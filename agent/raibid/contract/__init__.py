@@ -104,6 +104,8 @@ class Env:
     """Room for the repository whose forced push is looked into, or bundled."""
     GITOPS_FILE: Final = "RAIBID_GITOPS_FILE"
     """YAML: hosts, policy and timeouts of `raibid gitops` (docs/gitops.md)."""
+    ROLLBACK_TOKEN_FILE: Final = "RAIBID_ROLLBACK_TOKEN_FILE"  # noqa: S105
+    """What Flux signs its alerts with."""
     WORKSPACE: Final = "RAIBID_WORKSPACE"
     SECRETS_DIR: Final = "RAIBID_SECRETS_DIR"
     """A file per secret that pipelines may ask for by name."""
@@ -151,6 +153,9 @@ class Secrets:
     `notify`: targets of notifications (`Env.NOTIFY_FILE`)."""
     MIRROR_GITEA: Final = "raibid-mirror-gitea"
     """Who makes mirrors. Key `credentials`."""
+    ROLLBACK: Final = "raibid-rollback"
+    """The rollback controller's. Key `credentials`: who pushes reverts; key `token`: what Flux signs alerts with, of
+    which Flux has its own copy."""
     MIRROR_TOKENS: Final = "raibid-mirror-tokens"
     """The operator's, optional. A key per token that `mirrors.yaml` names."""
 

@@ -38,6 +38,10 @@ class SealedError(GitopsError):
     """An encrypted file could not be opened or sealed again."""
 
 
+class NoRepositoryError(GitopsError):
+    """The forge shows us no such repository or branch: it is not there, or not for our credentials."""
+
+
 class PushRacedError(GitopsError):
     """Somebody else pushed meanwhile; nothing was changed."""
 

@@ -39,7 +39,7 @@ def discovered(groups: Manifest) -> Iterator[Kind]:
 
 
 def meant(typed: str, kinds: Sequence[Kind]) -> Kind:
-    """The kind that somebody typed: as kubectl takes it, also with its group (`deployments.apps`).
+    """The kind that somebody typed, as kubectl takes it: `deploy`, `deployments.apps`, `deployments.v1.apps`.
 
     Raises:
         UnknownKindError: none, or several groups have one.
@@ -48,7 +48,8 @@ def meant(typed: str, kinds: Sequence[Kind]) -> Kind:
     found = [
         kind
         for kind in kinds
-        if name in (kind.kind.lower(), kind.plural, kind.singular, *kind.short) and (not group or kind.group == group)
+        if name in (kind.kind.lower(), kind.plural, kind.singular, *kind.short)
+        and group in ("", kind.group, f"{kind.version}.{kind.group}")
     ]
     # As kubectl does: what Kubernetes itself brings goes before what was added to it.
     built_in = [kind for kind in found if "." not in kind.group] or found

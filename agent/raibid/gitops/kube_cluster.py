@@ -36,8 +36,8 @@ _KINDS_FRESH: Final = 30.0
 
 
 _NO_RIGHT: Final = " cannot "
-"""Every authorizer's refusal says: `User "x" cannot get resource …`. Any other 403 is admission's, of the object and not
-of who asks: Pod Security, quotas."""
+"""Every authorizer's refusal says `User "x" cannot get resource …`. Any other 403 is admission's, and means the object
+and not who asks: Pod Security, quotas."""
 
 
 class KubeCluster:
@@ -148,7 +148,7 @@ class KubeCluster:
         """As the protocol says."""
         selector = f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
         # Events about objects of no namespace are in `default`.
-        path = f"/api/v1/namespaces/{quote(ref.namespace or 'default')}/events"
+        path = f"/api/v1/namespaces/{_segment(ref.namespace or 'default')}/events"
         found = self._ask("GET", path, f"events of {ref}", params={"fieldSelector": selector}).get("items") or ()
         happenings = [_happening(item) for item in found]
         return sorted(happenings, key=lambda happening: happening.at)
@@ -195,7 +195,7 @@ class KubeCluster:
         kind = self.kind(ref.group, ref.kind)
         if kind.namespaced and not ref.namespace:
             raise KubeNotFoundError(f"{ref}: it is in a namespace, and none is said")
-        return f"{_collection(kind, ref.namespace, api_version)}/{quote(ref.name, safe='')}"
+        return f"{_collection(kind, ref.namespace, api_version)}/{_segment(ref.name)}"
 
     def _ask(self, method: str, path: str, what: str, **how: Any) -> Mapping[str, Any]:
         return _read(what, self._send(method, path, what, **how).text)
@@ -242,8 +242,15 @@ def _written(what: str, manifest: Manifest) -> str:
 def _collection(kind: Kind, namespace: str, api_version: str = "") -> str:
     version = api_version or kind.api_version
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    within = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind.namespaced else ""
+    within = f"/namespaces/{_segment(namespace)}" if namespace and kind.namespaced else ""
     return f"{root}{within}/{kind.plural}"
+
+
+def _segment(name: str) -> str:
+    """One step of a path. Names come from annotations that strangers wrote: `..` would be another object's path."""
+    if name in (".", ".."):
+        raise KubeNotFoundError(f"{name} is no name")
+    return quote(name, safe="")
 
 
 def _happening(item: Manifest) -> Happening:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 Manifest = Mapping[str, Any]
@@ -110,3 +111,22 @@ def owners_of(manifest: Manifest) -> list[Ref]:
 def mapping(value: object) -> Mapping[str, Any]:
     """The value if it is a mapping, else an empty one: live objects are what strangers wrote."""
     return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """The mappings of a list; none if it is no list."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """The value if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def moment(value: object) -> datetime | None:
+    """An RFC 3339 time, as Kubernetes writes it, with a zone; None: it is none."""
+    try:
+        found = datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

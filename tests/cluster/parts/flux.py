@@ -49,7 +49,8 @@ class Line:
 class KustomizeController(Part):
     """One controller that watches the whole cluster."""
 
-    def __init__(self, directory: Path, plane: ControlPlane, settings: Settings) -> None:
+    def __init__(self, directory: Path, plane: ControlPlane, settings: Settings, *, events: str = "") -> None:
+        """`events`: the URL that its events are told to, where there is something like notification-controller."""
         health, metrics = free_port(), free_port()
         super().__init__(
             NAME,
@@ -60,7 +61,7 @@ class KustomizeController(Part):
                 f"--metrics-addr=127.0.0.1:{metrics}",
                 "--enable-leader-election=false",
                 "--watch-all-namespaces=true",
-                "--events-addr=",
+                f"--events-addr={events}",
                 *emitted_flags(settings),
                 # The last one counts: eight stages that look every five seconds whether it is their turn are a minute.
                 "--requeue-dependency=200ms",

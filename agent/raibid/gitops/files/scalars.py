@@ -16,7 +16,8 @@ from typing import Any, Final
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
-_INT: Final = re.compile(r"[-+]?(?:0b[01]+|0o[0-7]+|0x[0-9a-fA-F]+|\d+)")
+_INT: Final = re.compile(r"([-+]?)(0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|0|[1-9]\d{0,400})")
+"""`0644` is octal: so says YAML 1.1, and Go's YAML libraries keep to it."""
 _FLOAT: Final = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?")
 _ODD_FLOAT: Final = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 _OLD: Final = re.compile(r"(?i:y|n|yes|no|on|off)|[-+]?[\d_][\d_,:.]*(?:[eE][-+]?\d+)?|\d{4}-\d\d?-\d\d?.*|=|<<")
@@ -35,9 +36,10 @@ def plain_value(text: str, style: str = "", tag: str = "") -> Any:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    if _INT.fullmatch(text):
-        sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
-        return sign * (int(digits, 0) if digits[:2].lower() in ("0b", "0o", "0x") else int(digits))
+    if number := _INT.fullmatch(text):
+        sign, digits = number.groups()
+        octal = digits[0] == "0" and digits[1:].isdigit()
+        return int(sign + digits, 8 if octal else 0)
     if _FLOAT.fullmatch(text):
         return float(text)
     return float(_ODD_FLOAT[text.lower()]) if text.lower() in _ODD_FLOAT else text

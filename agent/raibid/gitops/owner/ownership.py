@@ -37,7 +37,8 @@ class Place:
     repository: str
     """The clone URL, as the applier's source has it."""
     branch: str = ""
-    """Empty: the source follows a tag, a commit or a range, and no branch can be pushed to."""
+    """Empty: the source follows a tag, a commit or a range, and no branch can be pushed to. `HEAD`: the repository's
+    default branch, whichever that is."""
     path: str = ""
     """The directory, or chart, that the applier reads; relative to the repository's root, empty for the root."""
     revision: str = ""
@@ -74,6 +75,8 @@ class Claim:
     place: Place | None
     """None: the chain does not end in Git (a bucket, an OCI artifact, a chart's registry); the note says why."""
     note: str = ""
+    others: tuple[Place, ...] = ()
+    """Further places that may have it, if `place` has no file of it: the other sources of an Application."""
 
 
 @dataclass(frozen=True, kw_only=True)

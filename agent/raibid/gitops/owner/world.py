@@ -22,6 +22,7 @@ class World:
     """What we may not see, in the API server's words."""
     notes: list[str] = field(default_factory=list)
     """What was looked at and does not count (a copied label, an Application for another cluster), and why."""
+    _hidden: set[tuple[str, str]] = field(default_factory=set)
     _lists: dict[tuple[str, str], dict[Ref, Manifest]] = field(default_factory=dict)
     _single: dict[Ref, Manifest | None] = field(default_factory=dict)
 
@@ -33,7 +34,7 @@ class World:
             except KubeNotFoundError:
                 found = []
             except KubeRefusedError as error:
-                self._refuse(error)
+                self._refuse(error, group, kind)
                 found = []
             self._lists[group, kind] = {ref_of(item): item for item in found}
         return self._lists[group, kind]
@@ -49,15 +50,20 @@ class World:
             except KubeNotFoundError:
                 self._single[ref] = None
             except KubeRefusedError as error:
-                self._refuse(error)
+                self._refuse(error, ref.group, ref.kind)
                 self._single[ref] = None
         return self._single[ref]
+
+    def hidden(self, group: str, kind: str) -> bool:
+        """Whether an object of that kind, or the list of them, was refused: what is not found may be there."""
+        return (group, kind) in self._hidden
 
     def note(self, text: str) -> None:
         """Say once what does not count."""
         if text not in self.notes:
             self.notes.append(text)
 
-    def _refuse(self, error: KubeRefusedError) -> None:
+    def _refuse(self, error: KubeRefusedError, group: str, kind: str) -> None:
+        self._hidden.add((group, kind))
         if str(error) not in self.refused:
             self.refused.append(str(error))

@@ -79,6 +79,7 @@ class Facts:
     deleting: bool = False
     ready: Condition | None = None
     stalled: Condition | None = None
+    reconciling: Condition | None = None
     remediated: Condition | None = None
     """HelmRelease: what Helm itself did about a failure."""
     source_trouble: str = ""
@@ -129,7 +130,6 @@ _UNREACHABLE: Final = re.compile(
     r"|etcdserver:|failed calling webhook|server is currently unable|too many requests",
     re.IGNORECASE,
 )
-_HELM_GAVE_UP: Final = frozenset({"RetriesExceeded"})
 
 
 def worth_looking(facts: Facts, *, now: datetime) -> bool:
@@ -150,10 +150,10 @@ def _by_objects(facts: Facts, now: datetime) -> Decision | None:
     if facts.about.kind == "HelmRelease":
         return _helm(facts)
     ready = facts.ready
-    if ready is None or ready.status not in ("True", "False"):
-        return Decision(Kind.WAIT, "an attempt is under way")
-    if ready.status == "True":
+    if ready is not None and ready.status == "True":
         return Decision(Kind.NEVER, "it is ready")
+    if ready is None or ready.status != "False" or _says(facts.reconciling, "Progressing"):
+        return Decision(Kind.WAIT, "an attempt is under way")
     return _not_the_commit(facts, ready) or _not_comparable(facts) or _too_early(facts, now)
 
 
@@ -193,11 +193,18 @@ def _not_comparable(facts: Facts) -> Decision | None:
 
 def _too_early(facts: Facts, now: datetime) -> Decision | None:
     good, bad = facts.applied, facts.attempted
-    if facts.fetched and facts.fetched != bad:
-        return Decision(Kind.WAIT, "a newer commit was fetched and not tried yet", good, bad)
+    newer = _too_new(facts)
+    if newer:
+        return newer
     if facts.attempts >= ATTEMPTS or (facts.began is not None and now - facts.began >= facts.timeout):
         return None
     return Decision(Kind.WAIT, "it failed once, and its timeout has not passed", good, bad, ask_again=True)
+
+
+def _too_new(facts: Facts) -> Decision | None:
+    if facts.fetched and facts.fetched != facts.attempted:
+        return Decision(Kind.WAIT, "a newer commit was fetched and not tried yet", facts.applied, facts.attempted)
+    return None
 
 
 def _helm(facts: Facts) -> Decision | None:
@@ -209,13 +216,17 @@ def _helm(facts: Facts) -> Decision | None:
         return Decision(Kind.NEVER, f"{ready.reason}: {_NOT_THE_COMMIT[ready.reason]}")
     if facts.source_trouble:
         return Decision(Kind.NEVER, f"its source: {facts.source_trouble}")
-    rolled_back = remediated is not None and (remediated.status, remediated.reason) == ("True", "RollbackSucceeded")
-    gave_up = stalled is not None and stalled.status == "True" and stalled.reason in _HELM_GAVE_UP
-    if not rolled_back and stalled is not None and stalled.status == "True" and not gave_up:
-        return Decision(Kind.NEVER, f"{stalled.reason}: Helm has no release to go back to, or may not")
-    if not rolled_back and not gave_up:
+    if _says(facts.reconciling, "Progressing") or _says(facts.reconciling, "ProgressingWithRetry"):
         return Decision(Kind.WAIT, "Helm is not done with it")
-    return None
+    if _says(remediated, "RollbackSucceeded") or _says(stalled, "RetriesExceeded"):
+        return _too_new(facts)
+    if stalled is not None and stalled.status == "True":
+        return Decision(Kind.NEVER, f"{stalled.reason}: {stalled.message[:200]}")
+    return Decision(Kind.WAIT, "Helm has not gone back, and has not given up")
+
+
+def _says(condition: Condition | None, reason: str) -> bool:
+    return condition is not None and (condition.status, condition.reason) == ("True", reason)
 
 
 def _by_branch(facts: Facts, now: datetime) -> Decision:

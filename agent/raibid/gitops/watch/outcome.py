@@ -23,9 +23,9 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not-attempted"
     """Fetched, but the applier has not tried it: a dependency is not ready, or its turn has not come."""
     FAILING = "failing"
-    """Tried, and refused: it does not build, does not apply, or fails the applier's own checks."""
+    """Tried, and refused: it does not build, or the API server does not take it."""
     NOT_HEALTHY = "not-healthy"
-    """Applied, but an object, a dependant or a probe is not healthy."""
+    """Applied, but the applier's health checks, an object of it, or a probe fails."""
     SUPERSEDED = "superseded"
     """Another commit, which does not contain this one, is in its place."""
     SUSPENDED = "suspended"
@@ -76,6 +76,8 @@ class Result:
     """Events of that object, oldest first; none if it is healthy."""
     notes: tuple[str, ...] = ()
     """What could not be asked or looked at, and what that means for the outcome."""
+    ends: tuple[Progress, ...] = ()
+    """Where each applier that was followed stands; the worst of them is the outcome."""
     timed_out: bool = False
     """The budget ended before the outcome was final."""
     seconds: float = 0.0

@@ -1,0 +1,222 @@
+"""One branch of a repository in a directory: fetched, written to, committed, pushed.
+
+Owns: the clone, as shallow as will do; what is fetched later; that nothing is written outside of it.
+Leaves to others: git's settings (`fence.py`), races (`landing.py`), what is written (`raibid.gitops.files`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from raibid.forge import PayloadError, names
+from raibid.git.cli import Ended, Git, failure
+from raibid.git.errors import SourceGoneError
+from raibid.git.rooms import Room
+from raibid.gitops.change.fence import ATTRIBUTES, fenced, inside
+from raibid.gitops.change.push_answer import push_error
+from raibid.gitops.errors import NoRepositoryError, NotAllowedError
+
+_SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ROOM: Final = 1_000_000_000
+"""Bytes: a repository that needs more than this for one commit is none that describes a cluster."""
+_STEPS: Final = (50, 500)
+"""Commits of each further look into the past; after them, all."""
+_LINK: Final = "120000"
+_SUBMODULE: Final = "160000"
+
+
+@dataclass
+class Checkout:
+    """A branch as it was when it was last fetched, and what we did to it since. Not for several threads at once."""
+
+    url: str
+    branch: str
+    at: Path
+    runner: Git
+    head: str = ""
+    """The commit that is checked out: the branch's newest, or ours on top of it."""
+    _shallow: bool = True
+    _contains: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, url: str, branch: str, into: Path, git: Git, *, depth: int = 1) -> Self:
+        """Clone the newest `depth` commits of a branch into an empty directory.
+
+        `url` is one that `GitopsSettings.reachable` allowed.
+
+        Raises:
+            NoRepositoryError: no such repository or branch, or not for our credentials. GitError.
+        """
+        checkout = cls(url, _checked(branch), into, fenced(git))
+        into.mkdir(parents=True, exist_ok=True)
+        checkout.git("init", "--quiet", "--template=", "--initial-branch=raibid")
+        (into / ".git" / "info").mkdir()
+        (into / ".git" / "info" / "attributes").write_text(ATTRIBUTES)
+        checkout._fetch(f"--depth={depth}")
+        checkout.reset()
+        return checkout
+
+    def git(self, *arguments: str, lines: str = "") -> str:
+        """What git prints, in this directory. Raises GitError."""
+        return self.runner.run(*arguments, work=self.at, lines=lines)
+
+    def attempt(self, *arguments: str, lines: str = "") -> Ended:
+        """How git ended, in this directory."""
+        return self.runner.attempt(*arguments, work=self.at, lines=lines)
+
+    def refresh(self) -> str:
+        """Fetch, and be the branch's newest commit: what was done here and not pushed is gone.
+
+        Raises:
+            NoRepositoryError: as `open`. GitError.
+        """
+        # In a repository that was deepened, `--depth` would cut its history again.
+        self._fetch(*(("--depth=1",) if self._shallow else ()))
+        return self.reset()
+
+    def reset(self) -> str:
+        """As `refresh`, without asking the forge."""
+        self.git("reset", "--quiet", "--hard", self._newest())
+        self.git("clean", "--quiet", "-ffdx")
+        self.head = self.git("rev-parse", "HEAD").strip()
+        return self.head
+
+    def _newest(self) -> str:
+        return f"refs/remotes/origin/{self.branch}"
+
+    def _fetch(self, *how: str, branch: str = "") -> None:
+        name = branch or self.branch
+        refspec = f"+refs/heads/{name}:refs/remotes/origin/{name}"
+        arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *how, "--", self.url, refspec)
+        ended = self.runner.attempt(*arguments, work=self.at, room=Room(self.at, _ROOM))
+        if not ended.code:
+            return
+        if "couldn't find remote ref" in ended.err:
+            raise NoRepositoryError(f"{self.url} has no branch {name}")
+        error = failure("fetch", ended)
+        if isinstance(error, SourceGoneError):
+            raise NoRepositoryError(
+                f"{self.url}: no such repository, or not for our credentials ({ended.last})",
+                f"is there a line for {urlsplit(self.url).hostname} in the file of credentials?",
+            )
+        raise error
+
+    def write(self, files: Mapping[str, bytes | None]) -> None:
+        """Write files, by their paths in the repository; None deletes one.
+
+        Raises:
+            NotAllowedError: a path that leads out of the repository, or is a link or a submodule in it. GitError.
+        """
+        touched = [self._written(inside(path), content) for path, content in files.items()]
+        if paths := "\0".join(f":(literal){path}" for path in touched if path):
+            # By force: what is ignored below a directory of manifests is applied nevertheless.
+            self.git("add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul", lines=paths)
+
+    def _written(self, path: str, content: bytes | None) -> str:
+        kept = self.git("ls-files", "--stage", "--", f":(literal){path}")
+        if kept.startswith((_LINK, _SUBMODULE)):
+            raise NotAllowedError(f"{path} is a link in the repository")
+        file = self.at / path
+        if not file.resolve().is_relative_to(self.at.resolve()):
+            raise NotAllowedError(f"{path} leads out of the repository")
+        try:
+            if content is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            else:
+                file.unlink(missing_ok=True)
+        except OSError as error:  # a directory where a file should be, or a file where a directory should
+            raise NotAllowedError(f"{path}: {error.strerror}") from error
+        return path if kept or content is not None else ""
+
+    def diff(self) -> str:
+        """What is different from the branch's newest commit, as a unified diff."""
+        self.git("add", "--all")
+        return self.git("diff", "--cached", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "HEAD")
+
+    def commit(self, message: str) -> str | None:
+        """Commit everything; the commit. None: nothing is different."""
+        self.git("add", "--all")
+        if not self.attempt("diff", "--cached", "--quiet", "HEAD").code:
+            return None
+        self.git("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", lines=message)
+        self.head = self.git("rev-parse", "HEAD").strip()
+        return self.head
+
+    def push(self, branch: str = "", *, instead_of: str | None = None) -> None:
+        """Push what is checked out to the branch, or to another one.
+
+        `instead_of`: what that other branch must be for ours to take its place; empty: it must not be there.
+
+        Raises:
+            PushRacedError: somebody else was quicker. PushRefusedError: the forge takes no push there from us.
+            GitError: nobody knows whether it went in.
+        """
+        target = _checked(branch or self.branch)
+        lease = () if instead_of is None else (f"--force-with-lease=refs/heads/{target}:{instead_of}",)
+        ended = self.attempt("push", "--porcelain", *lease, "--", self.url, f"HEAD:refs/heads/{target}")
+        if ended.code:
+            raise push_error(target, ended)
+        if target == self.branch:
+            self.git("update-ref", self._newest(), "HEAD")
+
+    def newest_of(self, branch: str) -> str:
+        """The commit of another branch as the forge has it; empty: there is no such branch. Raises GitError."""
+        ref = f"refs/heads/{_checked(branch)}"
+        found = self.git("ls-remote", "--", self.url, ref).split()
+        return found[0] if found[1:2] == [ref] else ""
+
+    def fetch(self, branch: str) -> str:
+        """Fetch another branch's newest commit, without checking it out; the commit. Raises as `refresh`."""
+        self._fetch("--depth=1", branch=_checked(branch))
+        return self.git("rev-parse", f"refs/remotes/origin/{branch}").strip()
+
+    def deepen(self, *commits: str) -> None:
+        """Fetch as much of the branch's past as these commits need to be in it; all of it for one that is not."""
+        for step in (*(f"--deepen={step}" for step in _STEPS), "--unshallow"):
+            if all(self._reached(commit) for commit in commits) or not self._cut():
+                return
+            self._fetch(step)
+            self._shallow = False
+
+    def _cut(self) -> bool:
+        return self.git("rev-parse", "--is-shallow-repository").strip() == "true"
+
+    def _reached(self, commit: str) -> bool:
+        return not self.attempt("merge-base", "--is-ancestor", commit, self._newest()).code
+
+    def contains(self, ancestor: str, descendant: str) -> bool:
+        """Whether one commit is another, or in its past; False, too, for what is no commit of the branch.
+
+        Raises:
+            GitError: the forge does not answer.
+        """
+        if ancestor == descendant:
+            return True
+        if not (_SHA.fullmatch(ancestor) and _SHA.fullmatch(descendant)):
+            return False  # strangers write what is asked here
+        pair = (ancestor, descendant)
+        if pair not in self._contains:
+            if not self._has(descendant):
+                self._fetch(*(("--depth=1",) if self._shallow else ()))
+            self.deepen(ancestor, descendant)
+            if not (self._has(ancestor) and self._has(descendant)):
+                return False  # now; it may be pushed yet
+            self._contains[pair] = not self.attempt("merge-base", "--is-ancestor", *pair).code
+        return self._contains[pair]
+
+    def _has(self, commit: str) -> bool:
+        return not self.attempt("cat-file", "-e", f"{commit}^{{commit}}").code
+
+
+def _checked(branch: str) -> str:
+    try:
+        names.ref(f"refs/heads/{branch}")
+    except PayloadError as error:
+        raise NotAllowedError(str(error)) from error
+    return branch

@@ -1,0 +1,229 @@
+"""The files of a checked-out repository, with our changes on top: contained, cut into documents, put together again.
+
+Owns: reading below the root and nowhere else, `---`, List kinds, what became of each file.
+Leaves to others: which document is meant (`layers.py`), the change of one (`splices.py`), writing (`change.checkout`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from raibid.gitops.errors import NoFileError, NotAllowedError, NotEditableError
+from raibid.gitops.files.nodes import data, parse
+
+_MARKER: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_LARGEST: Final = 16 * 1024 * 1024
+MANIFESTS: Final = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What becomes of a repository's files."""
+
+    files: Mapping[str, bytes | None]
+    """Path below the root → its new bytes; None: it is deleted. Empty: all is as wished already."""
+    notes: tuple[str, ...] = ()
+    """What was set where, and why there."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of a file."""
+
+    file: str
+    index: int
+    """Among the file's documents that hold something."""
+    start: int
+    end: int
+    """Characters of the document in the file."""
+    inside: tuple[str | int, ...]
+    """Empty, or `items`, position: an object of a List."""
+    manifest: Mapping[str, Any] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A document of a text: which one, its characters, its data."""
+
+    index: int
+    start: int
+    end: int
+    value: Any = field(compare=False)
+
+
+class Draft:
+    """A repository's files as they will be. Paths are relative to the root, with slashes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._changed: dict[str, str | None] = {}
+        self._texts: dict[str, str] = {}
+
+    def path(self, *parts: str) -> str:
+        """A path below the root, links followed.
+
+        Raises:
+            NotAllowedError: it leads out of the repository.
+        """
+        joined = os.path.normpath(os.path.join("/", *parts)) if not _climbs(parts) else ".."  # noqa: PTH118
+        place = (self._root / joined.lstrip("/")).resolve() if joined != ".." else self._root.parent
+        if not place.is_relative_to(self._root) or ".git" in place.relative_to(self._root).parts:
+            raise NotAllowedError(f"{'/'.join(parts)} leads out of the repository")
+        return "" if place == self._root else place.relative_to(self._root).as_posix()
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is a file, or will be."""
+        return self._changed[path] is not None if path in self._changed else (self._root / path).is_file()
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory."""
+        return (self._root / path).is_dir()
+
+    def is_link(self, path: str) -> bool:
+        """Whether it is a symbolic link."""
+        return (self._root / path).is_symlink()
+
+    def listed(self, directory: str) -> list[str]:
+        """Names in a directory, sorted; what we add is among them."""
+        there = {item.name for item in (self._root / directory).iterdir()} if self.is_directory(directory) else set()
+        added = {Path(path).name for path in self._changed if str(Path(path).parent) in (directory, f"./{directory}")}
+        names = (name for name in there | added if name != ".git")
+        return sorted(n for n in names if self.is_file(_under(directory, n)) or self.is_directory(_under(directory, n)))
+
+    def text(self, path: str) -> str:
+        """A file's text.
+
+        Raises:
+            NoFileError: there is none, it is too large, or no text.
+        """
+        if path in self._changed:
+            changed = self._changed[path]
+            if changed is None:
+                raise NoFileError(f"{path} is deleted by this change")
+            return changed
+        if path not in self._texts:
+            self.path(path)
+            self._texts[path] = _read(self._root / path, path)
+        return self._texts[path]
+
+    def write(self, path: str, text: str | None) -> None:
+        """Give a file another text; None deletes it."""
+        self._changed[path] = text
+
+    def documents(self, path: str, *, kind: str = "") -> list[Document]:
+        """A file's objects; `kind`: those that may be of it.
+
+        Raises:
+            NoFileError: it cannot be read, or is no YAML.
+        """
+        try:
+            pieces = cut(self.text(path), kind)
+        except ValueError as error:
+            raise NoFileError(f"{path}: {error}") from None
+        return [item for piece in pieces for item in _objects(path, piece)]
+
+    def body(self, document: Document) -> str:
+        """The characters of a document, as `splices` takes them."""
+        return self.text(document.file)[document.start : document.end]
+
+    def put(self, document: Document, body: str) -> None:
+        """Give a document other characters; its own spans, and those of the file's later ones, are stale after it."""
+        text = self.text(document.file)
+        self.write(document.file, text[: document.start] + body + text[document.end :])
+
+    def edit(self, *notes: str) -> Edit:
+        """What differs from the repository."""
+        files: dict[str, bytes | None] = {}
+        for path, text in sorted(self._changed.items()):
+            before = self._texts.get(path) if (self._root / path).is_file() else None
+            if text != before or (before is None and (self._root / path).is_file()):
+                files[path] = None if text is None else text.encode()
+        return Edit(files, tuple(notes))
+
+
+def _read(file: Path, path: str) -> str:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise NoFileError(f"{path} is larger than {_LARGEST // 1024 // 1024} MiB")
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise NoFileError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise NoFileError(f"{path} is no UTF-8 text") from None
+
+
+def _climbs(parts: tuple[str, ...]) -> bool:
+    """Whether `..` leads above the root on the way."""
+    depth = 0
+    for part in "/".join(parts).split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            return True
+    return False
+
+
+def _under(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def cut(text: str, kind: str = "") -> list[Piece]:
+    """The documents of a text that hold something; `kind`: only those that may hold an object of it.
+
+    Raises:
+        ValueError: one of them is no YAML.
+    """
+    found, index = list[Piece](), 0
+    cuts = [0, *(match.start() for match in _MARKER.finditer(text)), len(text)]
+    for begin, end in zip(cuts, cuts[1:], strict=False):
+        segment = text[begin:end]
+        # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
+        if kind and kind not in segment:
+            index += any(line.strip() and line[0] not in "#%-." for line in segment.splitlines())
+            continue
+        start = begin + _head(segment)
+        nodes = parse(text[start:end])
+        if len(nodes) > 1:
+            raise ValueError("two documents without --- between them")
+        for node in nodes:
+            found.append(Piece(index, start, end, data(node)))
+            index += 1
+    return found
+
+
+def _head(segment: str) -> int:
+    """Length of the marker's line where it holds no value of its own, or of a byte order mark."""
+    first, _, _ = segment.partition("\n")
+    if first.startswith("---") and first[3:].strip()[:1] in ("", "#"):
+        return min(len(first) + 1, len(segment))
+    return segment.startswith("\ufeff")
+
+
+def _objects(path: str, piece: Piece) -> list[Document]:
+    value = piece.value
+    if not isinstance(value, dict):
+        return []
+    items = value.get("items")
+    if str(value.get("kind", "")).endswith("List") and isinstance(items, list):
+        return [
+            Document(path, piece.index, piece.start, piece.end, ("items", number), item)
+            for number, item in enumerate(items)
+            if isinstance(item, dict)
+        ]
+    return [Document(path, piece.index, piece.start, piece.end, (), value)]
+
+
+def one_document(draft: Draft, path: str) -> Document:
+    """The only object of a file such as kustomization.yaml.
+
+    Raises:
+        NotEditableError: there are several, or none.
+    """
+    found = draft.documents(path)
+    if len(found) != 1:
+        raise NotEditableError(f"{path} holds {len(found)} objects where one is expected")
+    return found[0]

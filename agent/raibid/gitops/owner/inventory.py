@@ -1,0 +1,29 @@
+"""Inventories: what an applier says it has applied.
+
+Owns: an object's id as cli-utils writes it (`<namespace>_<name>_<group>_<kind>`), whether an inventory has it.
+Leaves to others: whose inventory it is (`flux.py`), Helm's own records (`helm_storage.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from raibid.gitops.objects import Manifest, Ref, mapping, mappings, status_of, text
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_WITH_COLONS: Final = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+
+
+def entry(ref: Ref) -> str:
+    """The id of an object. Only RBAC's names may have colons, which are written as `__`; no name has an underscore.
+
+    Ids are made and compared, never taken apart: what somebody else wrote is then at worst an id of nothing.
+    """
+    name = ref.name.replace(":", "__") if ref.group == _RBAC and ref.kind in _WITH_COLONS else ref.name
+    return f"{ref.namespace}_{name}_{ref.group}_{ref.kind}"
+
+
+def entries(applier: Manifest) -> list[str]:
+    """The ids in `status.inventory` of a Kustomization, HelmRelease (since Flux 2.8), ResourceSet or FluxInstance."""
+    found = mapping(status_of(applier).get("inventory")).get("entries")
+    return [text(item.get("id")) for item in mappings(found)]

@@ -1,0 +1,80 @@
+"""Which commit a revision is, and where it stands to the one that is followed.
+
+Owns: the four answers, asking each question once.
+Leaves to others: how a revision is spelt (`raibid.gitops.revisions`), how two commits are compared (a checkout), what
+follows from the answer (`flux.py`, `argo.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from raibid.gitops.revisions import sha_of
+
+Contains = Callable[[str, str], bool | None]
+"""`contains(ancestor, descendant)`; None: cannot be known, for want of the repository."""
+
+_SHORTEST: Final = 7
+"""Digits of an abbreviated commit; git's own default."""
+
+
+class Standing(StrEnum):
+    """Where a revision stands to the followed commit."""
+
+    WITH = "with"
+    """It is that commit, or a later one that contains it."""
+    BEFORE = "before"
+    BESIDE = "beside"
+    """On another line: the branch was rewritten, or follows something else."""
+    UNKNOWN = "unknown"
+    """Another commit; which comes first is not known."""
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two commits are the same; either may be abbreviated."""
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _SHORTEST and long.startswith(short)
+
+
+def unknown(_ancestor: str, _descendant: str) -> None:
+    """A `contains` without a repository."""
+
+
+@dataclass
+class Line:
+    """The followed commit, and what is known about others. Asks `contains` once per pair, and only about others."""
+
+    sha: str
+    contains: Contains = unknown
+    unsure: set[str] = field(default_factory=set)
+    """Commits about which nothing could be known."""
+    _known: dict[str, Standing] = field(default_factory=dict)
+
+    def standing(self, revision: object) -> Standing | None:
+        """Where a revision stands; None: it names no commit."""
+        other = sha_of(revision)
+        if not other:
+            return None
+        if other not in self._known:
+            self._known[other] = self._compare(other)
+        return self._known[other]
+
+    def has(self, revision: object) -> bool:
+        """Whether that revision contains the commit."""
+        return self.standing(revision) is Standing.WITH
+
+    def _compare(self, other: str) -> Standing:
+        if same(self.sha, other):
+            return Standing.WITH
+        later, earlier = self.contains(self.sha, other), self.contains(other, self.sha)
+        if later:
+            return Standing.WITH
+        if earlier:
+            return Standing.BEFORE
+        if later is None or earlier is None:
+            self.unsure.add(other)
+            return Standing.UNKNOWN
+        return Standing.BESIDE
