@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from tests.bench.figure import Figure, machine, table
 
-BENCHES = ("ledger_steps", "webhook", "log_stream", "latency", "recovery", "overhead", "stack", "reconcile")
+BENCHES = ("ledger_steps", "webhook", "log_stream", "latency", "recovery", "overhead", "stack", "reconcile", "owner")
 
 
 def main() -> int:

@@ -41,9 +41,10 @@ def test_help_takes_less_than_150_ms_of_the_projects_own_import_time() -> None:
     assert sum(own.values()) < 150_000, own
 
 
-NAMES = [name for _, name, _, _ in COMMANDS if name not in ("dead", "mirror", "scaler")]
+NAMES = [name for _, name, _, _ in COMMANDS if name not in ("dead", "gitops", "mirror", "scaler")]
 NESTED = ["dead list", "dead requeue", "scaler run", "scaler doctor", "scaler simulate"]
 NESTED += [f"mirror {name}" for name in ("lint", "plan", "apply", "status", "sync", "verify", "hooks", "rotate-token")]
+NESTED += [f"gitops {name}" for name in ("owner",)]
 
 
 @pytest.mark.parametrize("command", [*NAMES, *NESTED])

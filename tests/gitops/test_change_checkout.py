@@ -119,6 +119,11 @@ def test_a_repository_or_branch_that_is_not_there_is_an_answer(opened: Opened, n
         opened(name, branch)
 
 
+def test_head_is_the_default_branch_whichever_that_is(host: GitHost, opened: Opened) -> None:
+    host.repository("raibid/trunk", {"a": "b"}, branch="trunk")
+    assert opened("raibid/trunk", "HEAD").branch == "trunk"
+
+
 @pytest.mark.parametrize("branch", ["--upload-pack=touch", "a..b", "", "x y", "-"])
 def test_a_branch_with_a_name_that_git_does_not_take_is_never_asked_for(opened: Opened, branch: str) -> None:
     with pytest.raises((NotAllowedError, NoRepositoryError)):

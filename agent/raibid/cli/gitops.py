@@ -10,6 +10,11 @@ from typing import Final
 
 from cyclopts import App
 
+from raibid.cli import gitops_owner
+
 app: Final = App(
     name="gitops", help="Change the cluster in Git: owner, set, watch, rollback, log.", help_format="plaintext"
 )
+
+for _command in (gitops_owner.owner,):
+    app.command(_command)

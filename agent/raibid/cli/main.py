@@ -28,7 +28,7 @@ Examples:
 
 Every command knows --help and --json.
 Exit codes: 0 done, 1 failed, 2 usage, 3 cancelled, 4 dead, 5 unavailable,
-6 refused, 7 not found, 130 interrupted (docs/cli.md).
+6 refused, 7 not found, 8 unmanaged, 9 contested, 130 interrupted (docs/cli.md).
 """
 
 _HERE: Final = Group.create_ordered("On this machine")

@@ -208,6 +208,10 @@ class ExitCode:
     REFUSED: Final = 6
     """Token missing, wrong or without the scope."""
     NOT_FOUND: Final = 7
+    UNMANAGED: Final = 8
+    """Nobody applies the object from Git."""
+    CONTESTED: Final = 9
+    """Several do."""
     INTERRUPTED: Final = 130
     STOPPED: Final = 143
     """An agent got SIGTERM and handed its job back."""

@@ -26,6 +26,8 @@ _ROOM: Final = 1_000_000_000
 """Bytes: a repository that needs more than this for one commit is none that describes a cluster."""
 _STEPS: Final = (50, 500)
 """Commits of each further look into the past; after them, all."""
+_DEFAULT: Final = "HEAD"
+_HEADS: Final = "refs/heads/"
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
 
@@ -45,7 +47,7 @@ class Checkout:
 
     @classmethod
     def open(cls, url: str, branch: str, into: Path, git: Git, *, depth: int = 1) -> Self:
-        """Clone the newest `depth` commits of a branch into an empty directory.
+        """Clone the newest `depth` commits of a branch (`HEAD`: the default one) into an empty directory.
 
         `url` is one that `GitopsSettings.reachable` allowed.
 
@@ -57,6 +59,8 @@ class Checkout:
         checkout.git("init", "--quiet", "--template=", "--initial-branch=raibid")
         (into / ".git" / "info").mkdir()
         (into / ".git" / "info" / "attributes").write_text(ATTRIBUTES)
+        if branch == _DEFAULT:
+            checkout.branch = checkout._default_branch()
         checkout._fetch(f"--depth={depth}")
         checkout.reset()
         return checkout
@@ -94,17 +98,28 @@ class Checkout:
         refspec = f"+refs/heads/{name}:refs/remotes/origin/{name}"
         arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *how, "--", self.url, refspec)
         ended = self.runner.attempt(*arguments, work=self.at, room=Room(self.at, _ROOM))
-        if not ended.code:
-            return
         if "couldn't find remote ref" in ended.err:
             raise NoRepositoryError(f"{self.url} has no branch {name}")
-        error = failure("fetch", ended)
-        if isinstance(error, SourceGoneError):
-            raise NoRepositoryError(
-                f"{self.url}: no such repository, or not for our credentials ({ended.last})",
-                f"is there a line for {urlsplit(self.url).hostname} in the file of credentials?",
-            )
-        raise error
+        if ended.code:
+            raise self._unseen("fetch", ended)
+
+    def _default_branch(self) -> str:
+        ended = self.attempt("ls-remote", "--symref", "--", self.url, "HEAD")
+        if ended.code:
+            raise self._unseen("ls-remote", ended)
+        told = next((line.split() for line in ended.out.splitlines() if line.startswith("ref: ")), [])
+        if not told or not told[1].startswith(_HEADS):
+            raise NoRepositoryError(f"{self.url} does not say which branch is its default one")
+        return _checked(told[1].removeprefix(_HEADS))
+
+    def _unseen(self, command: str, ended: Ended) -> NoRepositoryError | GitError:
+        error = failure(command, ended)
+        if not isinstance(error, SourceGoneError):
+            return error
+        return NoRepositoryError(
+            f"{self.url}: no such repository, or not for our credentials ({ended.last})",
+            f"is there a line for {urlsplit(self.url).hostname} in the file of credentials?",
+        )
 
     def write(self, files: Mapping[str, bytes | None]) -> None:
         """Write files, by their paths in the repository; None deletes one.
@@ -167,7 +182,7 @@ class Checkout:
 
     def newest_of(self, branch: str) -> str:
         """The commit of another branch as the forge has it; empty: there is no such branch. Raises GitError."""
-        ref = f"refs/heads/{_checked(branch)}"
+        ref = f"{_HEADS}{_checked(branch)}"
         found = self.git("ls-remote", "--", self.url, ref).split()
         return found[0] if found[1:2] == [ref] else ""
 
@@ -216,7 +231,7 @@ class Checkout:
 
 def _checked(branch: str) -> str:
     try:
-        names.ref(f"refs/heads/{branch}")
+        names.ref(f"{_HEADS}{branch}")
     except PayloadError as error:
         raise NotAllowedError(str(error)) from error
     return branch

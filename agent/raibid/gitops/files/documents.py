@@ -183,7 +183,8 @@ def cut(text: str, kind: str = "") -> list[Piece]:
         segment = text[begin:end]
         # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
         if kind and kind not in segment:
-            index += any(line.strip() and line[0] not in "#%-." for line in segment.splitlines())
+            rest = segment[_head(segment) :].splitlines()
+            index += any(line.strip() and not line.lstrip().startswith(("#", "%", "...")) for line in rest)
             continue
         start = begin + _head(segment)
         nodes = parse(text[start:end])

@@ -60,7 +60,10 @@ def _climbed(world: World, claim: Claim, claimers: Sequence[Claimer], seen: froz
     above = _nearest(_claims(world, top, claimers, seen))
     if not above:
         return [replace(claim, note=joined(claim.note, f"nobody applies {top} from Git"))]
-    return [replace(one, chain=claim.chain + one.chain, note=joined(claim.note, one.note)) for one in above]
+    return [
+        replace(one, chain=claim.chain + one.chain, note=joined(claim.note, one.note), others=one.others + claim.others)
+        for one in above
+    ]
 
 
 def _nearest(claims: Sequence[Claim]) -> list[Claim]:

@@ -18,7 +18,7 @@ from raibid.gitops.owner.chart import chart_of
 from raibid.gitops.owner.helm_storage import HelmStorageError, name_of, namespace_of, rendered, renders, secret_of
 from raibid.gitops.owner.inventory import entries, entry
 from raibid.gitops.owner.ownership import Claim, Owner, Tool
-from raibid.gitops.owner.sources import place_of
+from raibid.gitops.owner.sources import joined, place_of
 from raibid.gitops.owner.world import World
 from raibid.gitops.revisions import sha_of
 
@@ -131,7 +131,8 @@ def _claim(world: World, family: Sequence[Manifest], kind: Applier, applier: Man
     chain = (*owners, owner)
     if kind.group == KUSTOMIZE:
         found = place_of(world, applier)
-        return Claim(chain=chain, edit=ref_of(claimed), place=found.place, note=found.note or _left_alone(claimed))
+        note = joined(found.note, _left_alone(claimed))
+        return Claim(chain=chain, edit=ref_of(claimed), place=found.place, note=note, others=found.others)
     # What is rendered from a chart, a template or a distribution has no file of its own: its owner's manifest does.
     note = chart_of(world, applier) if kind.group == HELM else f"made by {ref}"
     return Claim(chain=chain, edit=ref, place=None, note=note)

@@ -34,6 +34,8 @@ class Found:
     place: Place | None
     """None: not to Git; the note says where."""
     note: str = ""
+    others: tuple[Place, ...] = ()
+    """Further places that the same files come from."""
 
 
 def place_of(world: World, kustomization: Manifest) -> Found:
@@ -132,16 +134,22 @@ def _generated(world: World, artifact: Manifest, path: str, depth: int) -> Found
         return Found(None, f"its source is {ref}, made by {maker}, which does not say from what")
     found = origins(rules_of(generator, artifact), path)
     by_alias = {text(item.get("alias")): item for item in mappings(spec_of(generator).get("sources"))}
-    if not found or found[0][0] not in by_alias:
+    if not any(alias in by_alias for alias, _ in found):
         return Found(None, f"its source is {ref}, and no copy rule of {maker} leads to {path or 'its root'}")
-    alias, inner = found[0]
-    below = source_at(world, referred(by_alias[alias], maker.namespace), inner, depth=depth + 1)
-    others = [f"@{other}/{where}" for other, where in found[1:]]
-    mixed = f"it is also made from {', '.join(others)}" if others else ""
-    note = joined(f"copied into {ref} by {maker}", mixed)
+    below, *others = [
+        source_at(world, referred(by_alias[alias], maker.namespace), inner, depth=depth + 1)
+        for alias, inner in found
+        if alias in by_alias
+    ]
+    further = tuple(other.place for other in others if other.place)
+    note = f"copied into {ref} by {maker}" + (f", also from {', '.join(map(_where, further))}" if further else "")
     if below.place is None:
-        return replace(below, note=joined(below.note, note))
-    return replace(below, place=replace(below.place, note=joined(below.place.note, note)))
+        return replace(below, note=joined(below.note, note), others=further)
+    return replace(below, place=replace(below.place, note=joined(below.place.note, note)), others=further)
+
+
+def _where(place: Place) -> str:
+    return f"{place.path or '.'} of {place.repository}"
 
 
 def _built_from(source: Manifest) -> str:

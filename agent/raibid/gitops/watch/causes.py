@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from raibid.gitops.objects import Manifest, Ref, owners_of, ref_of
+from raibid.gitops.cluster import Cluster
+from raibid.gitops.objects import Ref, owners_of, ref_of
 from raibid.gitops.watch.health import health
-from raibid.gitops.watch.route import Sight
 
 _WORKLOADS: Final = frozenset(
     {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("batch", "Job")}
@@ -18,18 +18,18 @@ _WORKLOADS: Final = frozenset(
 _SHOWN: Final = 3
 
 
-def causes(sight: Sight, ref: Ref) -> list[str]:
-    """What is wrong with the pods of a workload; none for any other object."""
+def causes(cluster: Cluster, ref: Ref) -> list[str]:
+    """What is wrong with the pods of a workload; none for any other object.
+
+    Raises:
+        KubeError: as the cluster says.
+    """
     if (ref.group, ref.kind) not in _WORKLOADS:
         return []
     above = {ref}
     if ref.kind == "Deployment":
-        sets = _within(sight, "apps", "ReplicaSet", ref.namespace)
+        sets = cluster.objects("apps", "ReplicaSet", ref.namespace)
         above |= {ref_of(item) for item in sets if ref in owners_of(item)}
-    pods = [pod for pod in _within(sight, "", "Pod", ref.namespace) if above & {*owners_of(pod)}]
+    pods = [pod for pod in cluster.objects("", "Pod", ref.namespace) if above & {*owners_of(pod)}]
     found = [(ref_of(pod), health(pod)) for pod in pods]
     return [f"{pod}: {state.message}" for pod, state in found if not state.good][:_SHOWN]
-
-
-def _within(sight: Sight, group: str, kind: str, namespace: str) -> list[Manifest]:
-    return [item for item in sight.all(group, kind) if ref_of(item).namespace == namespace]

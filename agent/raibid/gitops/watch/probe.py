@@ -15,7 +15,9 @@ from typing import Any, Final, Protocol
 
 import celpy
 import httpx2
+from celpy.adapter import json_to_cel
 from celpy.celparser import CELParseError
+from celpy.celtypes import BoolType
 from celpy.evaluation import CELEvalError
 
 from raibid.gitops.errors import GitopsError
@@ -105,13 +107,15 @@ class CelProbe:
         manifest = see(self._ref)
         if manifest is None:
             return f"{self._ref} does not exist"
-        values: dict[str, Any] = {name: celpy.json_to_cel(value) for name, value in _plain(manifest).items()}
+        plain = _plain(manifest)
+        values: dict[str, Any] = {name: json_to_cel(value) for name, value in (*plain.items(), ("self", plain))}
         try:
-            answer = self._program.evaluate({**values, "self": celpy.json_to_cel(_plain(manifest))})
+            answer = self._program.evaluate(values)
         except CELEvalError as error:
             # A field that is not there yet is the usual case.
             return f"{self._expression}: {error.args[0] if error.args else error}"
-        return "" if answer is True or answer == celpy.celtypes.BoolType(True) else f"{self._expression} is {answer}"
+        good = isinstance(answer, BoolType) and bool(answer)
+        return "" if good else f"{self._expression} is {answer!r}"
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Walk:
             left.append(timeout - self.seconds)
         if self._probe_at:
             left.append(max(0.0, self._probe_at - self.clock()))
-        self.view.wait(self._seen, min(left))
+        self.view.wait(self._seen, min(left, default=0.0))
         return timeout is None or self.seconds < timeout
 
     def result(self, *, waited: bool) -> Result:
@@ -138,9 +138,7 @@ class Walk:
         worst = min(ends, key=lambda end: _WORST.index(end.outcome))
         message, happenings = worst.message, self._happenings(worst)
         if worst.outcome is Outcome.NOT_HEALTHY:
-            about = {track.route.object for track in self._tracks if track.route} | {worst.object}
-            found = [cause for ref in about if ref for cause in causes(self.view, ref)]
-            message = "; ".join((message, *found))
+            message = "; ".join((message, *self._causes(worst)))
         if self.line.unsure:
             others = ", ".join(sorted(self.line.unsure))
             self._note(f"only {self.line.sha} itself counts: whether {others} contains it is not known")
@@ -249,6 +247,16 @@ class Walk:
             self._note(note)
         else:
             self._requests[ref] = request
+
+    def _causes(self, progress: Progress) -> list[str]:
+        """What the pods say of the object, or of those that the applier's health check waits for."""
+        objects = [track.route.object for track in self._tracks if track.route and track.progress == progress]
+        try:
+            about = dict.fromkeys(ref for ref in (progress.object, *objects) if ref is not None)
+            return [cause for ref in about for cause in causes(self.cluster, ref)]
+        except KubeError as error:
+            self._note(f"pods were not seen: {error}")
+            return []
 
     def _happenings(self, progress: Progress) -> tuple[Happening, ...]:
         if progress.passed or progress.object is None:

@@ -1,0 +1,70 @@
+"""Where in a checkout an object is described, and what its applier puts in afterwards: what an edit has to know.
+
+Owns: reading the applier's own manifest: `${var}` from ConfigMaps, patches and images of a Flux Kustomization.
+Leaves to others: the files (`raibid.gitops.files`), who applies what (`raibid.gitops.owner`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from raibid.gitops.change.target import Target
+from raibid.gitops.cluster import Cluster
+from raibid.gitops.files.variables import VariableSource
+from raibid.gitops.objects import Manifest, Ref, mapping, mappings, spec_of, text
+from raibid.gitops.owner.find import find
+from raibid.gitops.owner.ownership import Place
+from raibid.kube.errors import KubeNotFoundError, KubeRefusedError
+
+_KUSTOMIZE: Final = "kustomize.toolkit.fluxcd.io"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Arguments of every edit in `raibid.gitops.files`."""
+
+    entry: str
+    ref: Ref
+    variables: tuple[VariableSource, ...] = ()
+    flux_spec: Mapping[str, Any] | None = None
+
+
+def site_of(cluster: Cluster, target: Target) -> Site:
+    """What the live applier says. Raises KubeError."""
+    applier = target.claim.chain[-1].ref
+    if (applier.group, applier.kind) != (_KUSTOMIZE, "Kustomization"):
+        return Site(entry=target.place.path, ref=target.claim.edit)
+    spec = spec_of(cluster.get(applier))
+    sources = [
+        source_of(cluster, Ref("", text(item.get("kind")), applier.namespace, text(item.get("name"))), target.place)
+        for item in mappings(mapping(spec.get("postBuild")).get("substituteFrom"))
+    ]
+    return Site(entry=target.place.path, ref=target.claim.edit, variables=tuple(sources), flux_spec=spec)
+
+
+def source_of(cluster: Cluster, ref: Ref, place: Place) -> VariableSource:
+    """A ConfigMap or Secret of variables, and the directory by which its file is found in the same repository."""
+    owner = _owned(cluster, ref)
+    same = owner is not None and (owner.repository, owner.branch) == (place.repository, place.branch)
+    return VariableSource(ref, _keys(_seen(cluster, ref)), owner.path if owner and same else "")
+
+
+def _owned(cluster: Cluster, ref: Ref) -> Place | None:
+    try:
+        claim = find(cluster, ref).claim
+    except KubeNotFoundError:
+        return None  # `optional: true`
+    return claim.place if claim else None
+
+
+def _seen(cluster: Cluster, ref: Ref) -> Manifest:
+    try:
+        return cluster.get(ref)
+    except (KubeNotFoundError, KubeRefusedError):
+        return {}  # then its file alone says what it has
+
+
+def _keys(manifest: Manifest) -> frozenset[str]:
+    return frozenset(map(str, [*mapping(manifest.get("data")), *mapping(manifest.get("stringData"))]))

@@ -1,0 +1,90 @@
+"""Where a change of a live object belongs: into its owner's repository, into the cluster directly, or nowhere. Pure.
+
+Owns: which answers about the owner let a change pass, and what is said about the others.
+Leaves to others: finding the owner (`raibid.gitops.owner`), the change (`operation.py`, `direct.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raibid.gitops.errors import NotAllowedError, NotEditableError
+from raibid.gitops.objects import Ref
+from raibid.gitops.owner.ownership import Claim, Owner, Ownership, Place, Tool, Verdict
+
+_MANAGERS = {Tool.FLUX: "kustomize-controller", Tool.ARGOCD: "argocd-controller"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What to edit, and where."""
+
+    claim: Claim
+    place: Place
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def manager(self) -> str:
+        """The field manager as which the applier applies it."""
+        tool = self.claim.chain[-1].tool
+        return _MANAGERS[tool] if tool else ""
+
+
+def target_of(ownership: Ownership) -> Target | None:
+    """The place of the change. None: nobody owns the object, so that it may be changed directly.
+
+    Raises:
+        NotAllowedError: it is contested, or nobody knows. NotEditableError: its description is in no branch of Git, or
+        is another object's.
+    """
+    about = ownership.about
+    match ownership.verdict:
+        case Verdict.UNMANAGED:
+            return None
+        case Verdict.UNKNOWN:
+            why = "; ".join(ownership.notes)
+            raise NotAllowedError(f"nobody can tell who owns {about}: {why}", "a Role that lets us see it would help")
+        case Verdict.CONTESTED:
+            both = " and ".join(str(claim.chain[-1].ref) for claim in ownership.claims)
+            raise NotAllowedError(f"{both} both apply {about} and undo each other", "let one of them leave it alone")
+    claim = ownership.claims[0]
+    place = claim.place
+    if place is None:
+        raise NotEditableError(f"{claim.edit} is described in no Git repository: {claim.note or 'nobody says where'}")
+    if not place.branch:
+        raise NotEditableError(f"{place.repository}: no branch to commit to: {place.note or claim.note}")
+    if claim.edit != about:
+        hint = f"change that one: raibid gitops set {typed(claim.edit)} FIELD=VALUE"
+        raise NotEditableError(f"{about} is made by {claim.edit}", hint)
+    warnings = [*(_switched_off(owner) for owner in claim.chain if owner.suspended), claim.note, place.note]
+    return Target(claim=claim, place=place, warnings=tuple(warning for warning in warnings if warning))
+
+
+def refuse_direct(ownership: Ownership) -> None:
+    """Only what nobody owns is changed directly.
+
+    Raises:
+        NotAllowedError: somebody does, or nobody knows.
+    """
+    if ownership.verdict is Verdict.UNMANAGED:
+        return
+    if not ownership.claims:
+        target_of(ownership)
+    owners = " and ".join(str(claim.chain[-1].ref) for claim in ownership.claims)
+    edit = ownership.claims[0].edit
+    raise NotAllowedError(
+        f"{ownership.about} is applied from Git by {owners}, which would revert a direct change",
+        f"change it in Git: raibid gitops set {typed(edit)} FIELD=VALUE",
+    )
+
+
+def typed(ref: Ref) -> str:
+    """As the command line takes an object: KIND/NAME -n NAMESPACE."""
+    kind = f"{ref.kind.lower()}.{ref.group}" if "." in ref.group else ref.kind.lower()
+    return f"{kind}/{ref.name}{f' -n {ref.namespace}' if ref.namespace else ''}"
+
+
+def _switched_off(owner: Owner) -> str:
+    if owner.tool is Tool.ARGOCD:
+        return f"{owner.ref} is not synced automatically: the commit waits until somebody syncs it"
+    return f"{owner.ref} is suspended: the commit is applied when it is resumed"
