@@ -1,4 +1,4 @@
-"""What `raibid gitops owner` takes, as a process, on a cluster of 5,000 objects and 50 Kustomizations over real HTTP."""
+"""What `raibid gitops owner` takes, as a process, of a cluster of 5,000 objects and 50 Kustomizations over HTTP."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from tests.cluster.figures import Figure, figure_of, figures
 from tests.cluster.parts.control_plane import ControlPlane
 
 if TYPE_CHECKING:
+    from tests.cluster.gitops.site import Site
     from tests.cluster.pools.world import World
     from tests.cluster.tree.emitted import EmittedCluster
 
@@ -55,6 +56,22 @@ def world(shared_world: World) -> Iterator[World]:
     """The same; every test begins and ends without agents."""
     yield shared_world
     shared_world.clear()
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A small fleet under GitOps: real Gitea, real API server, real kustomize-controller."""
+    from tests.cluster.gitops.site import Site  # the program's SOPS: nothing that the other tests need
+
+    with Site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Iterator[Site]:
+    """The same; every test begins and ends with all of it well."""
+    yield shared_site
+    shared_site.heal()
 
 
 @pytest.fixture

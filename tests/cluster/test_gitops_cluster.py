@@ -19,8 +19,8 @@ from raibid.kube.errors import (
     KubeUnavailableError,
 )
 
+from tests.cluster.gitops.recorded import served
 from tests.cluster.parts.control_plane import ControlPlane
-from tests.cluster.tree.emitted import definitions
 
 NAMESPACE = "gitops-cluster"
 APPS: dict[str, Any] = {
@@ -74,14 +74,8 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
 @pytest.fixture(scope="module")
 def cluster(plane: ControlPlane) -> Iterator[KubeCluster]:
     """As the administrator; Kustomizations are served."""
+    served(plane, APPS)
     with connected(plane) as cluster:
-        assert "Kustomization" not in {kind.kind for kind in cluster.kinds()}
-        (definition,) = definitions(APPS)
-        plane.apply(definition)
-        plane.kubectl("wait", "--for=condition=Established", f"crd/{definition['metadata']['name']}")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kube_cluster, "_KINDS_FRESH", 0.0)
-            cluster.kind("kustomize.toolkit.fluxcd.io", "Kustomization")
         yield cluster
 
 
@@ -92,8 +86,15 @@ def refused(cluster: KubeCluster, manifest: Mapping[str, Any]) -> KubeError:
     return caught.value
 
 
-def test_a_kind_that_comes_while_it_runs_is_found(cluster: KubeCluster) -> None:
-    assert cluster.kind("kustomize.toolkit.fluxcd.io", "Kustomization").plural == "kustomizations"
+def test_a_kind_that_comes_while_it_runs_is_found(
+    plane: ControlPlane, cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ("notification.toolkit.fluxcd.io", "Receiver")
+    with pytest.raises(KubeNotFoundError):
+        cluster.kind(*late)
+    served(plane, {"apiVersion": f"{late[0]}/v1", "kind": late[1]})
+    monkeypatch.setattr(kube_cluster, "_KINDS_FRESH", 0.0)
+    assert cluster.kind(*late).plural == "receivers"
 
 
 @pytest.mark.parametrize("typed", ["deploy/web", "Deployment/web", "deployments.apps/web", "deployment.v1.apps/web"])

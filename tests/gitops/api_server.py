@@ -45,6 +45,10 @@ class ApiServer(HttpServer):
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **found}))
         return file
 
+    def forget(self) -> None:
+        """Serve lists anew: something was put into the cluster since."""
+        self._lists.clear()
+
     def answer(self, path: str, query: Mapping[str, list[str]]) -> bytes:
         """What Kubernetes says. Raises KubeError."""
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -111,5 +115,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """A test's output is its own."""

@@ -208,7 +208,7 @@ class MemoryCluster:
 
     def _allowed(self, what: str, kind: str) -> None:
         if kind in self.refuse:
-            raise KubeRefusedError(f"{what}: {kind} is forbidden (403)")
+            raise KubeRefusedError(f'{what}: {kind} is forbidden: User "developer" cannot read it (403)')
 
 
 def documents(*files: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.argo_sources import branch
 from raibid.gitops.owner.find import find
-from raibid.gitops.owner.ownership import Ownership, Tool, Verdict
+from raibid.gitops.owner.ownership import Claim, Ownership, Place, Tool, Verdict
 
 from tests.gitops.memory_cluster import MemoryCluster, documents
 
@@ -23,29 +23,42 @@ def owner(state: str, kind: str, namespace: str, name: str, group: str = "", **h
     return find(cluster, Ref(group, kind, namespace, name))
 
 
+def claimed(state: str, kind: str, namespace: str, name: str, group: str = "") -> Claim:
+    found = owner(state, kind, namespace, name, group).claim
+    assert found is not None
+    return found
+
+
+def place(claim: Claim) -> Place:
+    assert claim.place is not None
+    return claim.place
+
+
 def application(name: str, namespace: str = "argocd") -> Ref:
     return Ref("argoproj.io", "Application", namespace, name)
 
 
 def test_a_tracking_id_leads_to_the_directory_of_its_application() -> None:
-    found = owner("tracking-id-of-the-object-itself", "Deployment", "default", "guestbook-ui", "apps").claim
-    assert found and found.place
+    found = claimed("tracking-id-of-the-object-itself", "Deployment", "default", "guestbook-ui", "apps")
     assert [(step.ref, step.tool, step.how) for step in found.chain] == [
         (application("guestbook"), Tool.ARGOCD, "tracking-id")
     ]
-    place = found.place
-    assert (place.repository, place.branch, place.path, place.revision) == (
+    at = place(found)
+    assert (at.repository, at.branch, at.path, at.revision) == (
         "https://git.test/apps.git",
         "main",
         "guestbook",
         SHA,
     )
-    assert found.chain[0].applied == SHA and not found.chain[0].suspended and found.edit.name == "guestbook-ui"
+    assert found.chain[0].applied == SHA
+    assert not found.chain[0].suspended
+    assert found.edit.name == "guestbook-ui"
 
 
 def test_a_pod_is_edited_in_the_deployment_above_it_whose_annotation_its_replicaset_copies() -> None:
     answer = owner("tracking-id-of-the-object-itself", "Pod", "default", "guestbook-ui-5d9c-x7")
-    assert answer.claim and answer.notes == ()
+    assert answer.claim is not None
+    assert answer.notes == ()
     assert [step.ref.kind for step in answer.claim.chain] == ["ReplicaSet", "Deployment", "Application"]
     assert answer.claim.edit == Ref("apps", "Deployment", "default", "guestbook-ui")
 
@@ -107,32 +120,32 @@ def test_a_mark_that_does_not_count_is_explained(
 
 
 def test_a_label_confirmed_by_the_status_is_an_owner() -> None:
-    found = owner(LABELS, "Deployment", "shop", "web", "apps").claim
-    assert found and found.place
+    found = claimed(LABELS, "Deployment", "shop", "web", "apps")
     assert found.chain[0].how == "label and status.resources"
-    assert (found.place.branch, found.place.path) == ("HEAD", "deploy")
+    assert (place(found).branch, place(found).path) == ("HEAD", "deploy")
 
 
 def test_the_label_has_the_key_of_argocds_settings_and_no_automated_sync_is_suspended() -> None:
-    found = owner("label-key-of-argocd-cm", "Deployment", "shop", "web", "apps").claim
-    assert found and found.chain[0].how == "label and status.resources" and found.chain[0].suspended
+    found = claimed("label-key-of-argocd-cm", "Deployment", "shop", "web", "apps")
+    assert found.chain[0].how == "label and status.resources"
+    assert found.chain[0].suspended
 
 
 def test_a_hook_is_owned_and_so_is_what_waits_to_be_pruned() -> None:
-    hook = owner("copy-is-listed-without-a-status", "Job", "shop", "migrate", "batch").claim
-    old = owner("copy-is-listed-without-a-status", "ConfigMap", "shop", "old").claim
-    assert hook and "hook" in hook.note
-    assert old and "no longer in Git" in old.note
+    hook = claimed("copy-is-listed-without-a-status", "Job", "shop", "migrate", "batch")
+    old = claimed("copy-is-listed-without-a-status", "ConfigMap", "shop", "old")
+    assert "hook" in hook.note
+    assert "no longer in Git" in old.note
 
 
 def test_a_tracking_id_counts_alone_until_the_application_compares() -> None:
-    found = owner("tracking-id-before-and-after-a-comparison", "Service", "shop", "new").claim
-    assert found and "not compared it yet" in found.note
+    found = claimed("tracking-id-before-and-after-a-comparison", "Service", "shop", "new")
+    assert "not compared it yet" in found.note
 
 
 def test_an_application_outside_of_argocds_namespace_is_found_by_its_long_name() -> None:
-    found = owner("application-outside-of-argocd-namespace", "Service", "team-a", "web").claim
-    assert found and [step.ref for step in found.chain] == [application("shop", "team-a")]
+    found = claimed("application-outside-of-argocd-namespace", "Service", "team-a", "web")
+    assert [step.ref for step in found.chain] == [application("shop", "team-a")]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +156,8 @@ def test_an_application_outside_of_argocds_namespace_is_found_by_its_long_name()
     ],
 )
 def test_what_belongs_to_no_namespace_is_found(kind: str, name: str, group: str, how: str) -> None:
-    found = owner("crd-has-no-marks", kind, "", name, group).claim
-    assert found and found.chain[0].how == how
+    found = claimed("crd-has-no-marks", kind, "", name, group)
+    assert found.chain[0].how == how
 
 
 def test_two_applications_with_one_object_contest_it() -> None:
@@ -166,26 +179,27 @@ def test_who_may_not_list_applications_is_told_so() -> None:
     refused = frozenset({"Application"})
     state = "tracking-id-of-the-object-itself"
     answer = owner(state, "Deployment", "default", "guestbook-ui", "apps", refuse=refused)
-    assert answer.verdict is Verdict.UNKNOWN and any("Application is forbidden" in note for note in answer.notes)
+    assert answer.verdict is Verdict.UNKNOWN
+    assert any("Application is forbidden" in note for note in answer.notes)
 
 
 def test_of_several_sources_the_last_with_manifests_comes_first_and_none_is_lost() -> None:
-    found = owner("several-sources", "ConfigMap", "billing", "rates").claim
-    assert found and found.place
-    assert (found.place.repository, found.place.branch, found.place.revision) == (
+    found = claimed("several-sources", "ConfigMap", "billing", "rates")
+    assert (place(found).repository, place(found).branch, place(found).revision) == (
         "https://git.test/common.git",
         "HEAD",
         "2" * 40,
     )
     assert [(place.repository, place.branch) for place in found.others] == [("https://git.test/billing.git", "")]
-    assert "pinned to 8.5.1" in found.others[0].note and "several sources" in found.note
+    assert "pinned to 8.5.1" in found.others[0].note
+    assert "several sources" in found.note
 
 
 def test_what_a_chart_renders_is_edited_in_the_values_of_another_source() -> None:
     state = "chart-with-values-in-another-source"
-    found = owner(state, "Deployment", "monitoring", "prometheus-server", "apps").claim
-    assert found and found.place and found.edit == application("prometheus")
-    assert (found.place.repository, found.place.path) == (
+    found = claimed(state, "Deployment", "monitoring", "prometheus-server", "apps")
+    assert found.edit == application("prometheus")
+    assert (place(found).repository, place(found).path) == (
         "https://git.test/values.git",
         "charts/prometheus/values-prod.yaml",
     )
@@ -197,58 +211,58 @@ APPLICATIONS = "application-of-applications"
 
 
 def test_a_resource_is_edited_in_the_source_of_its_own_application() -> None:
-    found = owner(APPLICATIONS, "Deployment", "shop", "web", "apps").claim
-    assert found and found.place and found.place.repository == "https://git.test/shop.git"
-    assert "overrides images" in found.place.note and "described by Application/argocd/root" in found.note
+    found = claimed(APPLICATIONS, "Deployment", "shop", "web", "apps")
+    assert place(found).repository == "https://git.test/shop.git"
+    assert "overrides images" in place(found).note
+    assert "described by Application/argocd/root" in found.note
 
 
 def test_an_application_is_edited_in_the_source_of_its_parent() -> None:
-    found = owner(APPLICATIONS, "Application", "argocd", "shop", "argoproj.io").claim
-    assert found and found.place and found.place.repository == "https://git.test/root.git"
+    found = claimed(APPLICATIONS, "Application", "argocd", "shop", "argoproj.io")
+    assert place(found).repository == "https://git.test/root.git"
     assert found.edit == application("shop")
 
 
 def test_what_a_chart_renders_is_edited_in_the_manifest_of_its_application() -> None:
-    found = owner(APPLICATIONS, "StatefulSet", "redis", "redis", "apps").claim
-    assert found and found.place
+    found = claimed(APPLICATIONS, "StatefulSet", "redis", "redis", "apps")
     assert [step.ref for step in found.chain] == [application("redis"), application("root")]
-    assert (found.edit, found.place.repository) == (application("redis"), "https://git.test/root.git")
+    assert (found.edit, place(found).repository) == (application("redis"), "https://git.test/root.git")
 
 
 def test_an_application_that_manages_itself_ends_the_walk() -> None:
-    found = owner(APPLICATIONS, "Application", "argocd", "root", "argoproj.io").claim
-    assert found and [step.ref for step in found.chain] == [application("root")]
+    found = claimed(APPLICATIONS, "Application", "argocd", "root", "argoproj.io")
+    assert [step.ref for step in found.chain] == [application("root")]
 
 
 GENERATED = "generated-by-an-application-set"
 
 
 def test_a_generated_application_is_edited_in_its_set_or_the_generators_input() -> None:
-    found = owner(GENERATED, "Application", "argocd", "shop", "argoproj.io").claim
-    assert found and found.place
+    found = claimed(GENERATED, "Application", "argocd", "shop", "argoproj.io")
     assert [step.ref.name for step in found.chain] == ["clusters", "root"]
-    assert (found.edit.kind, found.place.repository) == ("ApplicationSet", "https://git.test/root.git")
+    assert (found.edit.kind, place(found).repository) == ("ApplicationSet", "https://git.test/root.git")
     assert [(place.repository, place.path) for place in found.others] == [("https://git.test/inputs.git", "apps")]
     assert "generator's input" in found.note
 
 
 def test_a_set_that_nobody_applies_names_the_generators_input() -> None:
-    found = owner(GENERATED, "Application", "argocd", "team", "argoproj.io").claim
-    assert found and found.place is None
-    assert "https://git.test/inputs.git teams" in found.note and "nobody applies" in found.note
+    found = claimed(GENERATED, "Application", "argocd", "team", "argoproj.io")
+    assert found.place is None
+    assert "https://git.test/inputs.git teams" in found.note
+    assert "nobody applies" in found.note
 
 
 def test_what_a_generated_application_deploys_is_edited_in_its_source() -> None:
-    found = owner(GENERATED, "Deployment", "shop", "web", "apps").claim
-    assert found and found.place and found.place.path == "apps/shop"
+    found = claimed(GENERATED, "Deployment", "shop", "web", "apps")
+    assert place(found).path == "apps/shop"
     assert "generated by ApplicationSet/argocd/clusters" in found.note
 
 
 def test_what_is_hydrated_is_edited_in_the_dry_source() -> None:
-    found = owner("hydrated", "Deployment", "shop", "web", "apps").claim
-    assert found and found.place
-    assert (found.place.branch, found.place.path, found.place.revision) == ("main", "overlays/production", SHA)
-    assert "environments/production-next" in found.note and found.others == ()
+    found = claimed("hydrated", "Deployment", "shop", "web", "apps")
+    assert (place(found).branch, place(found).path, place(found).revision) == ("main", "overlays/production", SHA)
+    assert "environments/production-next" in found.note
+    assert found.others == ()
 
 
 def test_wrong_types_are_an_answer() -> None:

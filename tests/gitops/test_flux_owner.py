@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from raibid.gitops.kinds import referred
-from raibid.gitops.objects import Ref
+from raibid.gitops.objects import Ref, ref_of
 from raibid.gitops.owner.find import find
 from raibid.gitops.owner.ownership import Claim, Ownership, Place
+from raibid.kube.errors import KubeNotFoundError
 
 from tests.gitops.memory_cluster import MemoryCluster, documents
 
@@ -25,10 +26,11 @@ def asked(cluster: MemoryCluster, about: str) -> Ref:
     return referred(f"{kind}/{name}", namespace, cluster.kinds())
 
 
-def answered(file: Path, **how: Any) -> tuple[dict[str, Any], Ownership]:
+def answered(file: Path) -> tuple[dict[str, Any], Ownership, MemoryCluster]:
     expected, *objects = documents(file)
-    cluster = MemoryCluster.of(*documents(FLUX / "fleet.yaml"), *objects, **how)
-    return expected, find(cluster, asked(cluster, expected["about"]))
+    refused = frozenset(expected.get("refuse", ()))
+    cluster = MemoryCluster.of(*documents(FLUX / "fleet.yaml"), *objects, refuse=refused)
+    return expected, find(cluster, asked(cluster, expected["about"])), cluster
 
 
 def told(claim: Claim) -> list[str]:
@@ -46,7 +48,7 @@ def missing(expected: list[str], found: str) -> list[str]:
 
 @pytest.mark.parametrize("file", SHAPES, ids=lambda file: file.stem)
 def test_every_shape_has_the_owner_that_its_file_says(file: Path) -> None:
-    expected, found = answered(file)
+    expected, found, _ = answered(file)
 
     assert found.verdict == expected["verdict"]
     chains = expected.get("chains") or ([expected["chain"]] if "chain" in expected else [])
@@ -57,14 +59,45 @@ def test_every_shape_has_the_owner_that_its_file_says(file: Path) -> None:
         assert of_place(found.claim.place) == expected.get("place", {})
         assert any(owner.suspended for owner in found.claim.chain) == expected.get("suspended", False)
         assert not missing(expected.get("note", []), found.claim.note), found.claim.note
+        note = found.claim.place.note if found.claim.place else ""
+        assert not missing(expected.get("place_note", []), note), note
+        assert [place.path for place in found.claim.others] == expected.get("others", [])
 
 
 @pytest.mark.parametrize("file", SHAPES, ids=lambda file: file.stem)
 def test_nothing_but_appliers_is_ever_listed(file: Path) -> None:
-    expected, *objects = documents(file)
-    cluster = MemoryCluster.of(*documents(FLUX / "fleet.yaml"), *objects)
-
-    find(cluster, asked(cluster, expected["about"]))
+    *_, cluster = answered(file)
 
     listed = {kind for verb, kind in cluster.asked if verb == "list"}
     assert listed <= {"Kustomization", "HelmRelease", "ResourceSet", "FluxInstance", "Application"}
+
+
+@pytest.mark.parametrize("file", SHAPES, ids=lambda file: file.stem)
+def test_no_answer_has_a_password_in_it(file: Path) -> None:
+    _, found, _ = answered(file)
+    assert "s3cret" not in repr(found)
+
+
+def test_an_object_that_is_nowhere_is_not_found() -> None:
+    with pytest.raises(KubeNotFoundError, match="there is none"):
+        find(MemoryCluster.of(*documents(FLUX / "fleet.yaml")), Ref("apps", "Deployment", "web", "podinfo"))
+
+
+RECORDED = [file for file in sorted((FLUX.parent / "recorded").glob("*.yaml")) if "- id:" in file.read_text()]
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_what_a_real_kustomize_controller_applied_is_owned_by_that_kustomization(file: Path) -> None:
+    _, *objects = documents(file)
+    for one in objects:
+        for item in one.get("status", {}).get("inventory", {}).get("entries", ()):
+            namespace, name, group, kind = item["id"].split("_")
+            cluster = MemoryCluster.of(*objects)
+            cluster.serve(f"{group}/v1" if group else "v1", kind, namespaced=bool(namespace))
+
+            claim = find(cluster, Ref(group, kind, namespace, name)).claim
+
+            assert claim
+            assert claim.chain[-1].ref == ref_of(one)
+            assert claim.place
+            assert claim.place.path == one["spec"]["path"].removeprefix("./")

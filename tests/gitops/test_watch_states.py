@@ -19,7 +19,7 @@ from tests.gitops.history import NEW, OLD, contains
 from tests.gitops.memory_cluster import MemoryCluster, documents
 from tests.gitops.sight import Snapshot
 
-STATES = sorted((Path(__file__).parent / "watch").glob("*.yaml"))
+STATES = sorted((Path(__file__).parent / "watch" / "states").glob("*.yaml"))
 APPS = Ref("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "apps")
 GROUPS = {"Deployment": "apps", "HelmRelease": "helm.toolkit.fluxcd.io"}
 
@@ -58,7 +58,7 @@ def test_every_outcome_of_flux_has_a_state() -> None:
 
 def test_without_a_repository_only_the_commit_itself_counts() -> None:
     [_, source, applier] = documents(
-        Path(__file__).parent / "watch" / "healthy-by-a-later-commit-that-contains-it.yaml"
+        Path(__file__).parent / "watch" / "states" / "healthy-by-a-later-commit-that-contains-it.yaml"
     )
     route = route_of(claim_of(APPS))
     assert route is not None
@@ -71,6 +71,6 @@ def test_without_a_repository_only_the_commit_itself_counts() -> None:
 
 
 def test_an_abbreviated_commit_is_the_commit() -> None:
-    [_, *objects] = documents(Path(__file__).parent / "watch" / "healthy.yaml")
+    [_, *objects] = documents(Path(__file__).parent / "watch" / "states" / "healthy.yaml")
     assert looked(MemoryCluster.of(*objects), sha=NEW[:8]).passed
     assert not looked(MemoryCluster.of(*objects), sha=OLD[:8] + "f").passed

@@ -7,15 +7,25 @@ Leaves to others: what is done with them (`gitops_*.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from raibid.cli.errors import CliError
 from raibid.contract import Env, ExitCode
 from raibid.forge.errors import CallError, ForgeForbiddenError, ForgeLoginError, ForgeReachError, ForgeUnavailableError
 from raibid.git.errors import GitError
-from raibid.gitops.errors import GitopsError, GitopsSettingsError, NoFileError, NotAllowedError, UnknownKindError
+from raibid.gitops.errors import (
+    ContestedError,
+    GitopsError,
+    GitopsSettingsError,
+    NoFileError,
+    NoRepositoryError,
+    NotAllowedError,
+    PushRefusedError,
+    UnknownKindError,
+)
 from raibid.gitops.kube_cluster import KubeCluster
 from raibid.gitops.settings import GitopsSettings
 from raibid.kube.errors import (
@@ -44,6 +54,27 @@ def credentials() -> Path | None:
     return Path(file) if file else None
 
 
+_ENDS: Final[Sequence[tuple[tuple[type[Exception], ...], str, int]]] = (
+    ((UnknownKindError, NoFileError, NoRepositoryError), "", ExitCode.NOT_FOUND),
+    ((GitopsSettingsError,), "", ExitCode.USAGE),
+    ((ContestedError,), "", ExitCode.CONTESTED),
+    ((NotAllowedError, PushRefusedError), "", ExitCode.REFUSED),
+    ((GitopsError,), "", ExitCode.FAILED),
+    ((KubeConfigError,), "set KUBECONFIG", ExitCode.USAGE),
+    ((KubeRefusedError,), "kubectl auth whoami says who asks", ExitCode.REFUSED),
+    ((KubeNotFoundError,), "", ExitCode.NOT_FOUND),
+    ((KubeUnavailableError,), "try again when the cluster answers", ExitCode.UNAVAILABLE),
+    (
+        (ForgeLoginError, ForgeReachError, ForgeForbiddenError),
+        f"look at the file that {Env.FORGE_CREDENTIALS_FILE} names",
+        ExitCode.REFUSED,
+    ),
+    ((ForgeUnavailableError,), "try again when the forge is back", ExitCode.UNAVAILABLE),
+    ((KubeError, CallError, GitError), "", ExitCode.FAILED),
+)
+"""Errors, what to do next where they do not say so themselves, exit codes. The first that fits counts."""
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Errors of the rooms below as the command line's.
@@ -53,26 +84,6 @@ def told() -> Iterator[None]:
     """
     try:
         yield
-    except (UnknownKindError, NoFileError) as error:
-        raise CliError(str(error), error.hint, ExitCode.NOT_FOUND) from error
-    except GitopsSettingsError as error:
-        raise CliError(str(error), error.hint, ExitCode.USAGE) from error
-    except NotAllowedError as error:
-        raise CliError(str(error), error.hint, ExitCode.REFUSED) from error
-    except GitopsError as error:
-        raise CliError(str(error), error.hint) from error
-    except KubeConfigError as error:
-        raise CliError(str(error), "set KUBECONFIG", ExitCode.USAGE) from error
-    except KubeRefusedError as error:
-        raise CliError(str(error), "kubectl auth whoami says who asks", ExitCode.REFUSED) from error
-    except KubeNotFoundError as error:
-        raise CliError(str(error), code=ExitCode.NOT_FOUND) from error
-    except KubeUnavailableError as error:
-        raise CliError(str(error), "try again when the cluster answers", ExitCode.UNAVAILABLE) from error
-    except (ForgeLoginError, ForgeReachError, ForgeForbiddenError) as error:
-        hint = f"look at the file that {Env.FORGE_CREDENTIALS_FILE} names"
-        raise CliError(str(error), hint, ExitCode.REFUSED) from error
-    except ForgeUnavailableError as error:
-        raise CliError(str(error), "try again when the forge is back", ExitCode.UNAVAILABLE) from error
-    except (KubeError, CallError, GitError) as error:
-        raise CliError(str(error)) from error
+    except (GitopsError, KubeError, CallError, GitError) as error:
+        hint, code = next((hint, code) for kinds, hint, code in _ENDS if isinstance(error, kinds))
+        raise CliError(str(error), error.hint if isinstance(error, GitopsError) else hint, code) from error

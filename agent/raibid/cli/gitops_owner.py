@@ -1,7 +1,7 @@
 """`raibid gitops owner`: who owns a live object, and where that is in Git.
 
 Owns: the question's options, the answer for people and for programs, its exit code.
-Leaves to others: the answer (`raibid.gitops.owner`), the file (`raibid.gitops.described`).
+Leaves to others: the answer (`raibid.gitops.owner`), the file (`raibid.gitops.document`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from raibid.cli.output import PLAIN, Output, facts, line
 from raibid.contract import ExitCode
 
 if TYPE_CHECKING:
-    from raibid.gitops.described import Described
+    from raibid.gitops.document import Document
     from raibid.gitops.owner.ownership import Claim, Owner, Ownership
 
 _CODES: Final = {
@@ -25,7 +25,10 @@ _CODES: Final = {
 }
 _STYLES: Final = {"managed": "green", "unmanaged": "yellow", "contested": "bold red", "unknown": "yellow"}
 
-Looked = dict[int, "tuple[Described | None, tuple[str, ...]]"]
+_SHORT: Final = 12
+"""Digits of a commit that people read."""
+
+Looked = dict[int, "tuple[Document | None, tuple[str, ...]]"]
 """By the claim's number, what its repository has."""
 
 
@@ -75,13 +78,13 @@ def owner(
 def _looked(connected: Any, found: Ownership, output: Output) -> Looked:
     from raibid.cli.gitops_access import credentials, settings
     from raibid.git.cli import Git
-    from raibid.gitops.described import described
+    from raibid.gitops.document import document_of
 
     operators, git = settings(), Git(credentials=credentials())
     for claim in found.claims:
         if claim.place:
             output.say(f"looking into {claim.place.repository}")
-    return {number: described(connected, claim, operators, git) for number, claim in enumerate(found.claims)}
+    return {number: document_of(connected, claim, operators, git) for number, claim in enumerate(found.claims)}
 
 
 def _as_data(found: Ownership, looked: Looked) -> dict[str, Any]:
@@ -110,16 +113,15 @@ def _tell(found: Ownership, looked: Looked) -> None:
             line("")
         for depth, one in enumerate(claim.chain):
             line(f"{'   ' * depth}└─ {_in_words(one)}")
-        described, notes = looked.get(number, (None, ()))
-        facts(_of_claim(claim, described))
-        facts(("note", note) for note in notes)
+        document, notes = looked.get(number, (None, ()))
+        facts([*_of_claim(claim, document), *(("note", note) for note in notes)])
     facts(("note", note) for note in found.notes)
 
 
-def _of_claim(claim: Claim, described: Described | None) -> list[tuple[str, str]]:
-    place = described.place if described else claim.place
-    location = described.location if described else None
-    file = f"{location.file}, document {location.index}" if location else ""
+def _of_claim(claim: Claim, document: Document | None) -> list[tuple[str, str]]:
+    place = document.place if document else claim.place
+    location = document.location if document else None
+    file = f"{location.file}, document {location.index + 1}" if location else ""
     through = " → ".join(step or "." for step in location.chain) if location else ""
     return [
         ("edit", str(claim.edit)),
@@ -136,5 +138,7 @@ def _of_claim(claim: Claim, described: Described | None) -> list[tuple[str, str]
 
 
 def _in_words(one: Owner) -> str:
-    applied = f", applied {one.applied}" if one.applied else ""
+    from raibid.gitops.revisions import sha_of
+
+    applied = f", applied {sha_of(one.applied)[:_SHORT] or one.applied}" if one.applied else ""
     return f"{one.ref} by {one.how}{applied}{', suspended' if one.suspended else ''}"

@@ -212,6 +212,8 @@ class ExitCode:
     """Nobody applies the object from Git."""
     CONTESTED: Final = 9
     """Several do."""
+    UNFINISHED: Final = 10
+    """The time was over before it was clear how it ends."""
     INTERRUPTED: Final = 130
     STOPPED: Final = 143
     """An agent got SIGTERM and handed its job back."""

@@ -34,6 +34,10 @@ class NotAllowedError(GitopsError):
     """A host that is not on the list, a path that leads out of the repository, an object that Git owns."""
 
 
+class ContestedError(NotAllowedError):
+    """Two appliers have it in their inventories, and undo each other."""
+
+
 class SealedError(GitopsError):
     """An encrypted file could not be opened or sealed again."""
 

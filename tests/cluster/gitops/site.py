@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from tests.cluster.gitops.kubelet import Kubelet
 from tests.cluster.gitops.source import REQUESTED, SourceController
 from tests.cluster.parts.composite import Composite
 from tests.cluster.parts.control_plane import ControlPlane
-from tests.cluster.parts.developer import Checkout
+from tests.cluster.parts.developer import Checkout, Developer
 from tests.cluster.parts.flux import STAGE, WATCHED, KustomizeController, Stages
 from tests.cluster.parts.gitea_server import Gitea
 from tests.cluster.parts.publisher import SOURCE_OBJECT
@@ -41,6 +42,7 @@ PATIENCE: Final = 240.0
 """Seconds for what takes some on an idle machine."""
 REPOSITORY: Final = "ada/fleet"
 ALERTS_SECRET: Final = "what-flux-signs-its-alerts-with"
+RAIBID: Final = str(Path(sys.executable).parent / "raibid")
 _FLEET: Final = Path(__file__).parent / "fleet"
 _CONTROLLERS: Final = tuple(
     f"{name}-controller" for name in ("deployment", "replicaset", "namespace", "serviceaccount", "garbage-collector")
@@ -152,6 +154,21 @@ class Site(Composite):
         until(all_well, f"every stage is Ready at {head}", PATIENCE)
         return head
 
+    def heal(self) -> None:
+        """Return when all is as it was in the beginning, by a commit of ada's if need be."""
+        self.source.recover()
+        self.age_key(self.key)
+        for name in self.stages.names():
+            if self.stages[name]["spec"].get("suspend"):
+                self.suspend(name, False)
+        self.desk.git("fetch", "--quiet", "origin")
+        self.desk.git("reset", "--quiet", "--hard", "origin/main")
+        self.desk.git("read-tree", "-u", "--reset", self._first)
+        if self.desk.git("diff", "--cached", "--name-only", "HEAD"):
+            self.desk.git("commit", "--quiet", "-m", "As in the beginning")
+            self.desk.git("push", "--quiet", "origin", "HEAD:main")
+        self.well()
+
     def suspend(self, name: str, value: bool = True) -> None:
         """Suspend a stage, or resume it."""
         answer = self.api.merge(stage(name), {"spec": {"suspend": value}})
@@ -161,10 +178,15 @@ class Site(Composite):
         """Put that key into the Secret by which Flux decrypts."""
         self._apply({**_SOPS, "stringData": {"age.agekey": key}})
 
-    def raibid(self, *arguments: str, stdin: str = "") -> Ended:
+    def raibid(self, *arguments: str, stdin: str = "", **environment: str) -> Ended:
         """`raibid …` as ada types it, until it ends."""
         done = subprocess.run(
-            ["raibid", *arguments], input=stdin, capture_output=True, text=True, check=False, env=self.environment
+            [RAIBID, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**self.environment, **environment},
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -203,13 +225,12 @@ class Site(Composite):
         stack.enter_context(self.gitea)
         self._prepare()
         files = {str(file.relative_to(_FLEET)): file.read_text() for file in _FLEET.rglob("*.yaml")}
-        first = self.push({**files, "infra/token.enc.yaml": self.sealed("a secret")}, "The first one")
-        reader = self.gitea.as_user("ada", "tests/ada")
-        flux = type(reader)(reader.api, self.directory / "source-controller").checkout(REPOSITORY)
-        stack.enter_context(SourceController(flux, Api(self.plane)))
+        self._first = self.push({**files, "infra/token.enc.yaml": self.sealed("a secret")}, "The first one")
+        flux = Developer(self.desk.owner.api, self.directory / "source-controller").checkout(REPOSITORY)
+        self.source = stack.enter_context(SourceController(flux, Api(self.plane)))
         stack.enter_context(Kubelet(lambda: Api(self.plane)))
         stack.enter_context(self.controller)
-        self.settled(first)
+        self.settled(self._first)
 
     def sealed(self, token: str) -> str:
         """The Secret of the fleet as its file."""

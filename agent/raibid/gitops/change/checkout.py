@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from raibid.forge import PayloadError, names
 from raibid.git.cli import Ended, Git, failure
-from raibid.git.errors import SourceGoneError
+from raibid.git.errors import GitError, SourceGoneError
 from raibid.git.rooms import Room
 from raibid.gitops.change.fence import ATTRIBUTES, fenced, inside
 from raibid.gitops.change.push_answer import push_error

@@ -1,6 +1,7 @@
 """Where in a checkout an object is described, and what its applier puts in afterwards: what an edit has to know.
 
-Owns: reading the applier's own manifest: `${var}` from ConfigMaps, patches and images of a Flux Kustomization.
+Owns: reading the applier's own manifest: `${var}` from ConfigMaps, patches and images of a Flux Kustomization or an
+Argo CD Application.
 Leaves to others: the files (`raibid.gitops.files`), who applies what (`raibid.gitops.owner`).
 """
 
@@ -8,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from raibid.gitops.change.target import Target
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.files.variables import VariableSource
-from raibid.gitops.objects import Manifest, Ref, mapping, mappings, spec_of, text
+from raibid.gitops.objects import Manifest, Ref, mapping, mappings, text
+from raibid.gitops.owner.additions import additions
 from raibid.gitops.owner.find import find
 from raibid.gitops.owner.ownership import Place
 from raibid.kube.errors import KubeNotFoundError, KubeRefusedError
-
-_KUSTOMIZE: Final = "kustomize.toolkit.fluxcd.io"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,20 @@ class Site:
 
 def site_of(cluster: Cluster, target: Target) -> Site:
     """What the live applier says. Raises KubeError."""
-    applier = target.claim.chain[-1].ref
-    if (applier.group, applier.kind) != (_KUSTOMIZE, "Kustomization"):
+    spec = flux_spec_of(cluster, target)
+    if spec is None:
         return Site(entry=target.place.path, ref=target.claim.edit)
-    spec = spec_of(cluster.get(applier))
+    namespace = target.claim.chain[-1].ref.namespace
     sources = [
-        source_of(cluster, Ref("", text(item.get("kind")), applier.namespace, text(item.get("name"))), target.place)
+        source_of(cluster, Ref("", text(item.get("kind")), namespace, text(item.get("name"))), target.place)
         for item in mappings(mapping(spec.get("postBuild")).get("substituteFrom"))
     ]
     return Site(entry=target.place.path, ref=target.claim.edit, variables=tuple(sources), flux_spec=spec)
+
+
+def flux_spec_of(cluster: Cluster, target: Target) -> Mapping[str, Any] | None:
+    """What its applier adds to the files, as the spec of a Flux Kustomization; None: nothing. Raises KubeError."""
+    return additions(cluster, target.claim, target.place) or None
 
 
 def source_of(cluster: Cluster, ref: Ref, place: Place) -> VariableSource:

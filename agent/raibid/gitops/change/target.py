@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raibid.gitops.errors import NotAllowedError, NotEditableError
+from raibid.gitops.errors import ContestedError, NotAllowedError, NotEditableError
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim, Owner, Ownership, Place, Tool, Verdict
 
@@ -34,8 +34,8 @@ def target_of(ownership: Ownership) -> Target | None:
     """The place of the change. None: nobody owns the object, so that it may be changed directly.
 
     Raises:
-        NotAllowedError: it is contested, or nobody knows. NotEditableError: its description is in no branch of Git, or
-        is another object's.
+        ContestedError: several own it. NotAllowedError: nobody knows. NotEditableError: its description is in no
+        branch of Git, or is another object's.
     """
     about = ownership.about
     match ownership.verdict:
@@ -46,7 +46,7 @@ def target_of(ownership: Ownership) -> Target | None:
             raise NotAllowedError(f"nobody can tell who owns {about}: {why}", "a Role that lets us see it would help")
         case Verdict.CONTESTED:
             both = " and ".join(str(claim.chain[-1].ref) for claim in ownership.claims)
-            raise NotAllowedError(f"{both} both apply {about} and undo each other", "let one of them leave it alone")
+            raise ContestedError(f"{both} both apply {about} and undo each other", "let one of them leave it alone")
     claim = ownership.claims[0]
     place = claim.place
     if place is None:

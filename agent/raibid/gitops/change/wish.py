@@ -7,7 +7,7 @@ Leaves to others: what a field's name means (`raibid.gitops.files.fields`), whic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.files.edit import set_field, set_image, set_replicas
 from raibid.gitops.files.fields import read_field, shown, value_at
-from raibid.gitops.objects import Manifest, Ref, mappings
+from raibid.gitops.objects import Manifest, Ref, mapping, mappings
 
 Editor = Callable[[Path, Site], Edit]
 
@@ -30,7 +30,8 @@ _TEXTS: Final = re.compile(
     re.DOTALL,
 )
 """Fields whose values are texts, also where they look like numbers."""
-_TEMPLATES: Final = ("spec.template.spec", "spec.jobTemplate.spec.template.spec", "spec")
+_REPLICAS: Final = ("spec.replicas", "spec.maxReplicaCount", "spec.maxReplicas")
+"""Of a workload, of KEDA's, of an autoscaler."""
 _LONGEST: Final = 60
 
 
@@ -41,15 +42,12 @@ class Wish:
     about: Ref
     subject: str
     """The commit's first line."""
+    fields: tuple[str, ...]
+    """What is changed; it names a pull request's branch."""
     values: Mapping[str, object]
-    """What each field shall be; as the API server is asked."""
+    """What each field of the live object shall be, as the API server is asked; empty: there is no live object."""
     edits: tuple[Editor, ...] = field(compare=False)
     """As the files are changed, one after the other."""
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields' names; they name the branch."""
-        return tuple(self.values)
 
 
 def set_fields(about: Ref, live: Manifest | None, words: Sequence[str]) -> Wish:
@@ -65,10 +63,13 @@ def set_fields(about: Ref, live: Manifest | None, words: Sequence[str]) -> Wish:
             raise NotEditableError(f"{word} is not FIELD=VALUE", "for example spec.replicas=3")
         name = shown(read_field(match["field"]))
         values[name] = read_value(name, match["value"], live)
-    said = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    # A commit's message is no place for a secret.
+    hidden = about.kind == "Secret"
+    said = ", ".join(name if hidden else f"{name}={_short(value)}" for name, value in values.items())
     return Wish(
         about=about,
         subject=f"Set {said} of {about}",
+        fields=tuple(values),
         values=values,
         edits=tuple(_field_editor(name, value) for name, value in values.items()),
     )
@@ -85,17 +86,17 @@ def set_image_of(about: Ref, live: Manifest | None, word: str) -> Wish:
         container, image = "", word
     if not image or any(char.isspace() for char in image):
         raise NotEditableError(f"{word} is not [CONTAINER=]IMAGE", "for example web=registry.example.org/web:1.2.3")
-    path, name = _container(about, live, container)
+    path, name = _container(about, live, container) if live is not None else ("", container)
 
     def edit(root: Path, site: Site) -> Edit:
         return set_image(root, site.entry, site.ref, name, image, variables=site.variables, flux_spec=site.flux_spec)
 
-    return Wish(
-        about=about, subject=f"Set the image of {about}'s {name} to {image}", values={path: image}, edits=(edit,)
-    )
+    subject = f"Set the image of {f'{name} in ' if name else ''}{about} to {image}"
+    fields = ("image", name) if name else ("image",)
+    return Wish(about=about, subject=subject, fields=fields, values={path: image} if path else {}, edits=(edit,))
 
 
-def set_replicas_of(about: Ref, count: int) -> Wish:
+def set_replicas_of(about: Ref, live: Manifest | None, count: int) -> Wish:
     """A number of replicas.
 
     Raises:
@@ -107,7 +108,10 @@ def set_replicas_of(about: Ref, count: int) -> Wish:
     def edit(root: Path, site: Site) -> Edit:
         return set_replicas(root, site.entry, site.ref, count, variables=site.variables, flux_spec=site.flux_spec)
 
-    return Wish(about=about, subject=f"Scale {about} to {count}", values={"spec.replicas": count}, edits=(edit,))
+    found = [name for name in _REPLICAS if live is not None and value_at(live, read_field(name))[0]]
+    name = next(iter(found), _REPLICAS[0])
+    values = {} if live is None else {name: count}
+    return Wish(about=about, subject=f"Scale {about} to {count}", fields=("replicas",), values=values, edits=(edit,))
 
 
 def read_value(name: str, text: str, live: Manifest | None) -> object:
@@ -135,21 +139,14 @@ def _unquoted(text: str) -> str:
 
 def _field_editor(name: str, value: object) -> Editor:
     def edit(root: Path, site: Site) -> Edit:
-        return set_field(
-            root, site.entry, site.ref, name, value, variables=site.variables, flux_spec=site.flux_spec
-        )
+        return set_field(root, site.entry, site.ref, name, value, variables=site.variables, flux_spec=site.flux_spec)
 
     return edit
 
 
-def _container(about: Ref, live: Manifest | None, wanted: str) -> tuple[str, str]:
+def _container(about: Ref, live: Manifest, wanted: str) -> tuple[str, str]:
     """The field of a container's image, and the container's name."""
-    found: dict[str, str] = {}
-    for template in _TEMPLATES:
-        for kind in ("containers", "initContainers"):
-            _, items = value_at(live, read_field(f"{template}.{kind}"))
-            names = [str(item.get("name", "")) for item in mappings(items)]
-            found.update({name: f"{template}.{kind}[name={name}].image" for name in names if name not in found})
+    found = dict(reversed([*_containers(live, ())]))
     main = [name for name, path in found.items() if ".containers[" in path]
     if wanted in found:
         return found[wanted], wanted
@@ -158,6 +155,16 @@ def _container(about: Ref, live: Manifest | None, wanted: str) -> tuple[str, str
         hint = f"its containers: {', '.join(found)}" if found else "deployments and the like have containers"
         raise NotEditableError(f"{about} has {said}", hint)
     return found[main[0]], main[0]
+
+
+def _containers(value: object, way: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Names of containers and the fields of their images, wherever a kind keeps its pod."""
+    for key, inner in mapping(value).items():
+        if key in ("containers", "initContainers"):
+            names = (str(item.get("name", "")) for item in mappings(inner))
+            yield from ((name, f"{shown((*way, key))}[name={name}].image") for name in names)
+        elif isinstance(inner, Mapping):
+            yield from _containers(inner, (*way, key))
 
 
 def _short(value: Any) -> str:

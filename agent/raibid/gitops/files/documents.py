@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,8 @@ class Piece:
     """A document of a text: which one, its characters, its data."""
 
     index: int
+    begin: int
+    """Where the line of its `---` is, if it has one."""
     start: int
     end: int
     value: Any = field(compare=False)
@@ -179,7 +182,7 @@ def cut(text: str, kind: str = "") -> list[Piece]:
     """
     found, index = list[Piece](), 0
     cuts = [0, *(match.start() for match in _MARKER.finditer(text)), len(text)]
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in pairwise(cuts):
         segment = text[begin:end]
         # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
         if kind and kind not in segment:
@@ -191,7 +194,7 @@ def cut(text: str, kind: str = "") -> list[Piece]:
         if len(nodes) > 1:
             raise ValueError("two documents without --- between them")
         for node in nodes:
-            found.append(Piece(index, start, end, data(node)))
+            found.append(Piece(index, begin, start, end, data(node)))
             index += 1
     return found
 

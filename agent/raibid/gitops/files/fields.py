@@ -68,7 +68,9 @@ def read_field(text: str) -> Field:
         match = _STEP.match(text, place)
         begins_well = place > 0 or text[0] != "."
         if match is None or not begins_well or (place > 0 and text[place] not in ".["):
-            raise NotEditableError(f"{text} is not a field", "for example spec.template.spec.containers[name=web].image")
+            raise NotEditableError(
+                f"{text} is not a field", "for example spec.template.spec.containers[name=web].image"
+            )
         found = match.groupdict()
         if found["index"] is not None:
             steps.append(int(found["index"]))
@@ -115,7 +117,7 @@ def value_at(value: Any, field: Sequence[Step]) -> tuple[bool, Any]:
 
 
 def steps_in(value: Any, field: Sequence[Step]) -> tuple[tuple[str | int, ...], Any]:
-    """Where a field is in a value, as keys and positions; and what goes in at its end if an item is missing: `{name: X}`.
+    """Where a field is in a value, by keys and positions; and the beginning of an item that is missing: `{name: X}`.
 
     Raises:
         NotEditableError: an item that is not there, in a list that is not to be extended; a list where a key is asked.
@@ -132,8 +134,14 @@ def steps_in(value: Any, field: Sequence[Step]) -> tuple[tuple[str | int, ...], 
         at = position(items, step)
         if at is None:
             if number == 0 or field[number - 1] not in _EXTENDABLE or not isinstance(step, Match):
-                there = [str(item.get(step.key)) for item in items if isinstance(item, dict)] if isinstance(step, Match) else []
-                raise NotEditableError(f"there is no {shown(field[: number + 1])}", f"there are: {', '.join(there)}" if there else "")
+                there = (
+                    [str(item.get(step.key)) for item in items if isinstance(item, dict)]
+                    if isinstance(step, Match)
+                    else []
+                )
+                raise NotEditableError(
+                    f"there is no {shown(field[: number + 1])}", f"there are: {', '.join(there)}" if there else ""
+                )
             return (*steps, len(items)), {step.key: step.value}
         steps.append(at)
         value = items[at]

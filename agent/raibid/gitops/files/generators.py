@@ -36,7 +36,7 @@ def generator_spot(draft: Draft, origin: Origin, wanted: Field) -> Spot:
     generator = origin.source
     assert isinstance(generator, Generator)  # noqa: S101 - the caller looked
     where = f"{generator.layer.file} ({generator.key}[{generator.index}])"
-    if len(wanted) != 2 or wanted[0] not in ("data", "stringData"):  # noqa: PLR2004
+    if len(wanted) != 2 or wanted[0] not in ("data", "stringData"):
         raise NotEditableError(f"{shown(wanted)} of a generated object cannot be set", f"edit {where}")
     spots = dict(_spots(draft, origin))
     key = str(wanted[1])

@@ -42,7 +42,9 @@ class Image:
 
 def matches(entry: Mapping[str, Any], text: object) -> bool:
     """Whether an entry of `images` is about a reference (api/internal/image/image.go: the name is a pattern there)."""
-    pattern = rf"(?:{entry.get('name', '')})(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?"
+    pattern = (
+        rf"(?:{entry.get('name', '')})(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?"
+    )
     try:
         return isinstance(text, str) and bool(entry.get("name")) and re.fullmatch(pattern, text) is not None
     except re.error:

@@ -1,4 +1,4 @@
-"""kustomize read backwards: an entry directory → every object of a kind below it, with the kustomizations it goes through.
+"""kustomize read backwards: an entry directory → every object of a kind below it, and the kustomizations on its way.
 
 Owns: kustomization files, resources, bases, components, generators; names as each kustomization leaves them.
 Leaves to others: what patches do to an object (`patches.py`), which place to edit (`fields.py`).
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from raibid.gitops.errors import NoFileError, NotAllowedError
-from raibid.gitops.files.documents import MANIFESTS, Document, Draft, one_document
+from raibid.gitops.files.documents import Document, Draft, one_document
 from raibid.gitops.objects import Ref, group_of, mapping, metadata_of
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -102,7 +102,7 @@ class Origin:
         name = self.ids[-1][1]
         if isinstance(self.source, Generator) and self.source.hashed:
             stem, _, digest = ref.name.rpartition("-")
-            return ref.name == name or (stem == name and digest.isalnum() and len(digest) == 10)  # noqa: PLR2004
+            return ref.name == name or (stem == name and digest.isalnum() and len(digest) == 10)
         return name == ref.name
 
 
@@ -210,7 +210,7 @@ class Walk:
 
     def _generated(self, layer: Layer, chain: tuple[str, ...]) -> Iterator[Origin]:
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-            for index, entry in enumerate(layer.mappings(key) if kind == self.ref.kind else ()):
+            for index, entry in enumerate(layer.mappings(key) if self.ref.kind in ("", kind) else ()):
                 options = {**mapping(layer.spec.get("generatorOptions")), **mapping(entry.get("options"))}
                 hashed = options.get("disableNameSuffixHash") is not True
                 metadata = {"name": entry.get("name", ""), "namespace": entry.get("namespace", "")}
@@ -228,7 +228,10 @@ def is_cluster_scoped(kind: str) -> bool:
 
 
 def _is(document: Document, ref: Ref) -> bool:
+    """Whether a document is of the kind asked for; of any, if none is."""
     manifest = document.manifest
+    if not ref.kind:
+        return "kind" in manifest
     return manifest.get("kind") == ref.kind and group_of(str(manifest.get("apiVersion", ""))) == ref.group
 
 
@@ -251,4 +254,4 @@ def _passed(origin: Origin, layer: Layer) -> Origin:
 
 
 def _is_remote(path: str) -> bool:
-    return "://" in path or path.startswith("git@") or "?ref=" in path or path.startswith("github.com/")
+    return "://" in path or "?ref=" in path or path.startswith(("git@", "github.com/"))

@@ -65,11 +65,20 @@ def chosen(walk: Walk, entry: str, flux_spec: Mapping[str, Any] | None = None) -
 
 
 def _added(flux_spec: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a Flux Kustomization adds to the kustomization that it reads (fluxcd/pkg kustomize/kustomize_generator.go)."""
+    """What a Flux Kustomization adds to the kustomization that it reads (fluxcd/pkg, kustomize_generator.go)."""
     spec = flux_spec or {}
     if not isinstance(spec, Mapping):
         raise NotEditableError("the Kustomization's spec is no mapping")
-    names = ("targetNamespace", "namePrefix", "nameSuffix", "patches", "images", "components", "commonMetadata")
+    names = (
+        "targetNamespace",
+        "namePrefix",
+        "nameSuffix",
+        "patches",
+        "images",
+        "components",
+        "replicas",
+        "commonMetadata",
+    )
     return {name: spec[name] for name in names if spec.get(name)}
 
 

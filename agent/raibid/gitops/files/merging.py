@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.fields import Field, Match, Step, list_key, named, position, value_at
-from raibid.gitops.files.splices import changed, removed
+from raibid.gitops.files.values import changed, removed
 
 _DIRECTIVE: Final = "$patch"
 
@@ -27,6 +27,8 @@ class Hit:
     """Where in the patch: of a strategic merge its own keys, of a JSON patch the operation's number, `value`, …"""
     removes: bool = False
     """It takes the field away."""
+    rest: Field = ()
+    """It puts something there that does not have the field yet: the way on from there."""
 
 
 def merged(target: Any, patch: Any, of: Step = "", *, keyed: bool = True) -> Any:
@@ -78,6 +80,12 @@ def merge_hit(patch: Any, field: Field, *, keyed: bool = True) -> Hit | None:
     return None if isinstance(patch, dict) else Hit(tuple(steps))
 
 
+def merge_item(patch: Any, way: Field) -> Hit | None:
+    """Where a strategic merge patch speaks of an item of a list."""
+    there, _ = value_at(patch, way)
+    return Hit(_concrete(patch, way)) if there else None
+
+
 def operated(target: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     """An object after a JSON patch (RFC 6902).
 
@@ -104,9 +112,10 @@ def operation_hit(target: Any, operations: Sequence[Mapping[str, Any]], field: F
         if goal == field[: len(goal)] and (verb != "remove" or len(goal) <= len(field)):
             if verb not in ("add", "replace"):
                 return Hit((number,), removes=True)
-            there, _ = value_at(operation.get("value"), field[len(goal) :])
-            inner = _concrete(operation.get("value"), field[len(goal) :]) if there else ()
-            return Hit((number, "value", *inner), removes=not there)
+            rest = field[len(goal) :]
+            there, _ = value_at(operation.get("value"), rest)
+            inner = _concrete(operation.get("value"), rest) if there else ()
+            return Hit((number, "value", *inner), rest=() if there else rest)
     return None
 
 

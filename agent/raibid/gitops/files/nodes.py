@@ -163,7 +163,7 @@ class _Reading:
             if event.anchor not in self.anchors:
                 raise ValueError(f"*{event.anchor} stands for nothing")
             return Alias(start=begin, end=event.end_mark.index, name=event.anchor, target=self.anchors[event.anchor])
-        anchor = str(event.anchor or "")
+        anchor = str(getattr(event, "anchor", None) or "")
         node: Node
         if isinstance(event, ScalarEvent):
             node = self._scalar(event, anchor, after)

@@ -13,7 +13,8 @@ from typing import Any
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft, cut, one_document
 from raibid.gitops.files.layers import Layer
-from raibid.gitops.files.splices import at, with_value
+from raibid.gitops.files.splices import with_value
+from raibid.gitops.files.values import at
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,7 @@ def late_patches(draft: Draft, layer: Layer) -> Iterator[Patch]:
         yield from _entry(draft, layer, ("patchesJson6902", index, "patch"), entry)
 
 
-def _entry(
-    draft: Draft, layer: Layer, inline: tuple[str | int, ...], entry: Mapping[str, Any]
-) -> Iterator[Patch]:
+def _entry(draft: Draft, layer: Layer, inline: tuple[str | int, ...], entry: Mapping[str, Any]) -> Iterator[Patch]:
     target = entry.get("target")
     target = target if isinstance(target, Mapping) else None
     yield from _read(draft, layer, inline, str(entry.get("patch") or ""), str(entry.get("path") or ""), target)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raibid.gitops.files.documents import Draft
-from raibid.gitops.files.fields import Field, named, shown, steps_in, value_at
+from raibid.gitops.files.fields import Field, Match, named, shown, steps_in, value_at
 from raibid.gitops.files.generators import generated, generator_spot
 from raibid.gitops.files.layers import Generator, Origin
 from raibid.gitops.files.patches import Place
 from raibid.gitops.files.spots import Spot, ValueSpot
-from raibid.gitops.files.transforms import Transform, transforms
+from raibid.gitops.files.transforms import Patched, Transform, transforms
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,18 @@ class Built:
                 return found
         if isinstance(self.origin.source, Generator):
             return generator_spot(draft, self.origin, wanted)
-        return self._own(wanted)
+        return self._where_item_comes_from(wanted) or self._own(wanted)
+
+    def _where_item_comes_from(self, wanted: Field) -> Spot | None:
+        """A field that nothing sets yet, of an item that a patch brings: it goes there. None: the item is the file's."""
+        items = [number for number, step in enumerate(wanted, 1) if isinstance(step, Match)]
+        way = next((wanted[:n] for n in reversed(items) if value_at(self.final, wanted[:n])[0]), ())
+        if not way or value_at(self.states[0], way)[0]:
+            return None
+        for number, step in enumerate(self.steps):
+            if value_at(self.states[number + 1], way)[0] and isinstance(step, Patched):
+                return step.item(way, wanted[len(way) :], self.states[number])
+        return None
 
     def _own(self, wanted: Field) -> Spot:
         document = self.origin.source

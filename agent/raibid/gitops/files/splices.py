@@ -7,19 +7,16 @@ Leaves to others: which value (`edit.py`), what is refused by rule (`emitted.py`
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.nodes import Alias, Mapping, Node, Scalar, data, followed, parse
 from raibid.gitops.files.nodes import Sequence as Items
 from raibid.gitops.files.scalars import block, double_quoted, written
+from raibid.gitops.files.values import Steps, at, changed, removed, same
 from raibid.gitops.files.writing import Manner, in_block, in_flow
-
-Steps = Sequence[str | int]
-"""The way to a value: keys of mappings, positions in lists."""
 
 _BLANK_LINE: Final = re.compile(r"\r?\n[ \t]*(?:\r?\n|\Z)")
 
@@ -87,52 +84,6 @@ class _Nothing:
     """No value, not even null."""
 
 
-def at(value: Any, steps: Steps) -> Any:
-    """What is at a place of plain data; None if nothing is."""
-    for step in steps:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def changed(value: Any, steps: Steps, new: Any) -> Any:
-    """Plain data with another value at a place.
-
-    Raises:
-        NotEditableError: there is no such place.
-    """
-    if not steps:
-        return new
-    step, rest = steps[0], steps[1:]
-    if isinstance(step, int):
-        if not isinstance(value, list) or step > len(value):
-            raise NotEditableError(f"there is no list with an item {step}")
-        inner = changed(value[step] if step < len(value) else None, rest, new)
-        return [*value[:step], inner, *value[step + 1 :]]
-    if value is not None and not isinstance(value, dict):
-        raise NotEditableError(f"{step} cannot be set inside of a value that is no mapping")
-    return {**(value or {}), step: changed((value or {}).get(step), rest, new)}
-
-
-def removed(value: Any, steps: Steps) -> Any:
-    """Plain data without what is at a place."""
-    step, rest = steps[0], steps[1:]
-    if isinstance(value, dict) and step in value:
-        if rest:
-            return {**value, step: removed(value[step], rest)}
-        return {key: item for key, item in value.items() if key != step}
-    if isinstance(value, list) and isinstance(step, int) and step < len(value):
-        return [*value[:step], *([removed(value[step], rest)] if rest else []), *value[step + 1 :]]
-    return value
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same; 1, 1.0 and true are three."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
 def _only(text: str) -> Node:
     found = parse(text)
     if len(found) != 1:
@@ -194,7 +145,7 @@ def _refuse_shared(root: Node, node: Node, steps: Steps) -> None:
     used = {item.name for item in _all(root) if isinstance(item, Alias)} & anchors
     if used:
         raise NotEditableError(
-            f"{_shown(steps)} has the anchor &{sorted(used)[0]}, and other places take their value from it",
+            f"{_shown(steps)} has the anchor &{min(used)}, and other places take their value from it",
             "write the values out where the aliases stand",
         )
 
@@ -219,7 +170,7 @@ def _replaced(text: str, root: Node, node: Node, steps: Steps, value: Any, manne
     if scalar and isinstance(node, Scalar | Alias):
         style = node.style if isinstance(node, Scalar) else ""
         if isinstance(value, str) and not flow and (style in ("|", ">") or "\n" in value):
-            indent = manner.column(text, steps, parent, node)
+            indent = manner.column(text, parent, node)
             lines = block(value, indent)
             keeps = _BLANK_LINE.match(text, node.end) is not None
             if lines is not None and not (lines.startswith("|+") and keeps):

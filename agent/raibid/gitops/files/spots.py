@@ -15,7 +15,8 @@ from raibid.gitops.files import sealed
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.images import Image, entry_for
 from raibid.gitops.files.patches import Place
-from raibid.gitops.files.splices import changed, with_document, without_value
+from raibid.gitops.files.splices import with_document, without_value
+from raibid.gitops.files.values import changed
 
 Steps = tuple[str | int, ...]
 
@@ -102,7 +103,7 @@ class ImageSpot:
         new = entry_for(self.entry, self.before, Image.read(str(value)))
         self.place.change(draft, lambda body: with_document(body, ("images", self.index), dict(self.entry), new))
 
-    def clear(self, draft: Draft) -> None:
+    def clear(self, draft: Draft) -> None:  # noqa: ARG002
         """As the protocol says."""
         raise NotEditableError(f"an image cannot be taken out: {self.why} sets it")
 
@@ -143,7 +144,7 @@ class FileSpot:
         """As the protocol says."""
         draft.write(self.file, _text(value))
 
-    def clear(self, draft: Draft) -> None:
+    def clear(self, draft: Draft) -> None:  # noqa: ARG002
         """As the protocol says."""
         raise NotEditableError(f"{self.file} is a generator's file; take it out of the generator's list")
 

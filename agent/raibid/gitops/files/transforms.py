@@ -13,13 +13,13 @@ from typing import Any, Final, Protocol
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files import images
 from raibid.gitops.files.documents import Draft
-from raibid.gitops.files.fields import Field, Match, read_field, shown, value_at
+from raibid.gitops.files.fields import Field, Match, read_field, shown, steps_in, value_at
 from raibid.gitops.files.layers import Layer, Origin, Stage
-from raibid.gitops.files.merging import Hit, merge_hit, merged, operated, operation_hit
+from raibid.gitops.files.merging import Hit, merge_hit, merge_item, merged, operated, operation_hit
 from raibid.gitops.files.patches import Patch, Place, early_patches, late_patches
 from raibid.gitops.files.selectors import carries, is_builtin, selected
-from raibid.gitops.files.splices import at
 from raibid.gitops.files.spots import ImageSpot, Spot, ValueSpot
+from raibid.gitops.files.values import at
 from raibid.gitops.objects import mapping
 
 _SCALED: Final = frozenset({"Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"})
@@ -55,18 +55,22 @@ class Patched:
 
     def apply(self, manifest: Any) -> Any:
         """As the protocol says."""
-        if not self._is_for(manifest):
+        if not self.is_for(manifest):
             return manifest
         operations = self.patch.operations
         if operations is not None:
             return operated(manifest, operations)
-        body = {**self.patch.body, "metadata": _unnamed(self.patch.body)} if "metadata" in self.patch.body else self.patch.body
+        body = (
+            {**self.patch.body, "metadata": _unnamed(self.patch.body)}
+            if "metadata" in self.patch.body
+            else self.patch.body
+        )
         body = {key: value for key, value in body.items() if key not in ("apiVersion", "kind")}
         return merged(manifest, body, keyed=self.keyed) or {}
 
-    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:
+    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
         """As the protocol says."""
-        if not self._is_for(before):
+        if not self.is_for(before):
             return None
         operations = self.patch.operations
         hit: Hit | None
@@ -80,10 +84,23 @@ class Patched:
             raise NotEditableError(
                 f"{shown(wanted)} is taken out by the patch {self.patch.place}", "change the patch first"
             )
-        old = at(self.patch.body, hit.steps)
-        return ValueSpot(self.patch.place, hit.steps, old, f"in {self.patch.place}, a patch that sets it")
+        return self._spot(hit)
 
-    def _is_for(self, manifest: Any) -> bool:
+    def item(self, way: Field, rest: Field, before: Any) -> Spot | None:
+        """Where the patch speaks of a list's item, and what is missing in it would go; None: it does not."""
+        operations = self.patch.operations
+        hit = merge_item(self.patch.body, way) if operations is None else operation_hit(before, operations, way)
+        return None if hit is None or hit.removes else self._spot(Hit(hit.steps, rest=(*hit.rest, *rest)))
+
+    def _spot(self, hit: Hit) -> Spot:
+        place, there = self.patch.place, at(self.patch.body, hit.steps)
+        inner, item = steps_in(there, hit.rest)
+        rest = tuple(str(step) for step in hit.rest[len(inner) :]) if item is not None else ()
+        old = value_at(there, hit.rest)[1]
+        return ValueSpot(place, (*hit.steps, *inner), old, f"in {place}, a patch that sets it", item, rest)
+
+    def is_for(self, manifest: Any) -> bool:
+        """Whether the patch is for an object."""
         if self.patch.target:
             return selected(self.patch.target, mapping(manifest), self.stage)
         return isinstance(self.patch.body, dict) and carries(self.patch.body, mapping(manifest), self.stage)
@@ -101,6 +118,11 @@ class Imaged:
         """As the protocol says."""
         return self._in(manifest, "")
 
+    def is_for(self, manifest: Any) -> bool:
+        """Whether the entry is about a container's image."""
+        probe = Imaged(self.layer, self.index, {"name": self.entry.get("name"), "newName": "\n"})
+        return bool(probe.apply(manifest) != manifest)
+
     def _in(self, value: Any, of: str) -> Any:
         if isinstance(value, list):
             return [self._item(self._in(item, ""), of) for item in value]
@@ -115,7 +137,7 @@ class Imaged:
 
     def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:
         """As the protocol says."""
-        if len(wanted) < 3 or wanted[-1] != "image" or wanted[-3] not in ("containers", "initContainers"):  # noqa: PLR2004
+        if len(wanted) < 3 or wanted[-1] != "image" or wanted[-3] not in ("containers", "initContainers"):
             return None
         old, new = value_at(before, wanted)[1], value_at(after, wanted)[1]
         changes = any(self.entry.get(key) for key in ("newName", "newTag", "digest", "tagSuffix"))
@@ -138,11 +160,11 @@ class Counted:
         spec = mapping(manifest.get("spec"))
         return {**manifest, "spec": {**spec, "replicas": self.count}}
 
-    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:
+    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
         """As the protocol says."""
         if wanted != ("spec", "replicas"):
             return None
-        why = f"in {self.layer.file}, whose replicas set it"
+        why = f"in {self.layer.file or _FLUX}, whose replicas set it"
         return ValueSpot(Place(self.layer.file), ("replicas", self.index, "count"), self.count, why)
 
 
@@ -159,7 +181,7 @@ class Fixed:
         """As the protocol says."""
         return manifest
 
-    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:
+    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
         """As the protocol says."""
         for one in self.fields:
             if all(_agree(mine, theirs) for mine, theirs in zip(one, wanted, strict=False)) and len(one) <= len(wanted):
@@ -170,7 +192,7 @@ class Fixed:
         return None
 
 
-_FLUX: Final = "the Flux Kustomization"
+_FLUX: Final = "the applier's own manifest"
 
 
 def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
@@ -191,7 +213,12 @@ def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
 
 
 def _names(layer: Layer) -> Iterator[Transform]:
-    for key, last in (("namespace", "namespace"), ("targetNamespace", "namespace"), ("namePrefix", "name"), ("nameSuffix", "name")):
+    for key, last in (
+        ("namespace", "namespace"),
+        ("targetNamespace", "namespace"),
+        ("namePrefix", "name"),
+        ("nameSuffix", "name"),
+    ):
         if layer.word(key):
             yield Fixed(layer, key, (("metadata", last),))
 
@@ -213,7 +240,10 @@ def _labels(layer: Layer) -> Iterator[Transform]:
         ]
         if fields:
             yield Fixed(layer, what, tuple(fields))
-    for what, found in (("commonAnnotations", layer.spec.get("commonAnnotations")), ("commonMetadata", flux.get("annotations"))):
+    for what, found in (
+        ("commonAnnotations", layer.spec.get("commonAnnotations")),
+        ("commonMetadata", flux.get("annotations")),
+    ):
         fields = [
             place
             for key in mapping(found)
@@ -273,5 +303,3 @@ def _agree(mine: Any, theirs: Any) -> bool:
 def _unnamed(body: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata of a patch without the name by which it finds its object."""
     return {key: value for key, value in mapping(body.get("metadata")).items() if key not in ("name", "namespace")}
-
-

@@ -48,7 +48,7 @@ class Manner:
         """A mapping's key."""
         return written(name, '"' if self.json else "", flow=flow)
 
-    def column(self, text: str, steps: Several[str | int], parent: Node | None, node: Node) -> int:
+    def column(self, text: str, parent: Node | None, node: Node) -> int:
         """Where lines of a block value stand: where they stood, else one step right of what holds it."""
         if isinstance(node, Scalar) and node.style in ("|", ">"):
             for line in text[node.start : node.end].splitlines()[1:]:
@@ -100,7 +100,13 @@ def in_block(value: Any, manner: Manner, column: int, *, item: bool = False) -> 
         begin = " " if item else f"\n{' ' * inner}"
         return begin + f"\n{' ' * inner}".join(dashes)
     lines = block(value, column + 2) if isinstance(value, str) else None
-    return f" {lines}" if lines is not None else f" {in_flow(value, manner)}" if value in ({}, []) else f" {written(value)}"
+    return (
+        f" {lines}"
+        if lines is not None
+        else f" {in_flow(value, manner)}"
+        if value in ({}, [])
+        else f" {written(value)}"
+    )
 
 
 def _name(key: str) -> str:

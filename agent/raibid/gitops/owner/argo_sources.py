@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from raibid.gitops.objects import Manifest, mapping, mappings, spec_of, status_of, text
+from raibid.gitops.owner.argo_overrides import as_flux_spec, in_words
 from raibid.gitops.owner.ownership import Place
 
 HEAD: Final = "HEAD"
@@ -102,17 +103,24 @@ def sources(application: Manifest) -> Sources:
     return Sources(places=tuple(places), chart=chart, values=values, notes=tuple(notes))
 
 
+def added(application: Manifest, place: Place) -> dict[str, Any]:
+    """What the Application sets over the files of one of its places, as the `spec` of a Flux Kustomization."""
+    dry = mapping(mapping(spec_of(application).get("sourceHydrator")).get("drySource"))
+    for source in [dry] if dry else reversed(specs(application)):
+        if (text(source.get("repoURL")), _path(text(source.get("path")))) == (place.repository, place.path):
+            return as_flux_spec(source)
+    return {}
+
+
 def _place(source: Manifest, revision: str) -> Place:
     target = text(source.get("targetRevision"))
-    notes = _overrides(source)
-    if not branch(target):
-        notes.append(f"the source is pinned to {target}, which no push moves")
+    pinned = "" if branch(target) else f"the source is pinned to {target}, which no push moves"
     return Place(
         repository=text(source.get("repoURL")),
         branch=branch(target),
         path=_path(text(source.get("path"))),
         revision=revision,
-        note="; ".join(notes),
+        note="; ".join(filter(None, (in_words(source), pinned))),
     )
 
 
@@ -153,21 +161,6 @@ def _values(chart: Manifest, found: Sequence[Manifest], synced: Sequence[str]) -
                     )
                 )
     return places
-
-
-def _overrides(source: Manifest) -> list[str]:
-    """What the Application itself sets over the files: an edit of these in the files changes nothing."""
-    notes = []
-    kustomize = sorted(key for key, value in mapping(source.get("kustomize")).items() if value and key != "version")
-    if kustomize:
-        notes.append(f"the Application overrides {', '.join(kustomize)} (spec.source.kustomize)")
-    helm = mapping(source.get("helm"))
-    inline = sorted(key for key in ("parameters", "values", "valuesObject", "fileParameters") if helm.get(key))
-    if inline:
-        notes.append(f"the Application overrides values of the chart ({', '.join(inline)} in spec.source.helm)")
-    if mapping(source.get("plugin")):
-        notes.append("a config management plugin renders the files")
-    return notes
 
 
 def _path(path: str) -> str:

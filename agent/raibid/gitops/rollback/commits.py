@@ -15,7 +15,7 @@ from raibid.gitops.change import trailers
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.message import trailers_of
 
-_FORMAT: Final = "--format=%H%x1f%ct%x1f%B%x1e"
+_FORMAT: Final = "--format=%x1e%H%x1f%ct%x1f%an%x1f%B%x1f"
 _DEEPER: Final = 20
 """Times that more of the past is fetched in search of an hour: 50 commits each time, and then many."""
 
@@ -26,7 +26,10 @@ class Commit:
 
     sha: str
     at: datetime
+    author: str
     message: str
+    files: tuple[str, ...] = ()
+    """What it changed in the branch; only in `history`."""
 
     @property
     def subject(self) -> str:
@@ -53,11 +56,20 @@ def since(checkout: Checkout, moment: datetime) -> list[Commit]:
     return _log(checkout, f"--since={moment.isoformat()}", checkout.head)
 
 
-def before_change(checkout: Checkout, commit: str, path: str) -> str:
-    """The commit before the newest one, up to `commit`, that changed a file; empty if it was the first of all."""
+def history(checkout: Checkout, *, moment: datetime | None, limit: int) -> list[Commit]:
+    """The branch's newest commits, each with what it changed; newest first. `moment`: no older ones."""
+    if moment:
+        _reach_back(checkout, moment)
+    names = ("--first-parent", "--name-only", "-z", "--no-renames", "--diff-merges=first-parent")
+    after = (f"--since={moment.isoformat()}",) if moment else ()
+    return _log(checkout, *names, *after, f"--max-count={limit}", checkout.head)
+
+
+def before_change(checkout: Checkout, commit: str, paths: Iterable[str]) -> str:
+    """The commit before the newest one, up to `commit`, that changed these files; empty if it was the first of all."""
     # More of the past is fetched than the change itself needs: at the edge of a shallow clone all files look new.
     _reach_back(checkout, datetime.fromtimestamp(0, UTC))
-    changed = _log(checkout, "--first-parent", "--max-count=1", commit, paths=(path,))
+    changed = _log(checkout, "--first-parent", "--max-count=1", commit, paths=paths)
     return checkout.attempt("rev-parse", "--quiet", "--verify", f"{changed[0].sha}^1").out.strip() if changed else ""
 
 
@@ -72,11 +84,11 @@ def _log(checkout: Checkout, *arguments: str, paths: Iterable[str] | None = None
     if paths is not None:
         command += ["--", *(f":(literal){path}" for path in paths)]
     found = []
-    for entry in checkout.git(*command).split("\x1e"):
-        sha, _, rest = entry.strip("\n").partition("\x1f")
-        at, _, message = rest.partition("\x1f")
-        if sha and at.lstrip("-").isdigit():
-            found.append(Commit(sha, _moment(int(at)), message))
+    for entry in checkout.git(*command).split("\x1e")[1:]:
+        sha, at, author, message, names = [*entry.split("\x1f", 4), "", "", "", ""][:5]
+        if at.lstrip("-").isdigit():
+            files = tuple(path for path in names.strip("\n").split("\0") if path.strip("\n"))
+            found.append(Commit(sha, _moment(int(at)), author, message, tuple(path.strip("\n") for path in files)))
     return found
 
 

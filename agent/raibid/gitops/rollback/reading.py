@@ -74,7 +74,7 @@ def examine(reading: Reading, checkout: Checkout, *, now: datetime) -> Reading:
             file = locate(checkout.at, place.path, facts.about).file
         except GitopsError as error:
             return replace(reading, facts=replace(facts, source_trouble=str(error)))
-        paths, facts = (file,), replace(facts, applied=before_change(checkout, facts.attempted, file))
+        paths, facts = (file,), replace(facts, applied=before_change(checkout, facts.attempted, [file]))
     branch = look(checkout, paths, facts.applied, facts.attempted, about=facts.about, now=now)
     return Reading(replace(facts, branch=branch), place, paths)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from raibid.forge.errors import CallError, ForgeRefusedError
 from raibid.forge.gitea.client import GiteaClient
@@ -34,6 +35,8 @@ class Desk:
     repository: str
 
 
+_PAUSE: Final = timedelta(seconds=5)
+_LONGEST_PAUSE: Final = timedelta(minutes=5)
 Trouble = Callable[[str, Exception], None]
 """Told what could not be recorded, and why."""
 
@@ -47,6 +50,8 @@ class Recorder:
     trouble: Trouble
     _done: set[tuple[object, ...]] = field(default_factory=set)
     """What this process has told; another tells it again, which changes nothing."""
+    _later: dict[tuple[object, ...], tuple[int, datetime]] = field(default_factory=dict)
+    """What could not be told: how often, and when it is tried again."""
 
     def known(self, affair: Affair) -> bool:
         """Whether all of it was told."""
@@ -56,6 +61,9 @@ class Recorder:
         """Tell it everywhere; whether all of it is told now. `url`: the repository, as we reach it."""
         if self.known(affair):
             return True
+        failures, after = self._later.get(affair.key, (0, now))
+        if now < after:
+            return False
         told = self._event(affair, now)
         try:
             with self._desk(url) as desk:
@@ -65,6 +73,9 @@ class Recorder:
             told = False
         if told:
             self._done.add(affair.key)
+            self._later.pop(affair.key, None)
+        else:
+            self._later[affair.key] = (failures + 1, now + min(_LONGEST_PAUSE, _PAUSE * 2 ** min(failures, 10)))
         return told
 
     def _event(self, affair: Affair, now: datetime) -> bool:

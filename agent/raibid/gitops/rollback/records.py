@@ -39,8 +39,6 @@ class Stage(StrEnum):
     """The revert is on the branch; Flux has not applied it."""
     HEALTHY = "healthy"
     """The revert was applied, and everything is ready."""
-    FAILING = "failing"
-    """The revert was applied, and it fails as well."""
     PROPOSED = "proposed"
     """A pull request waits for somebody."""
     STOPPED = "stopped"
@@ -67,7 +65,7 @@ class Affair:
     pull: str = ""
     """The page of the pull request."""
     word: str = ""
-    """Why it stopped, or what the revert's own failure is."""
+    """Why it stopped."""
     happenings: Sequence[Happening] = ()
 
     @property
@@ -90,7 +88,6 @@ def title(affair: Affair) -> str:
     """The issue's title."""
     begins = {
         Stage.STOPPED: "Rollback stopped",
-        Stage.FAILING: "Rollback did not help",
         Stage.PROPOSED: "Rollback proposed",
     }.get(affair.stage, "Rolled back")
     return f"{begins}: {affair.about.kind} {affair.name} at {affair.bad[:_SHOWN]}"
@@ -124,12 +121,14 @@ def _standing(affair: Affair) -> str:
                 "The commit was taken back, and what ran before runs again. The change itself is not in: push it again "
                 "once it is mended, then close this issue."
             )
-        case Stage.FAILING:
-            return "The commit was taken back, **and it still fails**. Nothing more is done without you."
         case Stage.PROPOSED:
-            return "Taking the commit back is right, but somebody must look at it first: merge the pull request, or not."
+            return (
+                "Taking the commit back is right, but somebody must look at it first: merge the pull request, or not."
+            )
+        case Stage.STOPPED if affair.revert:
+            return "The commit was taken back, **and it still fails**. Nothing more is done without you."
         case Stage.STOPPED:
-            return "**Nothing was taken back.** The controller has stopped here, and waits for you."
+            return "**The commit was not taken back.** Nothing more is done without you."
 
 
 def statuses(affair: Affair) -> list[tuple[str, CommitStatus]]:
@@ -145,7 +144,7 @@ def statuses(affair: Affair) -> list[tuple[str, CommitStatus]]:
             found.append((affair.revert, status(CommitState.PENDING, "Flux has not applied it yet")))
         case Stage.HEALTHY:
             found.append((affair.revert, status(CommitState.SUCCESS, "applied, and ready")))
-        case Stage.FAILING:
+        case Stage.STOPPED if affair.revert:
             found.append((affair.revert, status(CommitState.FAILURE, " ".join(affair.word.split()))))
     return found
 
@@ -153,7 +152,6 @@ def statuses(affair: Affair) -> list[tuple[str, CommitStatus]]:
 _EVENT: Final[Mapping[Stage, tuple[str, str]]] = {
     Stage.REVERTED: ("Normal", "RolledBack"),
     Stage.HEALTHY: ("Normal", "RollbackSucceeded"),
-    Stage.FAILING: ("Warning", "RollbackFailed"),
     Stage.PROPOSED: ("Warning", "RollbackProposed"),
     Stage.STOPPED: ("Warning", "RollbackStopped"),
 }
@@ -192,10 +190,10 @@ def _sentence(affair: Affair) -> str:
             return f"{bad} is taken back to {good} by {revert}: {affair.reason}"
         case Stage.HEALTHY:
             return f"{revert} is applied: {bad} is taken back"
-        case Stage.FAILING:
-            return f"{revert} took {bad} back, and it still fails: {affair.word}"
         case Stage.PROPOSED:
             return f"{bad} should be taken back to {good}: {affair.pull or affair.word}"
+        case Stage.STOPPED if affair.revert:
+            return f"{revert} took {bad} back, and it still fails: {affair.word}"
         case Stage.STOPPED:
             return f"{bad} fails and is not taken back: {affair.word}"
 

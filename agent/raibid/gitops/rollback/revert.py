@@ -34,6 +34,8 @@ class Why:
 
     reason: str = ""
     by: str = ""
+    object: Ref | None = None
+    """What somebody named, if it is not the applier."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def revert_commits(
     """
     taken: list[Reach] = []
     for commit in _newest_first(checkout, commits):
-        found = reach(checkout, paths, _parent(checkout, commit), commit)
+        found = reach(checkout, paths, parent_of(checkout, commit), commit)
         if found.commits:
             _take_back(checkout, found)
             taken.append(found)
@@ -101,22 +103,27 @@ def revert_commits(
     return checkout.commit(_message(checkout, together, "", about, why or Why()))
 
 
+def parent_of(checkout: Checkout, commit: str) -> str:
+    """The commit before it, in the branch that it was merged into.
+
+    Raises:
+        RevertError: it is the first one. GitError.
+    """
+    # As the commit itself says: at the edge of a shallow clone git knows of no parent.
+    raw = checkout.git("cat-file", "commit", commit).split("\n\n", 1)[0]
+    parents_said = [line.split()[1] for line in raw.splitlines() if line.startswith("parent ")]
+    if not parents_said:
+        raise RevertError(f"{commit[:12]} is the branch's first commit", "there is nothing before it")
+    checkout.deepen(parents_said[0])
+    return parents_said[0]
+
+
 def _newest_first(checkout: Checkout, commits: Sequence[str]) -> list[str]:
     for commit in commits:
         if not checkout.contains(commit, checkout.head):
             raise RevertError(f"{commit[:12]} is not in the branch")
     asked = frozenset(commits)
     return [sha for sha in checkout.git("rev-list", "--topo-order", checkout.head).split() if sha in asked]
-
-
-def _parent(checkout: Checkout, commit: str) -> str:
-    # As the commit itself says: at the edge of a shallow clone git knows of no parent.
-    raw = checkout.git("cat-file", "commit", commit).split("\n\n", 1)[0]
-    parents = [line.split()[1] for line in raw.splitlines() if line.startswith("parent ")]
-    if not parents:
-        raise RevertError(f"{commit[:12]} is the branch's first commit", "there is nothing before it")
-    checkout.deepen(parents[0])
-    return parents[0]
 
 
 def _take_back(checkout: Checkout, found: Reach) -> None:
@@ -185,9 +192,9 @@ def _message(checkout: Checkout, found: Reach, good: str, about: Ref, why: Why) 
         paragraphs.append(f"Only what {about.namespace}/{about.name} reads: what they did to other files stays.")
     if emitted(found.bad) & {path for path in found.paths if found.good.files.get(path) != found.bad.files.get(path)}:
         paragraphs.append("`pulumi up` wrote these files: unless its settings change, the next run brings them back.")
-    subject = f"Roll back {about.namespace}/{about.name}" + (f" to {good[:12]}" if good else "")
+    subject = f"Roll back {why.object or f'{about.namespace}/{about.name}'}" + (f" to {good[:12]}" if good else "")
     named = {
-        trailers.OBJECT: str(about),
+        trailers.OBJECT: str(why.object or about),
         trailers.BY: why.by,
         trailers.REASON: why.reason,
         trailers.ROLLBACK: f"{about.namespace}/{about.name}",

@@ -6,21 +6,19 @@ Leaves to others: how far a commit is (`raibid.gitops.watch`), telling it (`reco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from raibid.gitops.change import trailers
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.message import trailers_of
-from raibid.gitops.cluster import Cluster
-from raibid.gitops.objects import Manifest, Ref
-from raibid.gitops.owner.world import World
+from raibid.gitops.objects import Manifest, Ref, status_of, text
 from raibid.gitops.rollback.commits import since
 from raibid.gitops.rollback.decide import PAUSE
+from raibid.gitops.watch.flux import Facts, progress
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Contains, Line, unknown
-from raibid.gitops.watch.route import Flux
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +50,9 @@ def rollbacks(checkout: Checkout, now: datetime) -> Iterator[Rollback]:
             )
 
 
-def progress_of(cluster: Cluster, about: Ref, sha: str, contains: Contains = unknown) -> Progress:
-    """How far one applier is with a commit, now. Raises KubeError."""
-    return Flux(sight=_Now(World(cluster)), line=Line(sha, contains)).applied(about)
-
-
-def settled(progress: Progress) -> bool:
-    """Whether there is nothing to wait for: it is healthy, or has failed for good."""
-    return progress.passed or (progress.done and progress.outcome in (Outcome.FAILING, Outcome.NOT_HEALTHY))
-
-
-@dataclass(frozen=True)
-class _Now:
-    """Objects as they are at this moment."""
-
-    world: World
-
-    def get(self, ref: Ref) -> Manifest | None:
-        return self.world.get(ref)
-
-    def all(self, group: str, kind: str) -> Sequence[Manifest]:
-        return [*self.world.all(group, kind).values()]
+def progress_of(manifest: Manifest, about: Ref, rollback: Rollback, contains: Contains = unknown) -> Progress:
+    """How far an applier is with it: healthy from the moment at which it, or what came after it, has passed."""
+    line = Line(rollback.sha, contains)
+    if line.has(text(status_of(manifest).get("lastAppliedRevision"))):
+        return Progress(Outcome.HEALTHY, True, "applied, and ready", about)
+    return progress(Facts(line=line, applier_ref=about, applier=manifest))

@@ -18,7 +18,7 @@ from typing import Final
 from raibid.gitops.objects import Manifest, Ref, annotations_of, mapping, metadata_of, moment, spec_of, text
 from raibid.gitops.owner.argo import SKIP_RECONCILE, is_suspended
 from raibid.gitops.watch.argo_hydration import awaits_merge, hydrated
-from raibid.gitops.watch.argo_status import COMPARISON_ERROR, SPEC_ERRORS, SYNC_ERROR, Look, sources_of
+from raibid.gitops.watch.argo_status import COMPARISON_ERROR, SPEC_ERRORS, SYNC_ERROR, Look, OfItself, sources_of
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Line, Standing
 
@@ -58,6 +58,20 @@ def progress(facts: Facts) -> Progress:
     if text(annotations_of(application).get(SKIP_RECONCILE)) == "true" and not found.passed:
         return Progress(Outcome.SUSPENDED, True, f"{SKIP_RECONCILE} is set; {found.message}", facts.about)
     return found
+
+
+def settled(facts: Facts) -> Progress:
+    """How far it is with an Application whose own manifest the commit brings: whichever revision it reads."""
+    application = facts.application
+    if application is None:
+        return Progress(Outcome.NOT_ATTEMPTED, False, "it does not exist", facts.about)
+    look = OfItself(application, facts.line, ())
+    broken = look.condition(*SPEC_ERRORS)
+    if broken:
+        return Progress(Outcome.FAILING, look.is_new, broken.message, facts.about)
+    if look.is_new:
+        return Progress(Outcome.NOT_ATTEMPTED, False, "its sources have changed, and are not compared", facts.about)
+    return _operated(look, facts) or _synced(look, facts) or _healthy(look, facts)
 
 
 def _progress(facts: Facts, application: Manifest) -> Progress:

@@ -20,7 +20,10 @@ def hydrated(application: Manifest, line: Line, about: Ref, pushed_at: datetime)
     phase, dry = text(current.get("phase")), text(current.get("drySHA"))
     # `lastComparedDryRevision` without an operation: the commit changes nothing that this Application renders.
     if line.has(last.get("drySHA")) or (phase == "Hydrated" and line.has(status.get("lastComparedDryRevision"))):
-        return Line(text(last.get("hydratedSHA")), line.contains)
+        made = text(last.get("hydratedSHA"))
+        if not made:
+            return Progress(Outcome.NOT_ATTEMPTED, False, "it is hydrated, into no commit that is named", about)
+        return Line(made, line.contains)
     message = text(current.get("message"))
     if phase == "Failed" and (line.has(dry) or (not dry and _since(current.get("startedAt"), pushed_at))):
         return Progress(Outcome.FAILING, True, message, about)

@@ -123,6 +123,32 @@ class Look:
         return [found[index] for index in self.indices if index < count]
 
 
+@dataclass(frozen=True)
+class OfItself(Look):
+    """For a commit that brings the Application's own manifest: its sources count, whatever their revisions."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the sources are others than those that were compared: Argo CD has not seen the manifest yet."""
+        return self._sources(self.sync.get("comparedTo")) != self._sources(spec_of(self.application))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the operation is a sync of the sources as they are now."""
+        return self._sources(self.operation.get("syncResult")) == self._sources(spec_of(self.application))
+
+    def _sources(self, said: object) -> object:
+        """Without what is empty, which Argo CD leaves out."""
+        found = specs({"spec": said})
+        return _bare(found if isinstance(mapping(said).get("sources"), list) else found[:1])
+
+
+def _bare(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: bare for key, item in value.items() if (bare := _bare(item)) not in ("", None, {}, [], False)}
+    return [_bare(item) for item in value] if isinstance(value, list) else value
+
+
 def sources_of(application: Manifest, repository: str, pushed: str) -> tuple[int, ...]:
     """Which sources read that branch of that repository; all that do if none is known by it."""
     found = specs(application)

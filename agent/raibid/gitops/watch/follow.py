@@ -54,7 +54,7 @@ def follow(
     `again`: the appliers are asked, too, and so a failed attempt is repeated. `timeout`: for all of it, on top of each
     object's own budget. `wait`: without, what is so now is the result. `pushed_at`: now, if nobody says.
     """
-    with View(cluster) as view:
+    with View(cluster, live=wait) as view:
         walk = Walk(
             cluster=cluster,
             view=view,

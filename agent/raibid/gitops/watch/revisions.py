@@ -19,6 +19,8 @@ Contains = Callable[[str, str], bool | None]
 
 _SHORTEST: Final = 7
 """Digits of an abbreviated commit; git's own default."""
+_WHOLE: Final = (40, 64)
+"""Digits of a commit: an abbreviated one is compared, but no repository is asked about it."""
 
 
 class Standing(StrEnum):
@@ -69,9 +71,13 @@ class Line:
     def _compare(self, other: str) -> Standing:
         if same(self.sha, other):
             return Standing.WITH
-        later, earlier = self.contains(self.sha, other), self.contains(other, self.sha)
+        if len(self.sha) not in _WHOLE:
+            self.unsure.add(other)
+            return Standing.UNKNOWN
+        later = self.contains(self.sha, other)
         if later:
             return Standing.WITH
+        earlier = self.contains(other, self.sha)
         if earlier:
             return Standing.BEFORE
         if later is None or earlier is None:

@@ -33,6 +33,7 @@ KUSTOMIZE: Final = "kustomize.toolkit.fluxcd.io"
 HELM: Final = "helm.toolkit.fluxcd.io"
 SOURCE: Final = "source.toolkit.fluxcd.io"
 ARGOCD: Final = "argoproj.io"
+_GIT: Final = "GitRepository"
 _APPLIERS: Final = frozenset({(KUSTOMIZE, "Kustomization"), (HELM, "HelmRelease")})
 
 
@@ -87,7 +88,7 @@ class Look:
     def walked(self, route: Route) -> Progress:
         """The first stage that the commit has not passed; else that it is healthy."""
         argocd = route.applier.group == ARGOCD
-        found = self.application(route) if argocd else self.applied(route.applier)
+        found = self._included(route) or (self.application(route) if argocd else self.applied(route.applier))
         for ref in route.below:
             found = self.below(ref) if found.passed else found
         if not found.passed:
@@ -97,6 +98,15 @@ class Look:
             # What has failed says more than what still waits for it.
             return min(waiting, key=lambda item: not item.done)
         return self.below(route.object) if route.object else found
+
+    def _included(self, route: Route) -> Progress | None:
+        """A GitRepository may include another one, whose commits no status of an applier names."""
+        included = route.place.source if route.place else None
+        source = source_of(self.sight.get(route.applier)) if route.applier.group == KUSTOMIZE else None
+        if included is None or source is None or source == included or {source.kind, included.kind} != {_GIT}:
+            return None
+        message = f"{source} includes {included}, and does not say which commit of it was applied"
+        return Progress(Outcome.NOT_ATTEMPTED, True, message, route.applier)
 
     def application(self, route: Route) -> Progress:
         """How far it is with an Argo CD Application."""

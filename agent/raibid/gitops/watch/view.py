@@ -26,8 +26,10 @@ _PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 class View:
     """A context manager; used by one thread, fed by others."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, live: bool = True) -> None:
+        """`live`: what was asked for is watched; without, each object is as it was when it was asked for."""
         self._cluster = cluster
+        self._live = live
         self._seen: dict[Ref, Manifest | None] = {}
         self._listed: set[tuple[str, str]] = set()
         self._watched: set[tuple[str, str, str]] = set()
@@ -102,7 +104,7 @@ class View:
 
     def _watch(self, group: str, kind: str, namespace: str) -> None:
         which = (group, kind, namespace)
-        if which in self._watched or (group, kind, "") in self._watched:
+        if not self._live or which in self._watched or (group, kind, "") in self._watched:
             return
         self._watched.add(which)
         threading.Thread(target=self._feed, args=which, name=f"watch {kind}", daemon=True).start()

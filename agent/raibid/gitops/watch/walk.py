@@ -76,12 +76,14 @@ class Walk:
 
     def __post_init__(self) -> None:
         self._began = self.clock()
-        contains = self.line.contains
+        contains, lost = self.line.contains, False
 
         def careful(ancestor: str, descendant: str) -> bool | None:
+            nonlocal lost
             try:
-                return contains(ancestor, descendant)
+                return None if lost else contains(ancestor, descendant)
             except (GitError, GitopsError) as error:
+                lost = True
                 self._note(f"which commit contains which is not known: {error}")
                 return None
 

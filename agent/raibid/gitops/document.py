@@ -1,7 +1,7 @@
-"""The file that describes an owned object: the place that the cluster tells, looked into.
+"""The document that describes an owned object: the place that the cluster tells, cloned and looked into.
 
-Owns: cloning that place for one look, trying every place of a claim, why there is no file as an answer.
-Leaves to others: who owns it (`owner`), finding the document (`files`), changing it (`change`).
+Owns: trying every place of a claim; why there is no document, as an answer.
+Leaves to others: who owns it (`owner`), reading the files (`files`), changing them (`change`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raibid.git.cli import Git
 from raibid.git.errors import GitError
@@ -17,37 +16,35 @@ from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import GitopsError
 from raibid.gitops.files.locate import Location, locate
-from raibid.gitops.objects import Manifest, spec_of
-from raibid.gitops.owner.flux import KUSTOMIZE
+from raibid.gitops.owner.additions import additions
 from raibid.gitops.owner.ownership import Claim, Place
 from raibid.gitops.settings import GitopsSettings
 
 
 @dataclass(frozen=True)
-class Described:
-    """The document, and where it was looked for."""
+class Document:
+    """Where it is, and in which commit it was found: the newest of its branch."""
 
     place: Place
     commit: str
-    """The branch's newest, in which it was found."""
     location: Location
 
 
-def described(
+def document_of(
     cluster: Cluster, claim: Claim, settings: GitopsSettings, git: Git
-) -> tuple[Described | None, tuple[str, ...]]:
-    """The document that one edits, in the newest commit of its branch, and why a place does not have it.
+) -> tuple[Document | None, tuple[str, ...]]:
+    """The document that one edits, and why a place does not have it.
 
     Raises:
         KubeError: the cluster does not answer.
     """
-    notes, spec = [], _flux_spec(cluster, claim)
+    notes: list[str] = []
     for place in (*((claim.place,) if claim.place else ()), *claim.others):
         if not place.branch:
             notes.append(f"{place.repository} follows no branch, so that no file of it can be changed")
             continue
         try:
-            return _looked_into(place, claim, settings, git, spec), tuple(notes)
+            return _looked_into(cluster, claim, place, settings, git), tuple(notes)
         except GitopsError as error:
             notes.append(f"{error} ({error.hint})" if error.hint else str(error))
         except GitError as error:
@@ -55,14 +52,9 @@ def described(
     return None, tuple(notes)
 
 
-def _looked_into(place: Place, claim: Claim, settings: GitopsSettings, git: Git, spec: Manifest | None) -> Described:
+def _looked_into(cluster: Cluster, claim: Claim, place: Place, settings: GitopsSettings, git: Git) -> Document:
     url = settings.reachable(place.repository)
     with tempfile.TemporaryDirectory(prefix="raibid-owner-") as directory:
         checkout = Checkout.open(url, place.branch, Path(directory), git)
-        return Described(place, checkout.head, locate(checkout.at, place.path, claim.edit, flux_spec=spec))
-
-
-def _flux_spec(cluster: Cluster, claim: Claim) -> dict[str, Any] | None:
-    """What the Flux Kustomization at the end of the chain adds to its directory."""
-    reader = claim.chain[-1].ref
-    return dict(spec_of(cluster.get(reader))) if reader.group == KUSTOMIZE else None
+        added = additions(cluster, claim, place)
+        return Document(place, checkout.head, locate(checkout.at, place.path, claim.edit, flux_spec=added))

@@ -1,0 +1,146 @@
+"""New manifests: into which repository and directory, and which applier picks them up from there.
+
+Owns: the applier whose path is nearest above a directory; that there is exactly one.
+Leaves to others: writing the files (`raibid.gitops.files`), what a source says (`raibid.gitops.owner`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from raibid.gitops.change.target import refuse_direct
+from raibid.gitops.cluster import Cluster
+from raibid.gitops.errors import NotAllowedError
+from raibid.gitops.objects import Manifest, Ref, ref_of, spec_of
+from raibid.gitops.owner import argo_sources, sources
+from raibid.gitops.owner.find import find
+from raibid.gitops.owner.ownership import Claim, Owner, Place, Tool, Verdict
+from raibid.gitops.owner.world import World
+from raibid.gitops.settings import GitopsSettings, Provider
+from raibid.kube.errors import KubeNotFoundError
+
+_KINDS: Final = (
+    (Tool.FLUX, "kustomize.toolkit.fluxcd.io", "Kustomization"),
+    (Tool.ARGOCD, "argoproj.io", "Application"),
+)
+_ANY_BRANCH: Final = "HEAD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where new manifests go."""
+
+    repository: str
+    branch: str
+    path: str
+
+
+def destination(settings: GitopsSettings, repository: str = "", branch: str = "", path: str = "") -> Destination:
+    """What was asked for, else what is configured.
+
+    Raises:
+        NotAllowedError: neither says a repository; a path that leads out of it.
+    """
+    default = settings.default
+    where = repository or default.repository
+    if not where:
+        hint = "--repository and --path, or `default` in the settings (docs/gitops.md)"
+        raise NotAllowedError("nobody said into which repository new manifests go", hint)
+    # Another repository's branch and path are its own: the configured ones are the default repository's.
+    ours = not repository or repository == default.repository
+    directory = PurePosixPath(path or (default.path if ours else ""))
+    if directory.is_absolute() or ".." in directory.parts:
+        raise NotAllowedError(f"{path} is no path in a repository")
+    chosen = branch or (default.branch if ours else _ANY_BRANCH)
+    return Destination(repository=where, branch=chosen, path="" if str(directory) == "." else str(directory))
+
+
+def applier_of(cluster: Cluster, where: Destination, settings: GitopsSettings) -> Claim:
+    """The Flux Kustomization or Argo CD Application that reads this directory; of several, the nearest above it.
+
+    Raises:
+        NotAllowedError: none does, or two do.
+    """
+    found = [
+        (len(PurePosixPath(place.path).parts), ref, tool, place, suspended)
+        for tool, ref, place, suspended in _appliers(World(cluster), settings.provider)
+        if _covers(place, where, settings)
+    ]
+    if not found:
+        who = {Provider.FLUX: "no Flux Kustomization", Provider.ARGOCD: "no Argo CD Application"}
+        named = who.get(settings.provider, "no Flux Kustomization and no Argo CD Application")
+        raise NotAllowedError(
+            f"{named} applies {where.path or 'the root'} of {where.repository} ({where.branch})",
+            "ask for a path that is applied (--path), or apply them directly: provider: none",
+        )
+    nearest = [item for item in found if item[0] == max(found)[0]]
+    if len(nearest) > 1:
+        both = " and ".join(str(item[1]) for item in nearest)
+        raise NotAllowedError(f"{both} both apply {where.path or 'the root'} of {where.repository}")
+    _, ref, tool, place, suspended = nearest[0]
+    owner = Owner(ref=ref, tool=tool, how="path", suspended=suspended)
+    return Claim(chain=(owner,), edit=ref, place=place)
+
+
+def _appliers(world: World, provider: Provider) -> Iterator[tuple[Tool, Ref, Place, bool]]:
+    for tool, group, kind in _KINDS:
+        if provider is not Provider.AUTO and provider.value != tool.value:
+            continue
+        for ref, manifest in world.all(group, kind).items():
+            for place in _places(world, tool, manifest):
+                yield tool, ref, place, spec_of(manifest).get("suspend") is True
+
+
+def _places(world: World, tool: Tool, manifest: Manifest) -> list[Place]:
+    if tool is Tool.ARGOCD:
+        return list(argo_sources.sources(manifest).places)
+    found = sources.place_of(world, manifest).place
+    return [found] if found else []
+
+
+def _covers(place: Place, where: Destination, settings: GitopsSettings) -> bool:
+    branches = {place.branch, where.branch}
+    same_branch = len(branches) == 1 or _ANY_BRANCH in branches
+    above = f"{where.path}/".startswith(f"{place.path}/") or not place.path
+    return same_branch and above and _same(place.repository, where.repository, settings)
+
+
+def _same(one: str, other: str, settings: GitopsSettings) -> bool:
+    try:
+        return _spelled(settings.reachable(one)) == _spelled(settings.reachable(other))
+    except NotAllowedError:  # of a source that is not ours to change
+        return False
+
+
+def _spelled(url: str) -> str:
+    return url.rstrip("/").removesuffix(".git").lower()
+
+
+def refuse_others_objects(cluster: Cluster, refs: Sequence[Ref], ours: Claim) -> None:
+    """What is there already may be nobody's, or this applier's.
+
+    Raises:
+        NotAllowedError: another applier has it: two would undo each other.
+    """
+    for ref in refs:
+        try:
+            ownership = find(cluster, ref)
+        except KubeNotFoundError:
+            continue  # new
+        others = [claim.chain[-1].ref for claim in ownership.claims if claim.chain[-1].ref != ours.chain[-1].ref]
+        if others or ownership.verdict is Verdict.UNKNOWN:
+            refuse_direct(ownership)
+
+
+def ref_in(cluster: Cluster, manifest: Manifest, *, namespace: str) -> Ref:
+    """Which object a manifest is, in this namespace if it does not say; in none where its kind has none.
+
+    Raises:
+        KubeNotFoundError: the cluster does not serve its kind.
+    """
+    ref = ref_of(manifest, namespace=namespace)
+    kind = cluster.kind(ref.group, ref.kind)
+    return ref if kind.namespaced else Ref(ref.group, ref.kind, "", ref.name)

@@ -1,0 +1,43 @@
+"""Files that `pulumi up` writes: an edit of them would be refused there, or undone.
+
+Owns: the list of them, `clusters/<environment>/emitted.json`; the rule.
+Leaves to others: writing them (the program's `components/fleet`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from raibid.gitops.errors import NoFileError, NotEditableError
+from raibid.gitops.files.documents import Draft
+
+_HINT = "change the stack's setting and run `pulumi up`, or set it by a patch in a file of your own"
+
+
+def emitted_by(draft: Draft, path: str) -> str:
+    """The environment whose program writes a file; empty: none does."""
+    return next((environment for environment, paths in _records(draft) if path in paths), "")
+
+
+def refuse_emitted(draft: Draft, path: str) -> None:
+    """Nothing, unless the program writes that file.
+
+    Raises:
+        NotEditableError: it does.
+    """
+    environment = emitted_by(draft, path)
+    if environment:
+        raise NotEditableError(f"{path} is written by `pulumi up` (clusters/{environment}/emitted.json)", _HINT)
+
+
+def _records(draft: Draft) -> Iterator[tuple[str, frozenset[str]]]:
+    for environment in draft.listed("clusters"):
+        path = f"clusters/{environment}/emitted.json"
+        if not draft.is_file(path):
+            continue
+        try:
+            files = json.loads(draft.text(path))["files"]
+            yield environment, frozenset(files)
+        except (ValueError, KeyError, TypeError) as error:
+            raise NoFileError(f"{path} is not the list of emitted files", f"git log -- {path}") from error

@@ -1,0 +1,85 @@
+"""What somebody who names an object wants followed: its applier, or everything that reads a source.
+
+Owns: from an object to claims, the commit that is newest in what they read.
+Leaves to others: who owns an object (`raibid.gitops.owner`), following (`follow.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from raibid.gitops.cluster import Cluster
+from raibid.gitops.errors import GitopsError
+from raibid.gitops.objects import Ref, ref_of
+from raibid.gitops.owner.argo_sources import sources
+from raibid.gitops.owner.find import find
+from raibid.gitops.owner.ownership import Claim, Place
+from raibid.gitops.owner.sources import place_of, source_at
+from raibid.gitops.owner.world import World
+from raibid.gitops.revisions import sha_of
+from raibid.gitops.watch.flux import fetched
+from raibid.gitops.watch.follow import claim_of
+from raibid.gitops.watch.route import ARGOCD, HELM, KUSTOMIZE, SOURCE, chart_of, source_of
+
+_GIT: Final = "GitRepository"
+
+
+def sources_of(cluster: Cluster) -> list[Ref]:
+    """Every repository that Flux reads."""
+    return list(World(cluster).all(SOURCE, _GIT))
+
+
+def claims_of(cluster: Cluster, ref: Ref) -> Sequence[Claim]:
+    """What a change to an object passes: of an applier itself, of all that read a repository, or of who owns it.
+
+    Raises:
+        KubeNotFoundError: there is none. GitopsError: nobody applies it from Git.
+    """
+    world = World(cluster)
+    if (ref.group, ref.kind) == (SOURCE, _GIT):
+        found = [claim_of(reader, place=_place(world, ref, reader)) for reader in _readers(world, ref)]
+        if not found:
+            raise GitopsError(f"nothing reads {ref}")
+        return found
+    if (ref.group, ref.kind) in ((KUSTOMIZE, "Kustomization"), (ARGOCD, "Application")):
+        manifest = cluster.get(ref)
+        if ref.kind == "Kustomization":
+            return [claim_of(ref, place=place_of(world, manifest).place)]
+        places = sources(manifest).places
+        return [claim_of(ref, place=places[0] if len(places) == 1 else None)]
+    ownership = find(cluster, ref)
+    if not ownership.claims:
+        raise GitopsError(f"{ref}: nobody applies it from Git", "; ".join(ownership.notes))
+    return ownership.claims
+
+
+def _readers(world: World, source: Ref) -> Iterator[Ref]:
+    for ref, item in world.all(KUSTOMIZE, "Kustomization").items():
+        if source_of(item) == source:
+            yield ref
+    charts = {ref_of(chart) for chart in world.all(SOURCE, "HelmChart").values() if source_of(chart) == source}
+    for ref, item in world.all(HELM, "HelmRelease").items():
+        if chart_of(item) in charts:
+            yield ref
+
+
+def _place(world: World, source: Ref, reader: Ref) -> Place | None:
+    manifest = world.get(reader)
+    if manifest is None or reader.group != KUSTOMIZE:
+        return source_at(world, source, "").place
+    return place_of(world, manifest).place
+
+
+def newest(cluster: Cluster, claims: Sequence[Claim]) -> str:
+    """The commit that the first of their sources has; empty: none has one."""
+    world = World(cluster)
+    for claim in claims:
+        place = claim.place
+        if place is not None and place.source is not None:
+            source = world.get(place.source)
+            if source is not None and (sha := sha_of(fetched(source)[1])):
+                return sha
+        if place is not None and (sha := sha_of(place.revision)):
+            return sha
+    return ""

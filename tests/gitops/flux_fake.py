@@ -1,0 +1,125 @@
+"""Flux' controllers over a cluster in memory: they do what a test says, when they are asked to reconcile.
+
+Owns: the statuses that source-controller and kustomize-controller leave after fetching, applying, failing.
+Leaves to others: the cluster (`memory_cluster.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from raibid.gitops.objects import Ref, annotations_of
+
+from tests.gitops.history import OLD, revision
+from tests.gitops.memory_cluster import MemoryCluster, Written
+
+FLEET = Ref("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "fleet")
+REQUESTED = "reconcile.fluxcd.io/requestedAt"
+
+
+def kustomization(name: str) -> Ref:
+    return Ref("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", name)
+
+
+APPS = kustomization("apps")
+WEB = Ref("apps", "Deployment", "demo", "web")
+
+
+def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def retrying(sha: str) -> dict[str, Any]:
+    message = f"Building manifests for revision {revision(sha)} with a timeout of 1m0s"
+    return condition("Reconciling", "True", "ProgressingWithRetry", message)
+
+
+class FakeFlux:
+    """One repository, some Kustomizations that read it, one Deployment; all at OLD and well."""
+
+    def __init__(self, *names: str, depends: Mapping[str, str] | None = None, **how: Any) -> None:
+        self.cluster = MemoryCluster(react=self._react, **how)
+        self.depends = depends or {}
+        self.asked: list[Ref] = []
+        self.on_request: Any = lambda: None
+        """What the controllers do when the source is asked."""
+        self._handled = ""
+        self.fetch(OLD)
+        for name in names or ("apps",):
+            self.apply(name, OLD)
+        self.deploy()
+
+    def _react(self, written: Written) -> None:
+        if written.verb != "annotate":
+            return
+        self.asked.append(written.ref)
+        if written.ref == FLEET:
+            self._handled = str(written.body[REQUESTED])
+        self.on_request()
+
+    def fetch(self, sha: str, **spec: Any) -> None:
+        """The source has a commit."""
+        self._put_source(sha, spec, condition("Ready", "True", "Succeeded", f"stored artifact for {revision(sha)}"))
+
+    def cannot_fetch(self, message: str) -> None:
+        self._put_source(OLD, {}, condition("Ready", "False", "GitOperationFailed", message))
+
+    def apply(self, name: str, sha: str) -> None:
+        """A Kustomization has applied a commit, and is ready."""
+        ready = condition("Ready", "True", "ReconciliationSucceeded", f"Applied revision: {revision(sha)}")
+        self._put_applier(name, sha, sha, ready)
+
+    def fail(self, name: str, sha: str, reason: str = "BuildFailed", message: str = "kustomize build failed") -> None:
+        """A Kustomization has attempted a commit, and failed."""
+        self._put_applier(name, OLD, sha, condition("Ready", "False", reason, message), retrying(sha))
+
+    def hold(self, name: str, message: str) -> None:
+        """A Kustomization waits for another one."""
+        self._put_applier(name, OLD, OLD, condition("Ready", "False", "DependencyNotReady", message))
+
+    def begin(self, name: str, sha: str) -> None:
+        """A Kustomization attempts a commit."""
+        doing = condition("Reconciling", "True", "Progressing", f"Running health checks for revision {revision(sha)}")
+        self._put_applier(name, OLD, sha, condition("Ready", "Unknown", "Progressing", "in progress"), doing)
+
+    def deploy(self, *, available: int = 1, generation: int = 1, **progressing: str) -> None:
+        """The Deployment, as its controller left it."""
+        said = {"status": "True", "reason": "NewReplicaSetAvailable", **progressing}
+        self.cluster.put(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": WEB.name, "namespace": WEB.namespace, "generation": generation},
+                "spec": {"replicas": 1, "progressDeadlineSeconds": 60},
+                "status": {
+                    "observedGeneration": generation, "replicas": 1, "updatedReplicas": 1,
+                    "readyReplicas": available, "availableReplicas": available,
+                    "conditions": [
+                        condition("Available", "True" if available else "False", "MinimumReplicas", "availability"),
+                        condition("Progressing", said["status"], said["reason"], said.get("message", "")),
+                    ],
+                },
+            }
+        )  # fmt: skip
+
+    def _put_source(self, sha: str, spec: Mapping[str, Any], *conditions: Mapping[str, Any]) -> None:
+        status = {"artifact": {"revision": revision(sha)}, "conditions": [*conditions]}
+        if self._handled:
+            status["lastHandledReconcileAt"] = self._handled
+        self._put(FLEET, {"url": "https://gitea.dgx.local/raibid/fleet.git", "ref": {"branch": "main"}, **spec}, status)
+
+    def _put_applier(self, name: str, applied: str, attempted: str, *conditions: Mapping[str, Any]) -> None:
+        spec: dict[str, Any] = {"path": f"./{name}", "sourceRef": {"kind": "GitRepository", "name": "fleet"}}
+        if name in self.depends:
+            spec["dependsOn"] = [{"name": self.depends[name]}]
+        revisions = {"lastAppliedRevision": revision(applied), "lastAttemptedRevision": revision(attempted)}
+        self._put(kustomization(name), spec, {**revisions, "conditions": [*conditions]})
+
+    def _put(self, ref: Ref, spec: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        kept = annotations_of(self.cluster.get(ref)) if ref in self.cluster else {}
+        metadata = {"name": ref.name, "namespace": ref.namespace, "generation": 1, "annotations": kept}
+        api_version = f"{ref.group}/v1"
+        self.cluster.put(
+            {"apiVersion": api_version, "kind": ref.kind, "metadata": metadata, "spec": spec, "status": status}
+        )
