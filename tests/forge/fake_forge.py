@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.http_server import HttpServer
+from tests.http_server import Handler, HttpServer
 
 _STATUSES = re.compile(r"/api/v1/repos/([^/]+/[^/]+)/statuses/([0-9a-f]+)")
 _REPOSITORY = re.compile(r"/api/v1/repos/([^/]+/[^/]+)")
@@ -83,13 +83,8 @@ class FakeForge(HttpServer):
         return states[-1] if states else ""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # headers and body are two writes: the second one waited 40 ms for an ACK
+class _Handler(Handler):
     forge: ClassVar[FakeForge]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

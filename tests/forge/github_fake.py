@@ -47,7 +47,7 @@ from typing import Any
 import requests
 from raibid.forge.webhook import HUB_SIGNATURE, sign
 
-from tests.forge.github_fake_http import Handler
+from tests.forge.github_fake_http import RequestHandler
 from tests.forge.github_fake_state import BOT, Asked, FakeApp, Hook, Repository
 from tests.http_server import HttpServer
 
@@ -87,8 +87,8 @@ class FakeGithub(HttpServer):
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _reset_at: float = 0.0
 
-    def handler(self) -> type[Handler]:
-        return type("Bound", (Handler,), {"github": self})
+    def handler(self) -> type[RequestHandler]:
+        return type("Bound", (RequestHandler,), {"github": self})
 
     @property
     def asked(self) -> list[str]:

@@ -14,13 +14,13 @@ import hashlib
 import json
 import math
 import re
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.forge import github_fake_hooks, github_fake_routes  # noqa: F401 - they register their endpoints
 from tests.forge.github_fake_routing import Page, Refused, route
 from tests.forge.github_fake_state import Asked
+from tests.http_server import Handler
 
 if TYPE_CHECKING:
     from tests.forge.github_fake import FakeGithub
@@ -30,15 +30,10 @@ _BY_ID = re.compile(r"/repositories/(\d+)(/.*)?")
 _DOCS = "https://docs.github.com/rest"
 
 
-class Handler(BaseHTTPRequestHandler):
+class RequestHandler(Handler):
     """One request."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else an answer's body waits 40 ms for the acknowledgement of its headers
     github: ClassVar[FakeGithub]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

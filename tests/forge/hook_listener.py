@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from tests.http_server import HttpServer
+from tests.http_server import Handler, HttpServer
 
 
 @dataclass
@@ -25,12 +25,8 @@ class HookListener(HttpServer):
         return f"{super().url}/webhook"
 
 
-class _Hook(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Hook(Handler):
     listener: ClassVar[HookListener]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -14,12 +14,13 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any, ClassVar, Self
 
 import requests
+
+from tests.http_server import Handler, HttpServer
 
 RECORD = "RAIBID_RECORD_FORGE"
 """Set in the environment, the tests on the real forge write their recordings anew."""
@@ -115,31 +116,18 @@ class Player:
         assert not self._rest, f"not asked any more: {self._rest[0]['asked']}"
 
 
-class Served:
+class Served(HttpServer):
     """A recorder or player as a server."""
 
     def __init__(self, behind: Recorder | Player) -> None:
-        handler = type("Bound", (_Handler,), {"behind": behind})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._behind = behind
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"behind": self._behind})
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     behind: ClassVar[Recorder | Player]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

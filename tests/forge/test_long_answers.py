@@ -15,7 +15,7 @@ from raibid.forge.credentials import Login
 from raibid.forge.errors import ForgeAnswerError, ForgeSilentError
 from raibid.forge.session import Session
 
-from tests.http_server import HttpServer
+from tests.http_server import Handler, HttpServer
 
 LIMIT = 256 * 1024
 
@@ -31,13 +31,8 @@ class Endless(HttpServer):
         return type("Bound", (_Handler,), {"endless": self})
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     endless: ClassVar[Endless]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.endless.connections.add(self.client_address)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +19,7 @@ from raibid.forge.gitea import GiteaClient
 from raibid.forge.github import GithubClient
 from raibid.forge.session import Session
 
-from tests.http_server import HttpServer
+from tests.http_server import Handler, HttpServer
 
 SHA = "5" * 40
 QUESTIONS: dict[str, Callable[[Forge], object]] = {
@@ -70,12 +70,8 @@ class Babbler(HttpServer):
         return type("Bound", (_Handler,), {"babbler": self})
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     babbler: ClassVar[Babbler]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def _serve(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -11,15 +11,16 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
+
+from tests.http_server import Handler, HttpServer
 
 Answer = tuple[int, Any]
 
 
 @dataclass
-class FakeGitea:
+class FakeGitea(HttpServer):
     """A Gitea with one administrator."""
 
     admin: str = "raibid-admin"
@@ -36,20 +37,9 @@ class FakeGitea:
     calls: list[str] = field(default_factory=list)
     trouble: Callable[[FakeGitea], int] = lambda _: 0
     """The status that a request gets instead of an answer; 0 for none."""
-    url: str = ""
 
-    def __enter__(self) -> FakeGitea:
-        handler = type("Bound", (Handler,), {"gitea": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Bound", (_Handler,), {"gitea": self})
 
     def writes(self) -> list[str]:
         return [call for call in self.calls if not call.startswith("GET")]
@@ -205,14 +195,10 @@ ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
 ]
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """One request."""
 
-    protocol_version = "HTTP/1.1"
     gitea: ClassVar[FakeGitea]
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def _serve(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")

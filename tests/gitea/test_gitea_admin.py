@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http_server import HttpServer
+from tests.http_server import Handler, HttpServer
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "components/scripts/gitea_admin.sh"
@@ -28,7 +28,7 @@ class Tokens(HttpServer):
         return type("Bound", (_Handler,), {"gitea": self})
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     gitea: Tokens
 
     def do_GET(self) -> None:
@@ -47,9 +47,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
 
 
 @pytest.fixture

@@ -54,10 +54,16 @@ FILES = {
 def deployment(name: str = "web") -> dict[str, Any]:
     """The live object."""
     container = {"name": "web", "image": "registry.example.org/web:1.0"}
+    servers = {"uid": "1", "managedFields": [{"manager": "kustomize-controller"}]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "ci", "uid": "1", "managedFields": [{"manager": "kustomize-controller"}]},
+        "metadata": {
+            "name": name,
+            "namespace": "ci",
+            "uid": "1",
+            "managedFields": [{"manager": "kustomize-controller"}],
+        },
         "spec": {"replicas": 1, "template": {"spec": {"containers": [container]}}},
         "status": {"readyReplicas": 1},
     }

@@ -44,7 +44,9 @@ class FakeFlux:
         self.asked: list[Ref] = []
         self.on_request: Any = lambda: None
         """What the controllers do when the source is asked."""
+        self.url = "https://gitea.dgx.local/raibid/fleet.git"
         self._handled = ""
+        self._inventory: tuple[str, ...] = ()
         self.fetch(OLD)
         for name in names or ("apps",):
             self.apply(name, OLD)
@@ -103,18 +105,23 @@ class FakeFlux:
             }
         )  # fmt: skip
 
+    def manage(self, *ids: str) -> None:
+        """What every Kustomization has in its inventory from its next status on."""
+        self._inventory = ids
+
     def _put_source(self, sha: str, spec: Mapping[str, Any], *conditions: Mapping[str, Any]) -> None:
         status = {"artifact": {"revision": revision(sha)}, "conditions": [*conditions]}
         if self._handled:
             status["lastHandledReconcileAt"] = self._handled
-        self._put(FLEET, {"url": "https://gitea.dgx.local/raibid/fleet.git", "ref": {"branch": "main"}, **spec}, status)
+        self._put(FLEET, {"url": self.url, "ref": {"branch": "main"}, **spec}, status)
 
     def _put_applier(self, name: str, applied: str, attempted: str, *conditions: Mapping[str, Any]) -> None:
         spec: dict[str, Any] = {"path": f"./{name}", "sourceRef": {"kind": "GitRepository", "name": "fleet"}}
         if name in self.depends:
             spec["dependsOn"] = [{"name": self.depends[name]}]
         revisions = {"lastAppliedRevision": revision(applied), "lastAttemptedRevision": revision(attempted)}
-        self._put(kustomization(name), spec, {**revisions, "conditions": [*conditions]})
+        inventory = {"entries": [{"id": found, "v": "v1"} for found in self._inventory]}
+        self._put(kustomization(name), spec, {**revisions, "conditions": [*conditions], "inventory": inventory})
 
     def _put(self, ref: Ref, spec: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         kept = annotations_of(self.cluster.get(ref)) if ref in self.cluster else {}

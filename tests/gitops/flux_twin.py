@@ -1,7 +1,7 @@
 """A Flux in memory over real repositories: it fetches when it is asked to, applies what builds, fails at the rest.
 
-Owns: what source-controller and kustomize-controller 1.9 write into their objects' status, as far as a rollback reads it
-(spec/gitops.md 5.5).
+Owns: what source-controller and kustomize-controller 1.9 write into their objects' status, as far as a rollback
+reads it (spec/gitops.md 5.5).
 """
 
 from __future__ import annotations

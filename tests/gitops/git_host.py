@@ -131,6 +131,9 @@ class GitHost(HttpServer):
     def message(self, name: str, revision: str = "main") -> str:
         return git(self.bare(name), "log", "-1", "--format=%B", revision)
 
+    def files(self, name: str, revision: str = "main") -> list[str]:
+        return git(self.bare(name), "ls-tree", "-r", "--name-only", revision).splitlines()
+
     def text(self, name: str, path: str, revision: str = "main") -> str:
         """A file's content, as it is."""
         return git(self.bare(name), "cat-file", "blob", f"{revision}:{path}", strip=False)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raibid.gitops.objects import Ref, ref_of
-from raibid.gitops.watch.argo import Facts, progress, requests
+from raibid.gitops.watch.argo import Facts, progress, requests, settled
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Line
 
@@ -178,3 +178,31 @@ _STATES = {file.stem: state(file.stem) for file in STATES.glob("*.yaml")}
 
 def test_the_states_are_of_one_application() -> None:
     assert {ref_of(item) for item in _STATES.values()} == {ABOUT}
+
+
+def child(**changed: Any) -> dict[str, Any]:
+    """A healthy Application with a chart, whose manifest the commit brings, as its controller left it."""
+    application = state("synced-and-healthy")
+    source = {"repoURL": "https://charts.test/stable", "chart": "redis", "targetRevision": "20.1.7"}
+    application["spec"]["source"] = {**source, **changed}
+    application["status"]["sync"].update(revision="20.1.7", comparedTo={"source": source, "destination": {}})
+    application["status"]["operationState"]["syncResult"] = {"revision": "20.1.7", "source": source}
+    return application
+
+
+def brought(application: dict[str, Any]) -> Progress:
+    return settled(Facts(line=Line(OURS, contains), about=ABOUT, application=application, pushed_at=PUSHED))
+
+
+def test_an_application_that_a_commit_brings_is_compared_by_its_sources() -> None:
+    assert brought(child()).passed
+    assert brought(child(helm={})).passed
+    new = brought(child(targetRevision="20.2.0"))
+    assert (new.outcome, new.done) == (Outcome.NOT_ATTEMPTED, False)
+
+
+def test_an_application_that_a_commit_brings_fails_by_the_sync_of_its_new_sources() -> None:
+    application = child()
+    application["status"]["operationState"].update(phase="Failed", message="chart not found")
+    found = brought(application)
+    assert (found.outcome, found.done) == (Outcome.FAILING, True)

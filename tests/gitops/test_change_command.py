@@ -15,7 +15,8 @@ from raibid.kube.errors import KubeConflictError, KubeInvalidError
 from tests.gitops.change_stage import FILE, FLEET, WEB, Stage, kustomization, staged
 from tests.gitops.git_host import PASSWORD
 
-UNKNOWN = 'failed to create typed patch object: .spec.replcas: field not declared in schema'
+CONTAINERS = "spec.template.spec.containers"
+UNKNOWN = "failed to create typed patch object: .spec.replcas: field not declared in schema"
 
 
 @pytest.fixture
@@ -183,7 +184,11 @@ def test_a_value_of_a_secret_is_in_no_message(raibid: Stage, tmp_path: Path) -> 
         (["set", "deploy/web", "-n", "ci"], ExitCode.USAGE, "nothing to set"),
         (["set", "deploy/web", "-n", "ci", "spec.replicas"], ExitCode.FAILED, "is not FIELD=VALUE"),
         (["set", "deploy/web", "-n", "ci", "..=2"], ExitCode.FAILED, "is not a field"),
-        (["set", "deploy/web", "-n", "ci", "spec.template.spec.containers[name=db].image=x"], ExitCode.FAILED, "name=db"),
+        (
+            ["set", "deploy/web", "-n", "ci", f"{CONTAINERS}[name=db].image=x"],
+            ExitCode.FAILED,
+            "name=db",
+        ),
         (["image", "deploy/web", "db=x:1", "-n", "ci"], ExitCode.FAILED, "no container db"),
         (["image", "cm/web", "x:1", "-n", "ci"], ExitCode.FAILED, "0 containers"),
         (["scale", "deploy/web", "-1", "-n", "ci"], ExitCode.FAILED, "less than none"),

@@ -23,12 +23,10 @@ def as_git_reads(text: str) -> str:
 def test_no_subject_body_or_value_makes_a_trailer_that_was_not_given(
     subject: str, body: str, trailers: dict[str, list[str]]
 ) -> None:
-    given_values = [value for values in trailers.values() for value in values if trailers_of(f"x\n\nA: {value}")]
     found = trailers_of(message(subject, body, {**trailers, BY: "raibid"}))
     assert set(found) <= {*trailers, BY}
     assert sum(map(len, found.values())) <= sum(map(len, trailers.values())) + 1
     assert found[BY] == ("raibid",)
-    assert given_values is not None
 
 
 @pytest.mark.parametrize("reason", ["why not", "two\nlines", f"x\n\n{ROLLBACK}: ns/name", "\0", "a: b", "\u2028x"])

@@ -34,7 +34,7 @@ def landed(root: Path, edit: Edit) -> None:
         (root / path).write_bytes(data)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(tree=trees(), data=st.data())
 def test_an_edit_reaches_exactly_that_object_as_the_real_kustomize_builds_it(tree: Files, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as directory:

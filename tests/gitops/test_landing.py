@@ -92,7 +92,7 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(host: GitHost, checkout: 
 
 def test_a_forge_that_is_down_is_an_error_and_no_loop(host: GitHost, checkout: Checkout) -> None:
     host.stop()
-    with pytest.raises(GitError, match="127.0.0.1"):
+    with pytest.raises(GitError, match=r"127\.0\.0\.1"):
         land(checkout, ours)
 
 

@@ -75,7 +75,7 @@ def test_nobody_there_is_wrong_and_no_error() -> None:
     assert "ConnectError" in wrong(HttpProbe(url=url))
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://host", "http://[", "nothing"])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://host", "http:///nobody", "nothing"])
 def test_only_http_is_asked(url: str) -> None:
     with pytest.raises(ProbeError):
         HttpProbe(url=url)

@@ -10,7 +10,15 @@ from typing import Final
 
 from cyclopts import App
 
-from raibid.cli import gitops_apply, gitops_change, gitops_controller, gitops_owner, gitops_rollback, gitops_watch
+from raibid.cli import (
+    gitops_apply,
+    gitops_change,
+    gitops_controller,
+    gitops_log,
+    gitops_owner,
+    gitops_rollback,
+    gitops_watch,
+)
 
 app: Final = App(
     name="gitops", help="Change the cluster in Git: owner, set, watch, rollback, log.", help_format="plaintext"
@@ -18,6 +26,7 @@ app: Final = App(
 
 for _command in (
     gitops_controller.controller,
+    gitops_log.log,
     gitops_owner.owner,
     gitops_rollback.rollback,
     gitops_watch.watch,

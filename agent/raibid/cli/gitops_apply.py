@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def apply(
     *,
-    file: Annotated[tuple[str, ...], Parameter(name=["--file", "-f"], negative=())],
+    file: Annotated[tuple[str, ...], Parameter(name=["--file", "-f"], negative=(), allow_leading_hyphen=True)],
     repository: str = "",
     branch: str = "",
     path: str = "",

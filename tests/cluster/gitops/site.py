@@ -109,7 +109,7 @@ class Site(Composite):
         self.desk.git("fetch", "--quiet", "origin")
         return self.desk.git("show", f"origin/main:{path}")
 
-    def push(self, files: Mapping[str, str | None], message: str = "by hand") -> str:
+    def push(self, files: Mapping[str, str | None], message: str = "by hand", *, told: bool = True) -> str:
         """Ada's commit on top of the newest; told as Gitea's webhook would. The answer is the commit."""
         if (self.desk.directory / "infra").exists():
             self.desk.git("fetch", "--quiet", "origin")
@@ -121,7 +121,8 @@ class Site(Composite):
         self.desk.git("add", "--all")
         self.desk.git("commit", "--quiet", "--allow-empty", "-m", message)
         self.desk.git("push", "--quiet", "origin", "HEAD:main")
-        self.fetch()
+        if told:
+            self.fetch()
         return self.desk.git("rev-parse", "HEAD")
 
     def change(self, path: str, old: str, new: str, message: str = "by hand") -> str:
@@ -197,12 +198,16 @@ class Site(Composite):
         credentials = self.directory / "credentials"
         credentials.touch(mode=0o600)
         credentials.write_text(f"http://{login.name}:{login.password.get_secret_value()}@{self.gitea.address}\n")
+        key = self.directory / "age.txt"
+        key.touch(mode=0o600)
+        key.write_text(f"{self.key}\n")
         settings = self.directory / "gitops.yaml"
         settings.write_text(json.dumps({"hosts": [self.gitea.address], "policy": "push"}))
         return {
             **os.environ,
             "KUBECONFIG": str(self.plane.kubeconfig()),
             "NO_PROXY": "127.0.0.1",
+            "SOPS_AGE_KEY_FILE": str(key),
             Env.GITOPS_FILE: str(settings),
             Env.FORGE_CREDENTIALS_FILE: str(credentials),
         }

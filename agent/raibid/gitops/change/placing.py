@@ -13,7 +13,7 @@ from typing import Final
 
 from raibid.gitops.change.target import refuse_direct
 from raibid.gitops.cluster import Cluster
-from raibid.gitops.errors import NotAllowedError
+from raibid.gitops.errors import ContestedError, NotAllowedError
 from raibid.gitops.objects import Manifest, Ref, ref_of, spec_of
 from raibid.gitops.owner import argo_sources, sources
 from raibid.gitops.owner.find import find
@@ -62,7 +62,7 @@ def applier_of(cluster: Cluster, where: Destination, settings: GitopsSettings) -
     """The Flux Kustomization or Argo CD Application that reads this directory; of several, the nearest above it.
 
     Raises:
-        NotAllowedError: none does, or two do.
+        NotAllowedError: none does. ContestedError: two do.
     """
     found = [
         (len(PurePosixPath(place.path).parts), ref, tool, place, suspended)
@@ -79,7 +79,7 @@ def applier_of(cluster: Cluster, where: Destination, settings: GitopsSettings) -
     nearest = [item for item in found if item[0] == max(found)[0]]
     if len(nearest) > 1:
         both = " and ".join(str(item[1]) for item in nearest)
-        raise NotAllowedError(f"{both} both apply {where.path or 'the root'} of {where.repository}")
+        raise ContestedError(f"{both} both apply {where.path or 'the root'} of {where.repository}")
     _, ref, tool, place, suspended = nearest[0]
     owner = Owner(ref=ref, tool=tool, how="path", suspended=suspended)
     return Claim(chain=(owner,), edit=ref, place=place)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft, cut, one_document
 from raibid.gitops.files.layers import Layer
 from raibid.gitops.files.splices import with_value
 from raibid.gitops.files.values import at
+
+
+APPLIER: Final = "the applier's own manifest"
+"""Where a layer without a file is written: a Flux Kustomization, an Argo CD Application."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Place:
 
     def __str__(self) -> str:
         if not self.inline:
-            return self.file
-        return f"{self.file} ({self.inline[0]}[{self.inline[1]}])"
+            return self.file or APPLIER
+        return f"{self.file or APPLIER} ({self.inline[0]}[{self.inline[1]}])"
 
 
 @dataclass(frozen=True)

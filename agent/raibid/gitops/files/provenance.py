@@ -62,7 +62,7 @@ class Built:
         return self._where_item_comes_from(wanted) or self._own(wanted)
 
     def _where_item_comes_from(self, wanted: Field) -> Spot | None:
-        """A field that nothing sets yet, of an item that a patch brings: it goes there. None: the item is the file's."""
+        """A field that nothing sets yet, of an item that a patch brings: it goes there. None: the file has the item."""
         items = [number for number, step in enumerate(wanted, 1) if isinstance(step, Match)]
         way = next((wanted[:n] for n in reversed(items) if value_at(self.final, wanted[:n])[0]), ())
         if not way or value_at(self.states[0], way)[0]:

@@ -16,7 +16,7 @@ from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.fields import Field, Match, read_field, shown, steps_in, value_at
 from raibid.gitops.files.layers import Layer, Origin, Stage
 from raibid.gitops.files.merging import Hit, merge_hit, merge_item, merged, operated, operation_hit
-from raibid.gitops.files.patches import Patch, Place, early_patches, late_patches
+from raibid.gitops.files.patches import APPLIER, Patch, Place, early_patches, late_patches
 from raibid.gitops.files.selectors import carries, is_builtin, selected
 from raibid.gitops.files.spots import ImageSpot, Spot, ValueSpot
 from raibid.gitops.files.values import at
@@ -143,7 +143,7 @@ class Imaged:
         changes = any(self.entry.get(key) for key in ("newName", "newTag", "digest", "tagSuffix"))
         if not changes or not images.matches(self.entry, old):
             return None
-        why = f"in {self.layer.file or _FLUX}, whose images rewrite {self.entry.get('name')} wherever it is used"
+        why = f"in {self.layer.file or APPLIER}, whose images rewrite {self.entry.get('name')} wherever it is used"
         return ImageSpot(Place(self.layer.file), self.index, self.entry, str(old), str(new), why)
 
 
@@ -164,7 +164,7 @@ class Counted:
         """As the protocol says."""
         if wanted != ("spec", "replicas"):
             return None
-        why = f"in {self.layer.file or _FLUX}, whose replicas set it"
+        why = f"in {self.layer.file or APPLIER}, whose replicas set it"
         return ValueSpot(Place(self.layer.file), ("replicas", self.index, "count"), self.count, why)
 
 
@@ -186,13 +186,10 @@ class Fixed:
         for one in self.fields:
             if all(_agree(mine, theirs) for mine, theirs in zip(one, wanted, strict=False)) and len(one) <= len(wanted):
                 raise NotEditableError(
-                    f"{shown(wanted)} is set by {self.what} of {self.layer.file or _FLUX}, for more than this object",
+                    f"{shown(wanted)} is set by {self.what} of {self.layer.file or APPLIER}, for more than this object",
                     f"edit {self.what} there",
                 )
         return None
-
-
-_FLUX: Final = "the applier's own manifest"
 
 
 def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:

@@ -138,14 +138,16 @@ def _about(listed: Entry) -> Iterator[str]:
 def _claim(world: World, manifest: Manifest, proof: _Proof, above: tuple[Owner, ...]) -> Claim:
     application, found = proof.application, sources(proof.application)
     ref, edit, places = ref_of(application), ref_of(manifest), (*found.places, *found.values)
-    notes = [*proof.notes, *found.notes, *_described_by(world, application)]
-    if found.chart and found.places:
-        notes.append(f"what no file describes comes from the chart {found.chart}")
-    elif found.chart:
+    notes = [*proof.notes, *found.notes]
+    if found.chart and not found.places:
         # It has no file of its own: the chart's values do, in another source or in the Application's own manifest.
         edit = ref
         notes.append(f"the chart {found.chart} renders it")
-    elif not places:
+    else:
+        notes += _described_by(world, application)
+    if found.chart and found.places:
+        notes.append(f"what no file describes comes from the chart {found.chart}")
+    if not found.chart and not places:
         notes.append(f"{ref} names no source")
     return Claim(
         chain=(*above, _owner(application, proof.how)),

@@ -93,7 +93,7 @@ def sources(application: Manifest) -> Sources:
     for source, revision in reversed(list(zip(found, synced, strict=True))):
         if text(source.get("chart")):
             charts.append(source)
-        elif "path" in source or not text(source.get("ref")):
+        elif text(source.get("repoURL")) and ("path" in source or not text(source.get("ref"))):
             places.append(_place(source, revision))
     if several and len(places) > 1:
         listed = ", ".join(f"{place.repository} {place.path or '.'}" for place in places)

@@ -90,8 +90,8 @@ class Controller:
                 places.setdefault(place, []).append(item)
         busy = False
         for place, items in places.items():
-            if now >= self._after.get(place, now):
-                busy = self._visited(place, items, now) or busy
+            waits = now < self._after.get(place, now)
+            busy = waits or self._visited(place, items, now) or busy
         failing = {item.ref: item.facts.attempted for item in everything if not item.ready}
         self._stopped = {ref: bad for ref, bad in self._stopped.items() if failing.get(ref) == bad}
         self.metrics.stopped((ref.namespace, ref.kind, ref.name) for ref in self._stopped)

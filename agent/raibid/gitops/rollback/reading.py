@@ -91,12 +91,14 @@ def _kustomization(world: World, manifest: Manifest, seen: int) -> Reading:
     facts = of_kustomization(
         manifest, _source(world, found.place, found.note), unready=tuple(_unready(world, manifest)), seen=seen
     )
-    if found.place is None:
-        return Reading(facts)
-    spec = spec_of(manifest)
-    added = spec.get("components") if isinstance(spec.get("components"), list) else ()
-    inner = [posixpath.join(found.place.path, text(item)) for item in added or () if text(item)]
-    return Reading(facts, found.place, (found.place.path, *inner))
+    return Reading(facts, found.place, paths_of(manifest, found.place) if found.place else ())
+
+
+def paths_of(kustomization: Manifest, place: Place) -> tuple[str, ...]:
+    """What a Kustomization reads: its path, and the components that it adds itself."""
+    added = spec_of(kustomization).get("components")
+    components = [text(item) for item in added] if isinstance(added, list) else []
+    return (place.path, *(posixpath.join(place.path, item) for item in components if item))
 
 
 def _helm_release(world: World, manifest: Manifest) -> Reading:

@@ -66,9 +66,9 @@ def settled(facts: Facts) -> Progress:
     if application is None:
         return Progress(Outcome.NOT_ATTEMPTED, False, "it does not exist", facts.about)
     look = OfItself(application, facts.line, ())
-    broken = look.condition(*SPEC_ERRORS)
+    broken = _broken(look, facts)
     if broken:
-        return Progress(Outcome.FAILING, look.is_new, broken.message, facts.about)
+        return broken
     if look.is_new:
         return Progress(Outcome.NOT_ATTEMPTED, False, "its sources have changed, and are not compared", facts.about)
     return _operated(look, facts) or _synced(look, facts) or _healthy(look, facts)
@@ -76,17 +76,24 @@ def settled(facts: Facts) -> Progress:
 
 def _progress(facts: Facts, application: Manifest) -> Progress:
     look = Look(application, facts.line, sources_of(application, facts.repository, facts.branch))
-    broken = look.condition(*SPEC_ERRORS)
+    broken = _broken(look, facts)
     if broken:
-        # The commit may be what mends it: final only if it came up after the push.
-        final = broken.since is not None and broken.since >= facts.pushed_at.replace(microsecond=0)
-        return Progress(Outcome.FAILING, final, broken.message, facts.about)
+        return broken
     if mapping(spec_of(application).get("sourceHydrator")):
         line = hydrated(application, facts.line, facts.about, facts.pushed_at)
         if isinstance(line, Progress):
             return line
         look = Look(application, line, (0,))
     return _compared(look, facts) or _operated(look, facts) or _synced(look, facts) or _healthy(look, facts)
+
+
+def _broken(look: Look, facts: Facts) -> Progress | None:
+    error = look.condition(*SPEC_ERRORS)
+    if error is None:
+        return None
+    # The commit may be what mends it: final only if it came up after the push.
+    final = error.since is not None and error.since >= facts.pushed_at.replace(microsecond=0)
+    return Progress(Outcome.FAILING, final, error.message, facts.about)
 
 
 def _compared(look: Look, facts: Facts) -> Progress | None:

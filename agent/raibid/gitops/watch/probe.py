@@ -26,6 +26,9 @@ from raibid.gitops.objects import Manifest, Ref
 _ANSWER: Final = 1 << 20
 """Bytes of an answer that are looked at."""
 
+_UNANSWERED: Final = (CELEvalError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""A field that is not there yet, or of another type; celpy lets Python's own errors through for some of them."""
+
 See = Callable[[Ref], Manifest | None]
 
 
@@ -58,10 +61,10 @@ class HttpProbe:
 
     def __post_init__(self) -> None:
         try:
-            scheme = httpx2.URL(self.url).scheme
+            url = httpx2.URL(self.url)
         except httpx2.InvalidURL as error:
             raise ProbeError(f"{self.url}: {error}") from error
-        if scheme not in ("http", "https"):
+        if url.scheme not in ("http", "https") or not url.host:
             raise ProbeError(f"{self.url} is no HTTP URL")
 
     def wrong(self, see: See) -> str:  # noqa: ARG002 the protocol's
@@ -108,11 +111,10 @@ class CelProbe:
         if manifest is None:
             return f"{self._ref} does not exist"
         plain = _plain(manifest)
-        values: dict[str, Any] = {name: json_to_cel(value) for name, value in (*plain.items(), ("self", plain))}
         try:
+            values = {name: json_to_cel(value) for name, value in (*plain.items(), ("self", plain))}
             answer = self._program.evaluate(values)
-        except CELEvalError as error:
-            # A field that is not there yet is the usual case.
+        except _UNANSWERED as error:
             return f"{self._expression}: {error.args[0] if error.args else error}"
         good = isinstance(answer, BoolType) and bool(answer)
         return "" if good else f"{self._expression} is {answer!r}"

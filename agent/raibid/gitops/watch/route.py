@@ -172,6 +172,10 @@ class Look:
             if spec_of(manifest).get("suspend") is True and not found.passed:
                 return Progress(Outcome.SUSPENDED, True, found.message, ref)
             return found
+        if (ref.group, ref.kind) == (ARGOCD, "Application"):
+            # Its conditions have no status, so that the common rules would take any Application for healthy.
+            facts = argo.Facts(line=self.line, about=ref, application=manifest, pushed_at=self.pushed_at)
+            return argo.settled(facts)
         found_health = health(manifest)
         if found_health.good:
             return Progress(Outcome.HEALTHY, True, found_health.message, ref)
