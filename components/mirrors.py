@@ -47,7 +47,7 @@ _LONGEST: Final = 4 * 3600
 
 def footprint(settings: Settings) -> Footprint:
     """One process for some minutes a day: 60 MiB with 200 repositories; Gitea does the cloning."""
-    return Footprint(NAME, (Workload(name=NAME, namespace=NAMESPACE, cpu=50, memory=128 * MI),))
+    return Footprint(NAME, (Workload(name=NAME, namespace=NAMESPACE, cpu=25, memory=128 * MI),))
 
 
 def manifests(settings: Settings) -> Tree:

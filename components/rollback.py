@@ -11,7 +11,7 @@ Leaves to others: what it does (`raibid.gitops.rollback`), the user at Gitea and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,18 +63,20 @@ _PROVIDER_SECRET: Final = "rollback-token"  # noqa: S105  (a name)
 _NOTIFICATION: Final = "notification.toolkit.fluxcd.io/v1beta3"
 _SECRETS: Final = "/run/secrets/rollback"
 _CONFIG: Final = "/etc/raibid"
+_LOOK: Final = ("get", "list", "watch")
 _TMP: Final = 512 * MI
 """One checkout of the fleet at a time: a real one with two years of commits takes 40 MiB."""
 
 
 def footprint(settings: Settings) -> Footprint:
-    """One process that waits: 62 MiB when idle; git beside it while a commit is taken back."""
-    return Footprint(NAME, (Workload(name=NAME, namespace=NAMESPACE, cpu=50, memory=192 * MI),))
+    """One process that waits: 70 MiB when idle; git beside it while a commit is taken back."""
+    return Footprint(NAME, (Workload(name=NAME, namespace=NAMESPACE, cpu=25, memory=192 * MI),))
 
 
 def wanted(settings: Settings) -> bool:
     """Whether a stack has it: only the stack's own Gitea gives it a login, and only that is in its reach."""
-    return settings.systems.rollback and flux.git_url(settings).startswith(gitea_config.INSIDE)
+    ours = settings.cluster.kind != "embedded" and flux.git_url(settings).startswith(gitea_config.INSIDE)
+    return settings.systems.rollback and ours
 
 
 def manifests(settings: Settings) -> Tree:
@@ -87,8 +89,7 @@ def manifests(settings: Settings) -> Tree:
                 service(NAME, NAMESPACE, NAME, {"http": PORT}),
                 config_map(NAME, NAMESPACE, NAME, _files()),
                 service_account(NAME, NAMESPACE, NAME),
-                _rights(),
-                role_binding(NAME, flux_objects.NAMESPACE, NAME, account=NAME, account_namespace=NAMESPACE),
+                *_rights(),
                 disruption_budget(NAME, NAMESPACE, NAME),
                 _network_policy(),
                 _provider(),
@@ -116,24 +117,35 @@ def _files() -> Mapping[str, str]:
     }
 
 
-def _rights() -> Manifest:
-    # To look, to ask Flux to look again (an annotation; RBAC knows no smaller right than `patch`), to say what it did.
-    return role(
+def _rights() -> Iterator[Manifest]:
+    """In Flux's namespace: to look, to ask Flux to look again (an annotation; RBAC knows no smaller right than
+    `patch`), to say what it did. Where HelmReleases are: to look at them.
+    """
+    home, releases = flux_objects.NAMESPACE, rule("helm.toolkit.fluxcd.io", ["helmreleases"], _LOOK)
+    yield role(
         NAME,
-        flux_objects.NAMESPACE,
+        home,
         NAME,
-        rule("kustomize.toolkit.fluxcd.io", ["kustomizations"], ["get", "list", "watch", "patch"]),
-        rule("source.toolkit.fluxcd.io", ["gitrepositories"], ["get", "list", "watch", "patch"]),
-        rule("helm.toolkit.fluxcd.io", ["helmreleases"], ["get", "list", "watch"]),
+        rule("kustomize.toolkit.fluxcd.io", ["kustomizations"], [*_LOOK, "patch"]),
+        rule("source.toolkit.fluxcd.io", ["gitrepositories"], [*_LOOK, "patch"]),
+        releases,
         rule("", ["events"], ["create", "list"]),
     )
+    yield role_binding(NAME, home, NAME, account=NAME, account_namespace=NAMESPACE)
+    for space in flux_objects.RELEASE_NAMESPACES:
+        name = f"{NAME}-{space}"
+        yield role(name, space, NAME, releases, rule("", ["events"], ["create", "list"]))
+        yield role_binding(name, space, NAME, account=NAME, account_namespace=NAMESPACE)
 
 
 def _deployment(workload: Workload) -> Manifest:
     container = {
         "name": "controller",
         "image": IMAGE,
-        "args": ["gitops", "controller", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104  (the pod's own)
+        "args": [
+            *("gitops", "controller", "--host", "0.0.0.0", "--port", str(PORT)),  # noqa: S104  (the pod's own)
+            *(argument for space in flux_objects.RELEASE_NAMESPACES for argument in ("--releases-in", space)),
+        ],
         "env": [
             {"name": Env.GITOPS_FILE, "value": f"{_CONFIG}/gitops.yaml"},
             {"name": Env.FORGE_CREDENTIALS_FILE, "value": f"{_SECRETS}/credentials"},

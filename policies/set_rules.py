@@ -18,6 +18,9 @@ _COMMIT_STATUS: Final = frozenset({"gitea", "github", "gitlab", "bitbucket", "bi
 """Provider types that report to a commit (notification-controller 1.9, provider_commit_status.go). A Kustomization's
 revision is one; a HelmRelease's is its chart's version, which they fail to find."""
 
+_HOOKS: Final = frozenset({"generic", "generic-hmac"})
+"""Provider types that wake a program: what it does about a failure is its own business, and nobody is told by it."""
+
 
 def _once(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, str]]:
     seen: set[tuple[str, str, str, str]] = set()
@@ -70,6 +73,8 @@ def _delivered(provider: str) -> Sequence[str]:
     """Of which appliers a Provider of this type tells anybody."""
     if provider in _COMMIT_STATUS:
         return ("Kustomization",)
+    if provider in _HOOKS:
+        return ()
     # A comment needs an object that names its change request; nothing here does.
     return _APPLIERS if provider and not provider.endswith("requestcomment") else ()
 
@@ -77,11 +82,12 @@ def _delivered(provider: str) -> Sequence[str]:
 def _covered(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, str]]:
     providers = _providers(manifests)
     for alert in _of_kind(manifests, "Alert"):
-        told = _delivered(_provider_of(alert, providers))
+        provider = _provider_of(alert, providers)
+        told = _delivered(provider)
         for space, kind in _sources(alert):
-            if kind in _APPLIERS and kind not in told:
+            if kind in _APPLIERS and kind not in told and provider not in _HOOKS:
                 yield alert, f"its Provider delivers nothing of {kind}s of namespace {space}"
-    covered, demanded = alerted(manifests), {_duty(kind) for kind in providers.values()}
+    covered, demanded = alerted(manifests), {_duty(kind) for kind in providers.values() if kind not in _HOOKS}
     for manifest in manifests:
         applier = manifest.get("kind") in demanded and group(manifest).endswith(".toolkit.fluxcd.io")
         if applier and (namespace(manifest), str(manifest["kind"])) not in covered:

@@ -1,40 +1,19 @@
 """Alerts: what a person must know before a user notices, each with what to do.
 
-Owns: expressions, how long they must hold, severities, the words.
-Leaves to others: metrics' names (`monitoring.metric_names`), who is told (Alertmanager's routes, `monitoring`).
+Owns: expressions, how long they must hold, severities, the words; which alerts there are.
+Leaves to others: those on rollbacks (`monitoring.rollback_rules`), metrics' names (`monitoring.metric_names`), who is
+told (Alertmanager's routes, `monitoring`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from components.manifest_tree import SUBSTITUTE_OFF, Manifest
+from components.monitoring.alert import Alert
+from components.monitoring.rollback_rules import ROLLBACK
 from components.workload import metadata
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alert:
-    """One alert."""
-
-    name: str
-    expr: str
-    lasts: str
-    severity: Literal["critical", "warning"]
-    summary: str
-    todo: str
-
-    def as_rule(self) -> Mapping[str, Any]:
-        """As Prometheus reads it."""
-        return {
-            "alert": self.name,
-            "expr": self.expr,
-            "for": self.lasts,
-            "labels": {"severity": self.severity},
-            "annotations": {"summary": self.summary, "description": self.todo},
-        }
-
 
 FLUX: Final = (
     Alert(
@@ -273,7 +252,7 @@ MACHINE: Final = (
     ),
     Alert(
         name="TargetDown",
-        expr='up{namespace=~"ci|flux-system|keda|cert-manager"} == 0',
+        expr='up{namespace=~"ci|infrastructure|flux-system|keda|cert-manager"} == 0',
         lasts="10m",
         severity="warning",
         summary="{{ $labels.namespace }}/{{ $labels.pod }} is not scraped",
@@ -281,7 +260,13 @@ MACHINE: Final = (
     ),
 )
 
-GROUPS: Final[Mapping[str, Sequence[Alert]]] = {"flux": FLUX, "queue": QUEUE, "mirrors": MIRRORS, "machine": MACHINE}
+GROUPS: Final[Mapping[str, Sequence[Alert]]] = {
+    "flux": FLUX,
+    "queue": QUEUE,
+    "mirrors": MIRRORS,
+    "rollback": ROLLBACK,
+    "machine": MACHINE,
+}
 
 
 def prometheus_rules(namespace: str, system: str) -> list[Manifest]:

@@ -148,6 +148,12 @@ FLUX: Final = Dashboard(
             title="Waiting for a worker",
             queries={"{{ name }}": 'sum by (name) (workqueue_depth{namespace="flux-system"})'},
         ),
+        Panel(title="Commits taken back", queries={"{{ result }}": _last_hour("raibid_rollback_total", "result")}),
+        Panel(
+            title="From revert to Ready",
+            queries={"p95": _quantile(0.95, "raibid_rollback_duration_seconds_bucket", "le")},
+            unit="s",
+        ),
     ),
 )
 

@@ -33,8 +33,17 @@ API: Final = (
     "cicd_worker_count",
 )
 
+ROLLBACK: Final = (
+    "raibid_rollback_stopped",
+    "raibid_rollback_looked_timestamp_seconds",
+    "raibid_rollback_troubles_total",
+    "raibid_rollback_total",
+    "raibid_rollback_duration_seconds_bucket",
+)
+
 METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     "raibid-api (agent/raibid/api/metrics.py)": API,
+    "raibid-rollback (agent/raibid/gitops/rollback/metrics.py)": ROLLBACK,
     "flux-operator (docs: instance/monitoring)": ("flux_resource_info", "flux_instance_info"),
     "Flux controllers (docs: monitoring/metrics)": (
         "gotk_reconcile_duration_seconds_bucket",

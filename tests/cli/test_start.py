@@ -44,7 +44,7 @@ def test_help_takes_less_than_150_ms_of_the_projects_own_import_time() -> None:
 NAMES = [name for _, name, _, _ in COMMANDS if name not in ("dead", "gitops", "mirror", "scaler")]
 NESTED = ["dead list", "dead requeue", "scaler run", "scaler doctor", "scaler simulate"]
 NESTED += [f"mirror {name}" for name in ("lint", "plan", "apply", "status", "sync", "verify", "hooks", "rotate-token")]
-NESTED += [f"gitops {name}" for name in ("owner",)]
+NESTED += [f"gitops {name}" for name in ("owner", "set", "image", "scale", "apply", "watch", "verify")]
 
 
 @pytest.mark.parametrize("command", [*NAMES, *NESTED])

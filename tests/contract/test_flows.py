@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from components import gitea
+from components import gitea, rollback
 from components.manifest_tree import Manifest
 from tests.contract.cluster import Cluster
 
@@ -59,6 +59,7 @@ OURS = {
     "gitea": ("infrastructure", "gitea"),
     "postgres": ("infrastructure", "postgres"),
     "registry-cache": ("infrastructure", "registry-cache"),
+    "rollback": ("infrastructure", "raibid-rollback"),
 }
 
 
@@ -119,6 +120,8 @@ def has(cluster: Cluster, name: str) -> bool:
     optional = {"alertmanager": "monitoring", "prometheus": "monitoring", "registry-cache": "registry_cache"}
     if name == "keda-operator":
         return cluster.settings.scaler == "keda"
+    if name == "rollback":
+        return rollback.wanted(cluster.settings)
     if name in {"gitea", "postgres"}:
         return cluster.settings.cluster.kind != "embedded"
     return name not in optional or bool(getattr(cluster.settings.systems, optional[name]))
@@ -146,6 +149,10 @@ FLOWS = (
     ("prometheus", "alertmanager", 9093),
     ("prometheus", "api", 8460),
     ("registry-cache", "internet", 443),
+    ("notification-controller", "rollback", 8470),
+    ("prometheus", "rollback", 8470),
+    ("rollback", "gitea", 3000),
+    ("rollback", "API server", 6443),
     ("an app", "an app", 8080),
     ("an app", "internet", 443),
 )
@@ -168,6 +175,13 @@ STRANGERS = (
     ("somebody", "controller", 8460),
     ("redis", "internet", 443),
     ("source-controller", "alertmanager", 9093),
+    ("source-controller", "rollback", 8470),
+    ("agent", "rollback", 8470),
+    ("api", "rollback", 8470),
+    ("an app", "rollback", 8470),
+    ("rollback", "internet", 443),
+    ("rollback", "redis", 6379),
+    ("rollback", "postgres", 5432),
     ("somebody", "redis", 6379),
     ("somebody", "alertmanager", 9093),
     ("somebody", "api", 8460),

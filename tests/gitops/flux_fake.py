@@ -6,8 +6,8 @@ Leaves to others: the cluster (`memory_cluster.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from raibid.gitops.objects import Ref, annotations_of
 
@@ -45,7 +45,7 @@ class FakeFlux:
         self.on_request: Any = lambda: None
         """What the controllers do when the source is asked."""
         self.url = "https://gitea.dgx.local/raibid/fleet.git"
-        self._handled = ""
+        self._handled: dict[Ref, str] = {}
         self._inventory: tuple[str, ...] = ()
         self.fetch(OLD)
         for name in names or ("apps",):
@@ -56,43 +56,53 @@ class FakeFlux:
         if written.verb != "annotate":
             return
         self.asked.append(written.ref)
-        if written.ref == FLEET:
-            self._handled = str(written.body[REQUESTED])
+        self._handled[written.ref] = str(written.body[REQUESTED])
         self.on_request()
 
-    def fetch(self, sha: str, **spec: Any) -> None:
+    def fetch(self, sha: str, **spec: Any) -> Self:
         """The source has a commit."""
         self._put_source(sha, spec, condition("Ready", "True", "Succeeded", f"stored artifact for {revision(sha)}"))
+        return self
 
-    def cannot_fetch(self, message: str) -> None:
+    def cannot_fetch(self, message: str) -> Self:
         self._put_source(OLD, {}, condition("Ready", "False", "GitOperationFailed", message))
+        return self
 
-    def apply(self, name: str, sha: str) -> None:
+    def apply(self, name: str, sha: str) -> Self:
         """A Kustomization has applied a commit, and is ready."""
         ready = condition("Ready", "True", "ReconciliationSucceeded", f"Applied revision: {revision(sha)}")
         self._put_applier(name, sha, sha, ready)
+        return self
 
-    def fail(self, name: str, sha: str, reason: str = "BuildFailed", message: str = "kustomize build failed") -> None:
+    def fail(self, name: str, sha: str, reason: str = "BuildFailed", message: str = "kustomize build failed") -> Self:
         """A Kustomization has attempted a commit, and failed."""
         self._put_applier(name, OLD, sha, condition("Ready", "False", reason, message), retrying(sha))
+        return self
 
-    def hold(self, name: str, message: str) -> None:
+    def hold(self, name: str, message: str) -> Self:
         """A Kustomization waits for another one."""
         self._put_applier(name, OLD, OLD, condition("Ready", "False", "DependencyNotReady", message))
+        return self
 
-    def begin(self, name: str, sha: str) -> None:
+    def begin(self, name: str, sha: str) -> Self:
         """A Kustomization attempts a commit."""
         doing = condition("Reconciling", "True", "Progressing", f"Running health checks for revision {revision(sha)}")
         self._put_applier(name, OLD, sha, condition("Ready", "Unknown", "Progressing", "in progress"), doing)
+        return self
 
-    def deploy(self, *, available: int = 1, generation: int = 1, **progressing: str) -> None:
+    def deploy(
+        self, *, available: int = 1, generation: int = 1, managed: Sequence[Any] = (), **progressing: str
+    ) -> Self:
         """The Deployment, as its controller left it."""
         said = {"status": "True", "reason": "NewReplicaSetAvailable", **progressing}
         self.cluster.put(
             {
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",
-                "metadata": {"name": WEB.name, "namespace": WEB.namespace, "generation": generation},
+                "metadata": {
+                    "name": WEB.name, "namespace": WEB.namespace, "generation": generation,
+                    "managedFields": [*managed],
+                },
                 "spec": {"replicas": 1, "progressDeadlineSeconds": 60},
                 "status": {
                     "observedGeneration": generation, "replicas": 1, "updatedReplicas": 1,
@@ -104,6 +114,7 @@ class FakeFlux:
                 },
             }
         )  # fmt: skip
+        return self
 
     def manage(self, *ids: str) -> None:
         """What every Kustomization has in its inventory from its next status on."""
@@ -111,8 +122,6 @@ class FakeFlux:
 
     def _put_source(self, sha: str, spec: Mapping[str, Any], *conditions: Mapping[str, Any]) -> None:
         status = {"artifact": {"revision": revision(sha)}, "conditions": [*conditions]}
-        if self._handled:
-            status["lastHandledReconcileAt"] = self._handled
         self._put(FLEET, {"url": self.url, "ref": {"branch": "main"}, **spec}, status)
 
     def _put_applier(self, name: str, applied: str, attempted: str, *conditions: Mapping[str, Any]) -> None:
@@ -124,6 +133,8 @@ class FakeFlux:
         self._put(kustomization(name), spec, {**revisions, "conditions": [*conditions], "inventory": inventory})
 
     def _put(self, ref: Ref, spec: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        if ref in self._handled:
+            status = {**status, "lastHandledReconcileAt": self._handled[ref]}
         kept = annotations_of(self.cluster.get(ref)) if ref in self.cluster else {}
         metadata = {"name": ref.name, "namespace": ref.namespace, "generation": 1, "annotations": kept}
         api_version = f"{ref.group}/v1"

@@ -109,7 +109,7 @@ class GitHost(HttpServer):
                 git(bare, "read-tree", before, env=at)
             for path, content in files.items():
                 if content is None:
-                    git(bare, "update-index", "--force-remove", path, env=at)
+                    git(bare, "update-index", "--index-info", lines=f"0 {'0' * 40}\t{path}\n".encode(), env=at)
                     continue
                 data = content.encode() if isinstance(content, str) else content
                 blob = git(bare, "hash-object", "-w", "--stdin", lines=data)

@@ -65,6 +65,8 @@ class MemoryCluster:
 
     refuse: frozenset[str] = frozenset()
     """Kinds that may not be read, as a Role without the right does: `Secret`."""
+    refuse_lists: frozenset[str] = frozenset()
+    """Kinds of which single objects may be read, and no lists."""
     admit: Callable[[Manifest], None] = lambda _manifest: None
     """Asked before an apply or a create; raises what the API server would say (KubeInvalidError)."""
     warn: tuple[str, ...] = ()
@@ -150,7 +152,7 @@ class MemoryCluster:
     def objects(self, group: str, kind: str, namespace: str = "") -> Sequence[Manifest]:
         self.asked.append(("list", kind))
         self.kind(group, kind)
-        self._allowed(f"list of {kind}", kind)
+        self._allowed(f"list of {kind}", kind, self.refuse_lists)
         with self._changed:
             return [deepcopy(item) for ref, item in self._objects.items() if _is(ref, group, kind, namespace)]
 
@@ -206,8 +208,8 @@ class MemoryCluster:
         self.written.append(written)
         self.react(written)
 
-    def _allowed(self, what: str, kind: str) -> None:
-        if kind in self.refuse:
+    def _allowed(self, what: str, kind: str, also: frozenset[str] = frozenset()) -> None:
+        if kind in self.refuse | also:
             raise KubeRefusedError(f'{what}: {kind} is forbidden: User "developer" cannot read it (403)')
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from raibid.gitops.objects import Ref
-from raibid.gitops.owner.argo_sources import branch
 from raibid.gitops.owner.find import find
 from raibid.gitops.owner.ownership import Claim, Ownership, Place, Tool, Verdict
 
@@ -229,6 +226,15 @@ def test_what_a_chart_renders_is_edited_in_the_manifest_of_its_application() -> 
     assert (found.edit, place(found).repository) == (application("redis"), "https://git.test/root.git")
 
 
+def test_an_application_of_a_chart_that_flux_applies_is_edited_in_flux_repository() -> None:
+    found = claimed("application-of-a-chart-applied-by-flux", "StatefulSet", "redis", "redis", "apps")
+    assert [(step.ref.kind, step.tool) for step in found.chain] == [
+        ("Application", Tool.ARGOCD),
+        ("Kustomization", Tool.FLUX),
+    ]
+    assert (found.edit, place(found).path) == (application("redis"), "apps")
+
+
 def test_an_application_that_manages_itself_ends_the_walk() -> None:
     found = claimed(APPLICATIONS, "Application", "argocd", "root", "argoproj.io")
     assert [step.ref for step in found.chain] == [application("root")]
@@ -269,31 +275,3 @@ def test_wrong_types_are_an_answer() -> None:
     answer = owner("wrong-types-everywhere", "Service", "shop", "web")
     assert [claim.chain[0].ref.name for claim in answer.claims] == ["half"]
     assert owner("wrong-types-everywhere", "Application", "argocd", "shop", "argoproj.io").claims == ()
-
-
-@pytest.mark.parametrize(
-    ("revision", "meant"),
-    [
-        ("", "HEAD"),
-        ("HEAD", "HEAD"),
-        ("main", "main"),
-        ("refs/heads/release/1", "release/1"),
-        ("release-1.2", "release-1.2"),
-        ("refs/tags/v1", ""),
-        ("v1.2.3", ""),
-        ("8.5.1-rc.1", ""),
-        (SHA, ""),
-        (SHA[:8], ""),
-        ("1.2.*", ""),
-        (">=1.2.0 <1.3.0", ""),
-        ("^1.0", ""),
-        ("1.x", ""),
-    ],
-)
-def test_only_a_branch_can_be_pushed_to(revision: str, meant: str) -> None:
-    assert branch(revision) == meant
-
-
-@given(st.text())
-def test_any_revision_is_read(revision: str) -> None:
-    assert branch(revision) in ("", "HEAD", revision.strip().removeprefix("refs/heads/"))

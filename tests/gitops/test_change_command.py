@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from raibid.contract import Env, ExitCode
 from raibid.gitops.change.message import trailers_of
+from raibid.gitops.objects import Ref
 from raibid.kube.errors import KubeConflictError, KubeInvalidError
 
 from tests.gitops.change_stage import FILE, FLEET, WEB, Stage, kustomization, staged
@@ -163,6 +164,57 @@ def test_a_push_that_lands_meanwhile_is_kept(raibid: Stage) -> None:
     raibid.change("scale", "deploy/web", "2", "-n", "ci")
     assert raibid.file() == WEB.replace("replicas: 1 ", "replicas: 2 ").replace("one is enough", "theirs")
     assert raibid.commits == 3
+
+
+def test_a_file_that_somebody_took_away_meanwhile_is_a_sentence_and_theirs_stays(raibid: Stage) -> None:
+    def once() -> None:
+        raibid.host.before_push = None
+        raibid.host.commit(FLEET, {FILE: None, "apps/dgx-spark/kustomization.yaml": "resources: []\n"})
+
+    raibid.host.before_push = once
+    code, _, err = raibid("scale", "deploy/web", "2", "-n", "ci", "--yes", "--no-watch")
+    assert code == ExitCode.NOT_FOUND, err
+    assert raibid.commits == 2
+
+
+def test_of_an_unknown_forge_the_page_is_told_where_a_person_goes_on(raibid: Stage) -> None:
+    raibid.host.api = None
+    raibid.host.protect(FLEET)
+    done = raibid.change("scale", "deploy/web", "2", "-n", "ci")["done"]
+    assert done["open the pull request by hand"] == f"{raibid.host.url}/{FLEET}"
+    assert raibid.host.head(FLEET, done["branch"]) == done["commit"]
+
+
+def test_a_repository_is_reached_where_this_machine_reaches_it(raibid: Stage, tmp_path: Path) -> None:
+    inside = "http://gitea-http.infrastructure.svc.cluster.local:3000"
+    source = raibid.cluster.get(Ref("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "fleet"))
+    raibid.cluster.put({**source, "spec": {**source["spec"], "url": f"{inside}/{FLEET}.git"}})
+    (tmp_path / "gitops.yaml").write_text(f"hosts: [127.0.0.1]\naddresses: {{{inside}: {raibid.host.url}}}\n")
+    raibid.change("scale", "deploy/web", "2", "-n", "ci")
+    assert raibid.commits == 2
+
+
+def test_another_source_is_tried_where_the_first_has_no_such_file(raibid: Stage) -> None:
+    raibid.cluster.remove(Ref("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "apps"))
+    url = raibid.host.clone_url(FLEET)
+    sources = [{"repoURL": url, "path": path, "targetRevision": "main"} for path in ("apps/dgx-spark", "docs")]
+    raibid.host.commit(FLEET, {"docs/kustomization.yaml": "resources: []\n"})
+    resource = {"group": "apps", "kind": "Deployment", "namespace": "ci", "name": "web", "status": "Synced"}
+    raibid.cluster.put(
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": "web", "namespace": "argocd"},
+            "spec": {
+                "sources": sources,
+                "destination": {"server": "https://kubernetes.default.svc"},
+                "syncPolicy": {"automated": {}},
+            },
+            "status": {"resources": [resource]},
+        }
+    )
+    raibid.change("scale", "deploy/web", "2", "-n", "ci")
+    assert "replicas: 2" in raibid.file()
 
 
 def test_a_value_of_a_secret_is_in_no_message(raibid: Stage, tmp_path: Path) -> None:

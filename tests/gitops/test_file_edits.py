@@ -1,4 +1,4 @@
-"""Small repositories in `files/`, each named after the rule that it shows: what an edit changes there, or why it is refused.
+"""Small repositories in `files/`, each named after the rule that it shows: what an edit changes, or why it is refused.
 
 A `case.yaml` says the entry, the object (group/kind/namespace/name), the edit, and the lines that change.
 """
@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from raibid.gitops.errors import GitopsError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.files.edit import set_field, set_image, set_replicas

@@ -9,7 +9,7 @@ import pytest
 from raibid.gitops.kinds import referred
 from raibid.gitops.objects import Ref, ref_of
 from raibid.gitops.owner.find import find
-from raibid.gitops.owner.ownership import Claim, Ownership, Place
+from raibid.gitops.owner.ownership import Claim, Ownership, Place, Verdict
 from raibid.kube.errors import KubeNotFoundError
 
 from tests.gitops.memory_cluster import MemoryCluster, documents
@@ -28,8 +28,8 @@ def asked(cluster: MemoryCluster, about: str) -> Ref:
 
 def answered(file: Path) -> tuple[dict[str, Any], Ownership, MemoryCluster]:
     expected, *objects = documents(file)
-    refused = frozenset(expected.get("refuse", ()))
-    cluster = MemoryCluster.of(*documents(FLUX / "fleet.yaml"), *objects, refuse=refused)
+    refused = {name: frozenset(expected.get(name, ())) for name in ("refuse", "refuse_lists")}
+    cluster = MemoryCluster.of(*documents(FLUX / "fleet.yaml"), *objects, **refused)
     return expected, find(cluster, asked(cluster, expected["about"])), cluster
 
 
@@ -54,6 +54,7 @@ def test_every_shape_has_the_owner_that_its_file_says(file: Path) -> None:
     chains = expected.get("chains") or ([expected["chain"]] if "chain" in expected else [])
     assert [told(claim) for claim in found.claims] == chains
     assert not missing(expected.get("notes", []), " ".join(found.notes)), found.notes
+    assert bool(found.notes) == bool(expected.get("notes")), found.notes
     if found.claim:
         assert str(found.claim.edit) == expected["edit"]
         assert of_place(found.claim.place) == expected.get("place", {})
@@ -62,6 +63,18 @@ def test_every_shape_has_the_owner_that_its_file_says(file: Path) -> None:
         note = found.claim.place.note if found.claim.place else ""
         assert not missing(expected.get("place_note", []), note), note
         assert [place.path for place in found.claim.others] == expected.get("others", [])
+
+
+TRAPS = ("equal names and an equal path", "the destination's namespace", "the group fluxcd.io", "kustomize's own kind")
+
+
+@pytest.mark.parametrize("trap", documents(FLUX / "fleet.yaml")[1:], ids=TRAPS)
+def test_what_naive_tools_match_by_owns_nothing(trap: dict[str, Any]) -> None:
+    about = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "podinfo", "namespace": "web"}}
+
+    found = find(MemoryCluster.of(trap, about), ref_of(about))
+
+    assert found.verdict is Verdict.UNMANAGED
 
 
 @pytest.mark.parametrize("file", SHAPES, ids=lambda file: file.stem)

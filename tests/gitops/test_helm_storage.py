@@ -121,6 +121,10 @@ def test_only_the_very_object_counts(ref: Ref, there: bool) -> None:
     assert renders(MANIFEST, ref, "web") is there
 
 
+def test_a_document_that_is_no_yaml_is_none_of_the_release() -> None:
+    assert not renders("[" * 10_000 + "podinfo Deployment", ABOUT, "web")
+
+
 def test_a_record_that_is_not_compressed_is_read_too() -> None:
     assert rendered(secret(None, packed=json.dumps({"manifest": "kind: A"}).encode())) == "kind: A"
 

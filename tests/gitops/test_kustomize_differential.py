@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.files.edit import set_field, set_image, set_replicas
 from raibid.gitops.files.fields import named, read_field, steps_in, value_at
 from raibid.gitops.files.values import changed
 from raibid.gitops.objects import ref_of
+
 from tests.gitops.kustomize_trees import Files, build, trees, write
 
 pytestmark = pytest.mark.skipif(shutil.which("kustomize") is None, reason="kustomize is not on PATH")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,13 @@ def test_what_was_tried_in_the_checkout_before_is_not_part_of_the_commit(host: G
     checkout.write({"b.txt": b"tried\n"})
     land(checkout, ours)
     assert host.text(FLEET, "b.txt") == "b\n"
+
+
+def test_what_is_too_large_for_one_piece_lands_as_well(host: GitHost, checkout: Checkout) -> None:
+    def large(there: Checkout) -> str | None:
+        there.write({"large.bin": random.Random(7).randbytes(3_000_000)})
+        return there.commit("large\n")
+
+    landed = land(checkout, large)
+    assert landed is not None
+    assert host.head(FLEET) == landed.sha

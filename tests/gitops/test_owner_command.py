@@ -14,7 +14,7 @@ from raibid.contract import Env, ExitCode
 
 from tests.gitops.api_server import ApiServer
 from tests.gitops.git_host import GitHost
-from tests.gitops.memory_cluster import MemoryCluster
+from tests.gitops.memory_cluster import MemoryCluster, documents
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -41,13 +41,13 @@ class Stage:
     url: str
     head: str
 
-    def manages(self, name: str, *ids: str) -> None:
+    def manages(self, name: str, *ids: str, source: str = "GitRepository", path: str = "./apps/dgx-spark") -> None:
         self.cluster.put(
             {
                 "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
                 "kind": "Kustomization",
                 "metadata": {"name": name, "namespace": "flux-system"},
-                "spec": {"path": "./apps/dgx-spark", "sourceRef": {"kind": "GitRepository", "name": "fleet"}},
+                "spec": {"path": path, "sourceRef": {"kind": source, "name": "fleet"}},
                 "status": {"inventory": {"entries": [{"id": found, "v": "v1"} for found in ids]}},
             }
         )
@@ -173,6 +173,7 @@ def test_without_access_to_the_appliers_the_answer_is_unknown_and_says_what_was_
         (["deploy/nobody", "-n", "web"], ExitCode.NOT_FOUND),
         (["gadget/podinfo"], ExitCode.NOT_FOUND),
         (["podinfo"], ExitCode.NOT_FOUND),
+        (["deploy/podinfo", "--context", "nowhere"], ExitCode.USAGE),
     ],
 )
 def test_what_does_not_exist_is_a_sentence_on_stderr(
@@ -183,3 +184,15 @@ def test_what_does_not_exist_is_a_sentence_on_stderr(
     assert (found, out) == (code, "")
     assert err.startswith("raibid: ")
     assert "Traceback" not in err
+
+
+def test_a_file_that_only_another_of_the_places_has_is_found_there(stage: Stage, owner: Owner) -> None:
+    stage.manages("apps", "web_podinfo_apps_Deployment", source="ExternalArtifact", path="dgx-spark")
+    for manifest in documents(Path(__file__).parent / "flux" / "artifact_of_two_directories.yaml"):
+        stage.cluster.put(manifest)
+
+    code, out, _ = owner("deploy/podinfo", "-n", "web")
+
+    assert code == ExitCode.OK
+    assert "file        apps/base/podinfo.yaml, document 2" in out
+    assert "elsewhere/dgx-spark is no directory of the repository" in out

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from raibid.gitops.errors import ProbeError
 from raibid.gitops.objects import Ref
 from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.follow import claim_of, follow
 from raibid.gitops.watch.outcome import Outcome
-from raibid.gitops.watch.probe import CelProbe, HttpProbe, ProbeError
+from raibid.gitops.watch.probe import CelProbe, HttpProbe
 
 from tests.gitops.flux_fake import APPS, WEB, FakeFlux
 from tests.gitops.history import NEW

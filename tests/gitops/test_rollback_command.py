@@ -65,6 +65,13 @@ def test_where_nothing_fails_the_last_change_goes(raibid: Stage) -> None:
     assert [note.split(" ", 3)[3] for note in said["notes"] if note.startswith("takes back")] == ["A new image"]
 
 
+def test_asked_for_twice_it_does_not_bring_back_what_was_taken_back(raibid: Stage) -> None:
+    report(raibid, *APPS)
+    code, _, err = raibid("rollback", *APPS, "--yes")
+    assert (code, "took commits back itself" in err) == (ExitCode.FAILED, True)
+    assert raibid.file() == WEB
+
+
 def test_of_an_object_its_file_alone_goes_back(raibid: Stage) -> None:
     report(raibid, "configmap/web", "-n", "ci", "--to", raibid.host.log(FLEET)[-1])
     assert (raibid.file(), raibid.file(CONFIG_FILE)) == (BAD, CONFIG)
@@ -124,7 +131,7 @@ def test_somebody_who_takes_it_back_meanwhile_leaves_nothing_to_do(raibid: Stage
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("deployment/alone", "-n", "ci", "--yes"), ExitCode.FAILED),
+        (("deployment/alone", "-n", "ci", "--yes"), ExitCode.UNMANAGED),
         (("deployment/gone", "-n", "ci", "--yes"), ExitCode.NOT_FOUND),
         ((*APPS, "--to", "0" * 40, "--yes"), ExitCode.FAILED),
         ((*APPS, "--to", "HEAD~1", "--yes"), ExitCode.FAILED),

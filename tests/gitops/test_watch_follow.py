@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from raibid.git.errors import GitError
 from raibid.gitops.cluster import Happening
-from raibid.gitops.errors import GitopsError
+from raibid.gitops.errors import UnmanagedError
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim
 from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.follow import claim_of, follow
 from raibid.gitops.watch.outcome import Outcome, Result, Step
+from raibid.kube.errors import KubeRefusedError
 
 from tests.gitops.flux_fake import APPS, FLEET, WEB, FakeFlux, kustomization
 from tests.gitops.history import BESIDE, LATER, NEW, OLD, contains
@@ -30,10 +31,15 @@ def followed(flux: FakeFlux, sha: str = NEW, *, edit: Ref | None = None, **how: 
 
 
 @contextmanager
-def when(condition: Callable[[Step], bool], act: Callable[[], None]) -> Iterator[Callable[[Step], None]]:
+def when(condition: Callable[[Step], bool], act: Callable[[], object]) -> Iterator[Callable[[Step], None]]:
     """A `tell` that makes another thread act at the first step that is so: as controllers do, meanwhile."""
     seen = threading.Event()
-    actor = threading.Thread(target=lambda: (seen.wait(30), act()))
+
+    def waited() -> None:
+        seen.wait(30)
+        act()
+
+    actor = threading.Thread(target=waited)
     actor.start()
     yield lambda step: seen.set() if condition(step) else None
     seen.set()
@@ -46,7 +52,7 @@ def at(outcome: Outcome) -> Callable[[Step], bool]:
 
 def test_a_commit_is_asked_for_and_followed_to_the_objects_health() -> None:
     flux = FakeFlux()
-    flux.on_request = lambda: (flux.fetch(NEW), flux.apply("apps", NEW), flux.deploy(generation=2))
+    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW).deploy(generation=2)
     result = followed(flux, edit=WEB)
     assert (result.outcome, result.object, result.timed_out) == (Outcome.HEALTHY, WEB, False)
     assert flux.asked == [FLEET]
@@ -58,7 +64,12 @@ def test_each_stage_is_told_as_it_comes() -> None:
     with when(at(Outcome.NOT_FETCHED), lambda: flux.fetch(NEW)) as fetch, \
          when(at(Outcome.NOT_ATTEMPTED), lambda: flux.begin("apps", NEW)) as begin, \
          when(at(Outcome.NOT_HEALTHY), lambda: flux.apply("apps", NEW)) as apply:  # fmt: skip
-        result = followed(flux, tell=lambda step: [told.append(step), fetch(step), begin(step), apply(step)])
+
+        def tell(step: Step) -> None:
+            for told_to in (told.append, fetch, begin, apply):
+                told_to(step)
+
+        result = followed(flux, tell=tell)
     outcomes = [step.progress.outcome for step in told]
     assert outcomes == [Outcome.NOT_FETCHED, Outcome.NOT_ATTEMPTED, Outcome.NOT_HEALTHY, Outcome.HEALTHY]
     assert result.steps == tuple(told)
@@ -75,35 +86,43 @@ def test_what_was_fetched_already_is_not_asked_for() -> None:
 
 def test_a_failed_attempt_is_repeated_only_when_asked() -> None:
     flux = FakeFlux()
-    flux.fetch(NEW)
-    flux.fail("apps", NEW)
+    flux.fetch(NEW).fail("apps", NEW)
     assert followed(flux).outcome is Outcome.FAILING
-    flux.on_request = lambda: flux.apply("apps", NEW)
-    assert followed(flux, again=True).healthy
+    assert flux.asked == []
+    # What it says until it has handled the request is about the attempt before.
+    with when(at(Outcome.FAILING), lambda: flux.apply("apps", NEW)) as tell:
+        assert followed(flux, again=True, tell=tell).healthy
     assert flux.asked == [APPS]
+
+
+def test_a_repeated_attempt_that_fails_again_is_final() -> None:
+    flux = FakeFlux()
+    flux.fetch(NEW).fail("apps", NEW)
+    with when(at(Outcome.FAILING), lambda: flux.fail("apps", NEW, message="still no such file")) as tell:
+        result = followed(flux, again=True, tell=tell)
+    assert (result.outcome, result.message, result.timed_out) == (
+        Outcome.FAILING, "BuildFailed: still no such file", False,
+    )  # fmt: skip
 
 
 def test_a_failure_ends_with_the_last_message_and_the_objects_events() -> None:
     flux = FakeFlux()
     event = Happening("Warning", "BuildFailed", "accumulating resources", "2026-11-21T12:00:00Z")
     flux.cluster.tell(APPS, event)
-    flux.on_request = lambda: (flux.fetch(NEW), flux.fail("apps", NEW, message="no such file"))
+    flux.on_request = lambda: flux.fetch(NEW).fail("apps", NEW, message="no such file")
     result = followed(flux)
     assert (result.outcome, result.message) == (Outcome.FAILING, "BuildFailed: no such file")
     assert result.happenings == (event,)
 
 
-def test_a_refused_request_is_a_note_and_the_interval_does_it() -> None:
+def test_a_refused_request_is_a_note_and_the_interval_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     flux = FakeFlux()
 
-    class Deaf(type(flux.cluster)):  # type: ignore[misc]
-        def annotate(self, ref: Ref, **_annotations: str) -> None:
-            self._allowed(str(ref), "Refused")
+    def refuse(ref: Ref, **_annotations: str) -> None:
+        raise KubeRefusedError(f"{ref}: gitrepositories is forbidden (403)")
 
-    deaf = Deaf(refuse=frozenset({"Refused"}), _objects=flux.cluster._objects, _kinds=flux.cluster._kinds,
-                _log=flux.cluster._log, _changed=flux.cluster._changed)  # fmt: skip
-    flux.cluster = deaf
-    with when(at(Outcome.NOT_FETCHED), lambda: (flux.fetch(NEW), flux.apply("apps", NEW))) as tell:
+    monkeypatch.setattr(flux.cluster, "annotate", refuse)
+    with when(at(Outcome.NOT_FETCHED), lambda: flux.fetch(NEW).apply("apps", NEW)) as tell:
         result = followed(flux, tell=tell)
     assert result.healthy
     assert "was not asked to reconcile" in result.notes[0]
@@ -114,8 +133,8 @@ def test_a_refused_request_is_a_note_and_the_interval_does_it() -> None:
     [
         (Outcome.NOT_FETCHED, lambda flux: None),
         (Outcome.NOT_ATTEMPTED, lambda flux: flux.fetch(NEW)),
-        (Outcome.NOT_HEALTHY, lambda flux: (flux.fetch(NEW), flux.begin("apps", NEW))),
-        (Outcome.NOT_HEALTHY, lambda flux: (flux.fetch(NEW), flux.apply("apps", NEW), flux.deploy(available=0))),
+        (Outcome.NOT_HEALTHY, lambda flux: flux.fetch(NEW).begin("apps", NEW)),
+        (Outcome.NOT_HEALTHY, lambda flux: flux.fetch(NEW).apply("apps", NEW).deploy(available=0)),
     ],
     ids=["fetch", "attempt", "health check", "object"],
 )
@@ -130,16 +149,18 @@ def test_when_the_time_is_over_the_outcome_is_where_it_stands(outcome: Outcome, 
 def test_the_budget_of_each_object_is_its_own() -> None:
     """All of it together may take longer than any one of them."""
     flux, clock = FakeFlux(), Clock()
+    flux.deploy(available=0)
+    acts: dict[Outcome, Callable[[], object]] = {
+        Outcome.NOT_FETCHED: lambda: flux.fetch(NEW),
+        Outcome.NOT_ATTEMPTED: lambda: flux.apply("apps", NEW),
+        Outcome.NOT_HEALTHY: lambda: flux.deploy(),
+        Outcome.HEALTHY: lambda: None,
+    }
 
     def tell(step: Step) -> None:
         clock.now += 50
-        {Outcome.NOT_FETCHED: lambda: flux.fetch(NEW), Outcome.NOT_ATTEMPTED: lambda: flux.apply("apps", NEW)}.get(
-            step.progress.outcome, lambda: None
-        )()
-        if step.progress.outcome is Outcome.NOT_HEALTHY:
-            flux.deploy()
+        acts[step.progress.outcome]()
 
-    flux.deploy(available=0)
     result = followed(flux, edit=WEB, tell=tell, clock=clock)
     assert result.healthy
     assert result.seconds >= 150
@@ -153,7 +174,7 @@ class Clock:
         return self.now
 
 
-def test_an_expected_time_from_the_source_is_not_waited_for_when_it_is_superseded() -> None:
+def test_a_rewritten_branch_ends_it_as_soon_as_the_source_has_fetched_again() -> None:
     flux = FakeFlux()
     flux.on_request = lambda: flux.fetch(BESIDE)
     result = followed(flux)
@@ -162,7 +183,7 @@ def test_an_expected_time_from_the_source_is_not_waited_for_when_it_is_supersede
 
 def test_a_later_commit_that_contains_it_counts() -> None:
     flux = FakeFlux()
-    flux.on_request = lambda: (flux.fetch(LATER), flux.apply("apps", LATER))
+    flux.on_request = lambda: flux.fetch(LATER).apply("apps", LATER)
     assert followed(flux).healthy
 
 
@@ -173,7 +194,7 @@ def test_a_repository_that_cannot_be_read_is_a_note_and_asked_once() -> None:
         asked.append((ancestor, descendant))
         raise GitError("no way to the forge")
 
-    flux.on_request = lambda: (flux.fetch(NEW), flux.apply("apps", NEW))
+    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW)
     result = followed(flux, contains=unreadable)
     assert result.healthy
     assert len(asked) == 1
@@ -183,7 +204,7 @@ def test_a_repository_that_cannot_be_read_is_a_note_and_asked_once() -> None:
 
 def test_dependants_are_followed_too() -> None:
     flux = FakeFlux("apps", "tenants", depends={"tenants": "apps"})
-    flux.on_request = lambda: (flux.fetch(NEW), flux.apply("apps", NEW), flux.fail("tenants", NEW))
+    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW).fail("tenants", NEW)
     result = followed(flux)
     assert (result.outcome, result.object) == (Outcome.FAILING, kustomization("tenants"))
 
@@ -191,33 +212,51 @@ def test_dependants_are_followed_too() -> None:
 def test_of_several_appliers_the_result_is_the_one_that_explains_the_others() -> None:
     flux = FakeFlux("infra", "apps", depends={"apps": "infra"})
     flux.on_request = lambda: (
-        flux.fetch(NEW), flux.fail("infra", NEW), flux.hold("apps", "dependency 'flux-system/infra' is not ready"),
-    )  # fmt: skip
+        flux.fetch(NEW).fail("infra", NEW).hold("apps", "dependency 'flux-system/infra' is not ready")
+    )
     claims = [claim_of(kustomization(name)) for name in ("apps", "infra")]
     result = followed(flux, claims=claims)
     assert (result.outcome, result.object) == (Outcome.FAILING, kustomization("infra"))
     assert {end.outcome for end in result.ends} == {Outcome.FAILING, Outcome.NOT_ATTEMPTED}
 
 
-def test_a_workload_that_is_not_healthy_says_it_in_its_pods_words() -> None:
-    flux = FakeFlux()
-    flux.deploy(available=0, status="False", reason="ProgressDeadlineExceeded", message="timed out progressing")
-    for name, owner, kind, group in (
-        ("web-1", "web", "Deployment", "apps"),
-        ("web-1-x", "web-1", "ReplicaSet", "apps"),
+def without_image(flux: FakeFlux) -> FakeFlux:
+    """The Deployment's pod waits for an image that nobody has."""
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    for kind, name, owner in (
+        ("ReplicaSet", "web-1", ("Deployment", "web")),
+        ("Pod", "web-1-x", ("ReplicaSet", "web-1")),
     ):
-        waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
-        flux.cluster.put({
-            "apiVersion": "apps/v1" if kind == "Deployment" else "v1",
-            "kind": "ReplicaSet" if kind == "Deployment" else "Pod",
-            "metadata": {"name": name, "namespace": "demo", "ownerReferences": [
-                {"apiVersion": f"{group}/v1", "kind": kind, "name": owner, "controller": True}]},
-            "status": {"phase": "Pending", "containerStatuses": [{"name": "web", "state": waiting}]},
-        })  # fmt: skip
-    flux.on_request = lambda: (flux.fetch(NEW), flux.apply("apps", NEW))
+        reference = {"apiVersion": "apps/v1", "kind": owner[0], "name": owner[1], "controller": True}
+        flux.cluster.put(
+            {
+                "apiVersion": "v1" if kind == "Pod" else "apps/v1",
+                "kind": kind,
+                "metadata": {"name": name, "namespace": "demo", "ownerReferences": [reference]},
+                "status": {"phase": "Pending", "containerStatuses": [{"name": "web", "state": waiting}]},
+            }
+        )
+    return flux.deploy(available=0, status="False", reason="ProgressDeadlineExceeded", message="timed out progressing")
+
+
+def test_a_workload_that_is_not_healthy_says_it_in_its_pods_words() -> None:
+    flux = without_image(FakeFlux())
+    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW)
     result = followed(flux, edit=WEB)
     assert result.outcome is Outcome.NOT_HEALTHY
     assert "Pod/demo/web-1-x: web: ImagePullBackOff" in result.message
+
+
+def test_a_failed_health_check_says_it_in_the_words_of_the_pods_it_waited_for() -> None:
+    flux = without_image(FakeFlux())
+    waited = "timeout waiting for: [Deployment/demo/web status: 'InProgress']"
+    flux.on_request = lambda: flux.fetch(NEW).fail("apps", NEW, "HealthCheckFailed", waited)
+    result = followed(flux)
+    assert (result.outcome, result.object) == (Outcome.NOT_HEALTHY, APPS)
+    assert (
+        result.message
+        == f"HealthCheckFailed: {waited}; Pod/demo/web-1-x: web: ImagePullBackOff: Back-off pulling image"
+    )
 
 
 def test_one_look_asks_nobody_and_does_not_wait() -> None:
@@ -227,7 +266,7 @@ def test_one_look_asks_nobody_and_does_not_wait() -> None:
 
 
 def test_what_nobody_applies_from_git_cannot_be_followed() -> None:
-    with pytest.raises(GitopsError, match="nothing to follow"):
+    with pytest.raises(UnmanagedError, match="nothing to follow"):
         followed(FakeFlux(), claims=[Claim(chain=(), edit=WEB, place=None)])
 
 

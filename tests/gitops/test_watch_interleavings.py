@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from hypothesis import given, settings
@@ -26,10 +27,10 @@ Do = Callable[[FakeFlux], Any]
 
 HASTY = GitopsSettings(timeouts=Timeouts(fetch=0.05, apply=0.05, health=0.05))
 ACTIONS: Final[dict[str, Do]] = {
-    **{f"fetch {sha[0]}": lambda flux, sha=sha: flux.fetch(sha) for sha in (OLD, NEW, LATER, BESIDE)},
-    **{f"begin {sha[0]}": lambda flux, sha=sha: flux.begin("apps", sha) for sha in (OLD, NEW, LATER)},
-    **{f"apply {sha[0]}": lambda flux, sha=sha: flux.apply("apps", sha) for sha in (OLD, NEW, LATER, BESIDE)},
-    **{f"fail {sha[0]}": lambda flux, sha=sha: flux.fail("apps", sha) for sha in (OLD, NEW, LATER)},
+    **{f"fetch {sha[0]}": partial(FakeFlux.fetch, sha=sha) for sha in (OLD, NEW, LATER, BESIDE)},
+    **{f"begin {sha[0]}": partial(FakeFlux.begin, name="apps", sha=sha) for sha in (OLD, NEW, LATER)},
+    **{f"apply {sha[0]}": partial(FakeFlux.apply, name="apps", sha=sha) for sha in (OLD, NEW, LATER, BESIDE)},
+    **{f"fail {sha[0]}": partial(FakeFlux.fail, name="apps", sha=sha) for sha in (OLD, NEW, LATER)},
     "unhealthy": lambda flux: flux.fail("apps", NEW, "HealthCheckFailed", "timeout waiting for: [Deployment/demo/web]"),
     "hold": lambda flux: flux.hold("apps", "dependency 'flux-system/infra' is not ready"),
     "cannot fetch": lambda flux: flux.cannot_fetch("authentication required"),

@@ -19,15 +19,17 @@ from tests.gitops.history import NEW, OLD, contains
 from tests.gitops.memory_cluster import MemoryCluster, documents
 from tests.gitops.sight import Snapshot
 
+CHARTS = sorted((Path(__file__).parent / "watch" / "charts").glob("*.yaml"))
 STATES = sorted((Path(__file__).parent / "watch" / "states").glob("*.yaml"))
 APPS = Ref("kustomize.toolkit.fluxcd.io", "Kustomization", "flux-system", "apps")
+RELEASE = Ref("helm.toolkit.fluxcd.io", "HelmRelease", "demo", "web")
 GROUPS = {"Deployment": "apps", "HelmRelease": "helm.toolkit.fluxcd.io"}
 
 
-def looked(cluster: MemoryCluster, edit: str = "", sha: str = NEW) -> Progress:
+def looked(cluster: MemoryCluster, edit: str = "", sha: str = NEW, applier: Ref = APPS) -> Progress:
     kind, _, rest = edit.partition("/")
     edited = Ref(GROUPS[kind], kind, *rest.split("/")) if edit else None
-    route = route_of(claim_of(APPS, edit=edited))
+    route = route_of(claim_of(applier, edit=edited))
     assert route is not None
     line, now = Line(sha, contains), datetime.now(UTC)
     look = Look(sight=Snapshot(cluster), line=line, pushed_at=now, requests=lambda _ref: "our-request")
@@ -42,6 +44,17 @@ def test_a_state_is_what_its_name_says(file: Path) -> None:
         expected["outcome"], expected["done"], expected["object"],
     )  # fmt: skip
     assert expected["says"] in found.message
+
+
+@pytest.mark.parametrize("file", CHARTS, ids=lambda file: file.stem)
+def test_a_chart_in_git_is_followed_through_its_packing(file: Path) -> None:
+    expected, *objects = documents(file)
+    found = looked(MemoryCluster.of(*objects), applier=RELEASE)
+    assert (found.outcome, found.done, str(found.object)) == (
+        expected["outcome"], expected["done"], expected["object"],
+    )  # fmt: skip
+    assert expected["says"] in found.message
+    assert not looked(MemoryCluster.of(*objects), applier=RELEASE, sha="e" * 40).passed
 
 
 @pytest.mark.parametrize("file", STATES, ids=lambda file: file.stem)

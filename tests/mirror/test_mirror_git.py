@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from raibid.git.cli import Git
@@ -122,6 +124,27 @@ def test_git_that_waits_for_a_silent_forge_is_ended_with_all_its_children(silent
     asking.join(20)
     assert ended
     assert not asking.is_alive()
+
+
+def test_ctrl_c_ends_git_as_well(silent: tuple[str, threading.Event]) -> None:
+    url, asked = silent
+    processes: list[subprocess.Popen[str]] = []
+
+    class Pressed(threading.Event):
+        def is_set(self) -> bool:
+            if asked.is_set():
+                raise KeyboardInterrupt
+            return False
+
+    class Seen(Git):
+        @staticmethod
+        def _wait(process: subprocess.Popen[str], *arguments: Any) -> tuple[str, str]:
+            processes.append(process)
+            return Git._wait(process, *arguments)
+
+    with pytest.raises(KeyboardInterrupt):
+        Seen(stop=Pressed()).run("ls-remote", "--", url)
+    assert processes[0].returncode == -signal.SIGKILL
 
 
 def test_git_that_takes_too_long_is_ended(silent: tuple[str, threading.Event]) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from raibid.api.metrics import Metrics
 from raibid.api.mirror_metrics import MirrorMetrics
+from raibid.gitops.rollback.metrics import Metrics as RollbackMetrics
 from raibid.ledger import Depth
 from raibid.model.job import Job, JobSpec, JobStatus
 from raibid.model.mirror import MirrorRecord
@@ -23,7 +24,7 @@ from components.budget import Workload
 from components.manifest_tree import SUBSTITUTE_OFF, SecretManifest
 from components.monitoring.alert_rules import GROUPS
 from components.monitoring.dashboards import DASHBOARDS
-from components.monitoring.metric_names import API, METRICS
+from components.monitoring.metric_names import API, METRICS, ROLLBACK
 from components.settings import load_stack
 from components.systems import budget_of
 from components.units import millicores, size
@@ -89,6 +90,15 @@ def test_the_apis_metrics_are_those_that_it_exposes() -> None:
         sample.name for family in text_string_to_metric_families(metrics.text().decode()) for sample in family.samples
     }
     assert set(API) <= samples
+
+
+def test_the_rollback_controllers_metrics_are_those_that_it_exposes() -> None:
+    metrics = RollbackMetrics()
+    metrics.stopped([("flux-system", "Kustomization", "apps")])
+    metrics.trouble("KubeError")
+    metrics.result("reverted")
+    families = text_string_to_metric_families(metrics.page()[0].decode())
+    assert set(ROLLBACK) <= {sample.name for family in families for sample in family.samples}
 
 
 def test_an_api_that_never_found_out_which_mirrors_there_are_says_so() -> None:

@@ -116,6 +116,10 @@ UNDELIVERED: dict[str, list[Manifest]] = {
         alert("pager", "HelmRelease"),
     ],
     "an Alert that is suspended": [PAGER, alert("pager", "HelmRelease", suspend=True)],
+    "a Provider that wakes a program": [
+        notification("Provider", "pager", type="generic-hmac"),
+        alert("pager", "Kustomization"),
+    ],
     "comments on a change request": [
         notification("Provider", "pager", type="giteapullrequestcomment"),
         alert("pager", "Kustomization"),
@@ -150,6 +154,14 @@ def test_releases_want_an_alert_only_where_a_provider_could_tell_of_them() -> No
     """A stack without monitoring has nobody to tell but the commit; its stages wait for their releases."""
     assert coverage(RELEASE, GITEA, alert("gitea", "Kustomization")) == []
     assert coverage(RELEASE, GITEA, PAGER) == ["HelmRelease keda/keda: no Alert covers HelmReleases of namespace keda"]
+
+
+def test_a_program_that_is_woken_is_nobody_who_is_told_and_no_mistake() -> None:
+    hook = notification("Provider", "rollback", type="generic-hmac")
+    assert coverage(RELEASE, hook, alert("rollback", "HelmRelease")) == []
+    assert coverage(RELEASE, PAGER, hook, alert("rollback", "HelmRelease")) == [
+        "HelmRelease keda/keda: no Alert covers HelmReleases of namespace keda"
+    ]
 
 
 def test_an_object_without_metadata_is_named_by_its_kind() -> None:

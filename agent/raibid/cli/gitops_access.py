@@ -23,8 +23,10 @@ from raibid.gitops.errors import (
     NoFileError,
     NoRepositoryError,
     NotAllowedError,
+    ProbeError,
     PushRefusedError,
     UnknownKindError,
+    UnmanagedError,
 )
 from raibid.gitops.kube_cluster import KubeCluster
 from raibid.gitops.settings import GitopsSettings
@@ -56,7 +58,8 @@ def credentials() -> Path | None:
 
 _ENDS: Final[Sequence[tuple[tuple[type[Exception], ...], str, int]]] = (
     ((UnknownKindError, NoFileError, NoRepositoryError), "", ExitCode.NOT_FOUND),
-    ((GitopsSettingsError,), "", ExitCode.USAGE),
+    ((GitopsSettingsError, ProbeError), "", ExitCode.USAGE),
+    ((UnmanagedError,), "", ExitCode.UNMANAGED),
     ((ContestedError,), "", ExitCode.CONTESTED),
     ((NotAllowedError, PushRefusedError), "", ExitCode.REFUSED),
     ((GitopsError,), "", ExitCode.FAILED),

@@ -101,7 +101,8 @@ def _in_git(
     report = Report(refs, warnings=[*target.warnings, *trial.warnings], tried=trial.tried)
     claims = [replace(claim, edit=ref) for ref in refs]
     edits = adding(where.path, claim.place, manifests, spec)
-    return commit(connected, replace(claim.place, branch=where.branch), edits, asked, claims, report, how, output)
+    places = [replace(claim.place, branch=where.branch)]
+    return commit(connected, places, lambda _place: edits, asked, claims, report, how, output)
 
 
 def _directly(connected: Cluster, manifests: Sequence[dict[str, Any]], how: How, output: Output) -> int:

@@ -8,10 +8,11 @@ Leaves to others: new manifests (`gitops_apply.py`), what is shown (`gitops_show
 from __future__ import annotations
 
 import getpass
+import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -54,6 +55,7 @@ class How:
 
 
 HOW: Final = How()
+_FROM_FILE: Final = re.compile(r"(?P<field>(?:\[[^\]]*\]|[^=\[])+)=@(?P<file>.+)")
 Namespace = Annotated[str, Parameter(name=["--namespace", "-n"])]
 
 
@@ -134,15 +136,17 @@ def scale(
 
 
 def _run(about: str, namespace: str, how: How, output: Output, wish_of: Callable[[Ref, Manifest | None], Wish]) -> int:
-    from raibid.cli.gitops_access import cluster, told
+    from raibid.cli.gitops_access import cluster, credentials, settings, told
+    from raibid.git.cli import Git
     from raibid.gitops.change.target import target_of
+    from raibid.gitops.document import narrowed
     from raibid.gitops.kinds import referred
     from raibid.gitops.owner.find import find
 
     must_be_able_to_ask(yes=how.yes, dry_run=how.dry_run)
     with told(), cluster(how.context) as connected:
         ref = referred(about, namespace, connected.kinds())
-        ownership = find(connected, ref)
+        ownership = narrowed(connected, find(connected, ref), settings(), Git(credentials=credentials()))
         target = target_of(ownership)
         live = live_of(connected, ref)
         wish = wish_of(ref, live)
@@ -158,13 +162,12 @@ def _in_git(connected: Cluster, target: Target, live: Manifest | None, wish: Wis
     from raibid.gitops.change.operation import Asked
     from raibid.gitops.change.site import site_of
     from raibid.gitops.change.trial import Trial, tried
-    from raibid.gitops.files.documents import Edit
 
     site = site_of(connected, target)
 
-    def edits(root: Path) -> Iterator[Edit]:
-        for edit in wish.edits:
-            yield edit(root, site)
+    def edits(place: Place) -> Edits:
+        there = replace(site, entry=place.path)
+        return lambda root: (edit(root, there) for edit in wish.edits)
 
     trial = Trial(False)
     if live is not None and wish.values:
@@ -178,7 +181,8 @@ def _in_git(connected: Cluster, target: Target, live: Manifest | None, wish: Wis
         warnings=target.warnings,
     )
     report = Report([wish.about], warnings=[*target.warnings, *trial.warnings], tried=trial.tried)
-    return commit(connected, target.place, edits, asked, [target.claim], report, how, output)
+    places = [target.place, *(place for place in target.claim.others if place.branch)]
+    return commit(connected, places, edits, asked, [target.claim], report, how, output)
 
 
 def _directly(connected: Cluster, live: Manifest, wish: Wish, how: How, output: Output) -> int:
@@ -197,8 +201,8 @@ def _directly(connected: Cluster, live: Manifest, wish: Wish, how: How, output: 
 
 
 def commit(
-    connected: Cluster, place: Place, edits: Edits, asked: Asked, claims: Sequence[Claim], report: Report, how: How,
-    output: Output,
+    connected: Cluster, places: Sequence[Place], edits: Callable[[Place], Edits], asked: Asked,
+    claims: Sequence[Claim], report: Report, how: How, output: Output,
 ) -> int:  # fmt: skip
     """Clone, show, ask, land, follow: what all changes in Git have alike."""
     from raibid.cli.gitops_access import credentials, settings
@@ -210,9 +214,8 @@ def commit(
 
     operators = settings()
     policy = Policy(how.policy) if how.policy else operators.policy
-    output.say(f"looking into {place.repository}")
-    begun = Change.begin(place.repository, place.branch, edits, asked, settings=operators, credentials=credentials())
-    with begun as change:
+    output.say(f"looking into {places[0].repository}")
+    with Change.begin(places, edits, asked, settings=operators, credentials=credentials()) as change:
         report.repository, report.branch, report.diff = change.checkout.url, change.checkout.branch, change.diff
         report.notes += change.notes
         preview(output, report)
@@ -263,12 +266,13 @@ def by() -> str:
 
 def _read(word: str) -> str:
     """FIELD=@FILE with the file's text in its place: a secret is no argument."""
-    name, at, file = word.partition("=@")
-    if not at or "=" in name.partition("]")[2]:
+    match = _FROM_FILE.fullmatch(word)
+    if match is None:
         return word
+    file = match["file"]
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CliError(f"{file}: {why}", code=ExitCode.NOT_FOUND) from error
-    return f"{name}={text.removesuffix(chr(10))}"
+    return f"{match['field']}={text.removesuffix(chr(10))}"

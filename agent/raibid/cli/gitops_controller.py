@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
+from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
 from raibid.cli.output import PLAIN, Output, write
@@ -25,6 +26,7 @@ def controller(
     port: int = 8470,
     port_file: Path | None = None,
     namespace: str = "",
+    releases_in: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     every: float = _EVERY,
     output: Output = PLAIN,
 ) -> None:
@@ -35,7 +37,7 @@ def controller(
 
     For example:
       RAIBID_ROLLBACK_TOKEN_FILE=token RAIBID_FORGE_CREDENTIALS_FILE=forge raibid gitops controller
-      raibid gitops controller --host 0.0.0.0 --every 30 --json
+      raibid gitops controller --host 0.0.0.0 --releases-in keda --every 30 --json
 
     Parameters
     ----------
@@ -46,7 +48,9 @@ def controller(
     port_file
         Written with the port once alerts are taken.
     namespace
-        Whose Kustomizations are looked after; else RAIBID_NAMESPACE, else flux-system.
+        Whose Kustomizations and HelmReleases are looked after; else RAIBID_NAMESPACE, else flux-system.
+    releases_in
+        Another namespace with HelmReleases; may be given several times.
     every
         Seconds between two looks when no alert comes.
     """
@@ -80,6 +84,7 @@ def controller(
             gitops=settings(),
             credentials=credentials(),
             namespace=namespace or os.environ.get(Env.NAMESPACE) or NAMESPACE,
+            releases=releases_in,
             every=every,
         )
         run(asked, connected, Path(token), tell, host=host, port=port, listening=listening)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
-from raibid.cli.output import PLAIN, Output, duration, line, table
+from raibid.cli.output import PLAIN, Output, duration, line
 from raibid.contract import ExitCode
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from raibid.gitops.history.log import Row
     from raibid.gitops.owner.ownership import Place
 
+_HEADINGS: Final = ("time", "commit", "state", "landed", "who", "object", "what")
 _SHORT: Final = 12
+_WIDEST: Final = 40
+_SAID: Final = 120
+"""Characters of an applier's words; --json has all."""
 _AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -77,9 +81,10 @@ def log(
         output.emit([_as_data(found) for found in logs])
         return
     for found in logs:
-        line(f"{found.repository} {found.branch}", "bold")
-        table(("time", "commit", "who", "what", "object", "landed", "state"), (_cells(row) for row in found.rows))
-        if not found.rows:
+        line(f"{found.repository} {found.branch}")
+        if found.rows:
+            _tell([_HEADINGS, *map(_cells, found.rows)])
+        else:
             line("no commits")
 
 
@@ -110,15 +115,24 @@ def _moment(since: str, now: datetime) -> datetime:
     return found if found.tzinfo else found.astimezone()
 
 
+def _tell(rows: list[tuple[str, ...]]) -> None:
+    """Columns as wide as they must be, the last one as long as it is: seven do not fit into a terminal's width."""
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = [cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…" for cell in row[:-1]]
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+        line("  ".join([*padded, row[-1]]).rstrip(), "" if number else "bold")
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.at.astimezone().strftime("%Y-%m-%d %H:%M"),
         row.commit[:_SHORT],
-        row.who,
-        f"{row.what}{f' ({row.why})' if row.why else ''}",
-        ", ".join(row.objects) or ", ".join(landing.applier for landing in row.landings),
+        f"{row.state}{f' by {row.by[:_SHORT]}' if row.by else ''}",
         _landed(row),
-        f"{row.state}{f' by {row.by[:_SHORT]}' if row.by else ''}{f': {row.message[:80]}' if row.message else ''}",
+        row.who,
+        ", ".join(row.objects) or ", ".join(landing.applier for landing in row.landings),
+        f"{row.what}{f' ({row.why})' if row.why else ''}{f': {row.message[:_SAID]}' if row.message else ''}",
     )
 
 

@@ -131,6 +131,7 @@ def _of_claim(claim: Claim, document: Document | None) -> list[tuple[str, str]]:
         ("file", file),
         ("through", through),
         ("fetched", place.revision if place else ""),
+        *(("also", f"{other.path or '.'} of {other.repository}") for other in claim.others if other != place),
         ("note", claim.note),
         ("note", place.note if place else ""),
         *(("note", note) for note in (location.notes if location else ())),

@@ -121,18 +121,18 @@ class Git:
     @staticmethod
     def _wait(process: subprocess.Popen[str], lines: str, may_go_on: Callable[[], None]) -> tuple[str, str]:
         told: str | None = lines or None
-        while True:
-            try:
-                return process.communicate(told, timeout=_GLANCE)
-            except subprocess.TimeoutExpired:
-                told = None
-            try:
+        try:
+            while True:
+                try:
+                    return process.communicate(told, timeout=_GLANCE)
+                except subprocess.TimeoutExpired:
+                    told = None
                 may_go_on()
-            except GitError:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)  # it works in a directory that is thrown away
-                process.communicate()
-                raise
+        except BaseException:  # also Ctrl-C, which does not reach a group of its own
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # it works in a directory that is thrown away
+            process.communicate()
+            raise
 
     def _may_go_on(self, command: str, room: Room | None, deadline: float, seconds: float) -> None:
         if self.stop.is_set():

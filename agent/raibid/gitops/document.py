@@ -1,13 +1,13 @@
 """The document that describes an owned object: the place that the cluster tells, cloned and looked into.
 
-Owns: trying every place of a claim; why there is no document, as an answer.
+Owns: trying every place of a claim, and keeping the right one; why there is no document, as an answer.
 Leaves to others: who owns it (`owner`), reading the files (`files`), changing them (`change`).
 """
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raibid.git.cli import Git
@@ -17,7 +17,7 @@ from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import GitopsError
 from raibid.gitops.files.locate import Location, locate
 from raibid.gitops.owner.additions import additions
-from raibid.gitops.owner.ownership import Claim, Place
+from raibid.gitops.owner.ownership import Claim, Ownership, Place
 from raibid.gitops.settings import GitopsSettings
 
 
@@ -50,6 +50,19 @@ def document_of(
         except GitError as error:
             notes.append(f"{place.repository}: {error}")
     return None, tuple(notes)
+
+
+def narrowed(cluster: Cluster, ownership: Ownership, settings: GitopsSettings, git: Git) -> Ownership:
+    """The same answer, its claim with the one place that has the document; nothing is cloned if there is only one.
+
+    Raises:
+        KubeError: the cluster does not answer.
+    """
+    claim = ownership.claim
+    found = document_of(cluster, claim, settings, git)[0] if claim and claim.others else None
+    if claim is None or found is None:
+        return ownership
+    return replace(ownership, claims=(replace(claim, place=found.place, others=()),))
 
 
 def _looked_into(cluster: Cluster, claim: Claim, place: Place, settings: GitopsSettings, git: Git) -> Document:

@@ -56,3 +56,11 @@ class PushRefusedError(GitopsError):
 
 class RevertError(GitopsError):
     """The commits cannot be taken back."""
+
+
+class UnmanagedError(GitopsError):
+    """Nobody applies the object from Git, so that no commit of it can be followed."""
+
+
+class ProbeError(GitopsError):
+    """A probe that can never be answered: its expression or URL is none."""

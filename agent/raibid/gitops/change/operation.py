@@ -1,6 +1,6 @@
 """One change in Git from end to end: clone, edit, show, and then land it.
 
-    with Change.begin(target, site, wish, settings=settings, credentials=file, asked=Asked(by, reason)) as change:
+    with Change.begin([place], lambda place: edits, asked, settings=settings, credentials=file) as change:
         print(change.diff)
         landed = change.land(settings.policy)
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from raibid.gitops.change.landing import Landed
 from raibid.gitops.change.message import message
 from raibid.gitops.change.policy import deliver
 from raibid.gitops.change.pull_request import Proposal, branch_for
+from raibid.gitops.errors import NoFileError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.objects import Ref
+from raibid.gitops.owner.ownership import Place
 from raibid.gitops.settings import GitopsSettings, Policy
 
 Edits = Callable[[Path], Iterator[Edit]]
@@ -59,17 +61,40 @@ class Change:
     @classmethod
     @contextmanager
     def begin(
-        cls, url: str, branch: str, edits: Edits, asked: Asked, *, settings: GitopsSettings, credentials: Path | None
+        cls,
+        places: Sequence[Place],
+        edits: Callable[[Place], Edits],
+        asked: Asked,
+        *,
+        settings: GitopsSettings,
+        credentials: Path | None,
     ) -> Iterator[Change]:
-        """Clone and edit; nothing is committed. `url` as the cluster has it.
+        """Clone and edit; nothing is committed. The first of the places that has the file.
 
         Raises:
             NotAllowedError: its host is not on the list. NoRepositoryError, GitError; and what the edits raise.
         """
-        reachable = settings.reachable(url)
-        with tempfile.TemporaryDirectory(prefix="raibid-gitops-") as place:
+        with ExitStack() as stack:
+            for place in places:
+                begun = cls._begun(place, edits(place), asked, settings=settings, credentials=credentials)
+                try:
+                    change = stack.enter_context(begun)
+                except NoFileError:
+                    if place == places[-1]:
+                        raise
+                else:
+                    break
+            yield change
+
+    @classmethod
+    @contextmanager
+    def _begun(
+        cls, place: Place, edits: Edits, asked: Asked, *, settings: GitopsSettings, credentials: Path | None
+    ) -> Iterator[Change]:
+        reachable = settings.reachable(place.repository)
+        with tempfile.TemporaryDirectory(prefix="raibid-gitops-") as directory:
             git = git_for(settings, credentials)
-            checkout = Checkout.open(reachable, branch, Path(place) / "work", git)
+            checkout = Checkout.open(reachable, place.branch, Path(directory) / "work", git)
             change = cls(checkout, asked, edits, credentials)
             made = change._edit(checkout)
             change.diff = checkout.diff()

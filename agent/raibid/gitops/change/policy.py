@@ -6,6 +6,7 @@ Leaves to others: doing it (`landing.py`, `pull_request.py`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from raibid.forge.errors import CallError, ForgeUnavailableError
@@ -30,10 +31,8 @@ def deliver(
         return land(checkout, make)
     with forge_at(checkout.url, credentials) as forge:
         if policy is Policy.AUTO and _may_be_pushed(forge, checkout.branch):
-            try:
+            with suppress(PushRefusedError):  # which is the answer that the forge did not give before
                 return land(checkout, make)
-            except PushRefusedError:
-                checkout.refresh()
         return propose(checkout, make, proposal, forge)
 
 

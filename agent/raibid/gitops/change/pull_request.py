@@ -57,7 +57,7 @@ def propose(checkout: Checkout, make: Make, proposal: Proposal, forge: ForgeAt |
     """
     if not proposal.branch.startswith(PREFIX):
         raise NotAllowedError(f"{proposal.branch} is no branch of ours")
-    base = checkout.reset()
+    base = checkout.refresh()
     sha = make(checkout)
     if sha is None:
         return None

@@ -7,6 +7,7 @@ Leaves to others: pushing (`checkout.py`), what to do about it (`landing.py`, `p
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from raibid.git.cli import Ended, failure
@@ -26,6 +27,7 @@ _NOT_OURS: Final = re.compile(
     r"returned error: 403|Authentication failed|could not read Username|not found|Permission denied|not authorized",
     re.IGNORECASE,
 )
+_WHY: Final = ("fatal:", "error:")
 _SAID: Final = 3
 """Lines of what a hook says: its own words are the reason that git only calls `hook declined`."""
 _LONGEST: Final = 400
@@ -35,14 +37,21 @@ def push_error(branch: str, ended: Ended) -> GitopsError | GitError:
     """The error for a push that ended so: raced, refused, or what git itself says."""
     match = next((found for line in ended.out.splitlines() if (found := _REJECTED.match(line))), None)
     if match is None:
-        if _NOT_OURS.search(ended.last):
+        told = _telling(ended)
+        if _NOT_OURS.search(told.last):
             hint = "the credentials' user needs write access to the repository"
-            return PushRefusedError(f"no push to {branch}: {ended.last}", hint)
-        return failure("push", ended)
+            return PushRefusedError(f"no push to {branch}: {told.last}", hint)
+        return failure("push", told)
     why = match["why"] or match["who"]
     if _RACED.search(why):
         return PushRacedError(f"somebody else pushed to {branch} meanwhile ({why})")
     return PushRefusedError(f"the forge takes no push to {branch}: {why}{_said(ended.err)}")
+
+
+def _telling(ended: Ended) -> Ended:
+    """With the line that says why: after a lost connection git goes on to `Everything up-to-date`."""
+    lines = (line.strip() for line in ended.err.splitlines())
+    return replace(ended, err=next((line for line in lines if line.startswith(_WHY)), ended.err))
 
 
 def _said(err: str) -> str:

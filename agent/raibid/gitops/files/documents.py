@@ -184,12 +184,13 @@ def cut(text: str, kind: str = "") -> list[Piece]:
     cuts = [0, *(match.start() for match in _MARKER.finditer(text)), len(text)]
     for begin, end in pairwise(cuts):
         segment = text[begin:end]
-        # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
-        if kind and kind not in segment:
-            rest = segment[_head(segment) :].splitlines()
-            index += any(line.strip() and not line.lstrip().startswith(("#", "%", "...")) for line in rest)
-            continue
         start = begin + _head(segment)
+        lines = (line.strip() for line in text[start:end].splitlines())
+        holds = any(line and not line.startswith(("#", "%", "...")) for line in lines)
+        # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
+        if not holds or (kind and kind not in segment):
+            index += holds
+            continue
         nodes = parse(text[start:end])
         if len(nodes) > 1:
             raise ValueError("two documents without --- between them")

@@ -15,14 +15,15 @@ from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Draft, Edit
 from raibid.gitops.files.emitted import refuse_emitted
 from raibid.gitops.files.fields import Field, Match, Step, named, read_field, shown, steps_in, value_at
+from raibid.gitops.files.fixed import Fixed
 from raibid.gitops.files.images import Image
-from raibid.gitops.files.layers import Walk
 from raibid.gitops.files.locate import chosen
 from raibid.gitops.files.neighbours import others_concerned, shared_with
 from raibid.gitops.files.provenance import Built, told
 from raibid.gitops.files.secrets import secret_field
 from raibid.gitops.files.values import changed, removed, same
 from raibid.gitops.files.variables import VariableSource, is_substituted, set_variable
+from raibid.gitops.files.walk import Walk
 from raibid.gitops.objects import Ref, mapping
 
 _NAMES: Final = ("name", "namespace")
@@ -110,6 +111,9 @@ class Editing:
         own = mapping(self.built.final.get("metadata"))
         given = {key: value for key, value in mapping(manifest.get("metadata")).items() if key not in _NAMES}
         metadata = {**{key: own[key] for key in _NAMES if key in own}, **given}
+        for step in self.built.steps:
+            if isinstance(step, Fixed) and step.pairs:
+                metadata[step.kind] = {**step.pairs, **mapping(metadata.get(step.kind))}
         return self.changed((), (True, self.built.final), {**manifest, "metadata": metadata})
 
     def changed(self, field: Field, old: tuple[bool, Any], new: Any) -> list[str]:
@@ -141,6 +145,8 @@ class Editing:
                 f"{shown(part.field)} set {spot.why} would change more of {self.ref}, or not reach it"
             )
         yield told(part.field, spot)
+        if self.ref.kind == "Secret" and "sops" not in self.built.origin.manifest:
+            yield f"{spot.file} is not encrypted: the value is in Git in clear"
         yield from shared_with(self.draft, self.entry, self.built, spot)
 
 

@@ -9,42 +9,56 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.fields import Field, shown
-from raibid.gitops.files.layers import Generator, Origin
+from raibid.gitops.files.layers import Generator
 from raibid.gitops.files.patches import Place
 from raibid.gitops.files.spots import FileSpot, LiteralSpot, Spot
 
-
-def generated(draft: Draft, origin: Origin) -> dict[str, Any]:
-    """The object that a generator makes, for reading; a Secret's values are given as `stringData`."""
-    spots = dict(_spots(draft, origin))
-    key = "stringData" if origin.kind == "Secret" else "data"
-    return {**origin.manifest, key: {name: spot.old for name, spot in spots.items()}}
+_DATA: Final = 2
+"""Steps to a value of a ConfigMap or a Secret."""
 
 
-def generator_spot(draft: Draft, origin: Origin, wanted: Field) -> Spot:
+@dataclass(frozen=True)
+class Generated:
+    """What a generator makes."""
+
+    key: str
+    """Where its values are: `data`, or `stringData` of a Secret, for they are texts here."""
+    spots: Mapping[str, Spot] = field(compare=False)
+    behavior: str = "create"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its values."""
+        return {name: spot.old for name, spot in self.spots.items()}
+
+
+def generated(draft: Draft, generator: Generator) -> Generated:
+    """The values of a generator, and where each is written."""
+    key = "stringData" if generator.key == "secretGenerator" else "data"
+    return Generated(key, dict(_spots(draft, generator)), str(generator.entry.get("behavior") or "create"))
+
+
+def generator_spot(draft: Draft, generator: Generator, wanted: Field) -> Spot:
     """Where a generator has a value from.
 
     Raises:
         NotEditableError: it makes no such value.
     """
-    generator = origin.source
-    assert isinstance(generator, Generator)  # noqa: S101 - the caller looked
     where = f"{generator.layer.file} ({generator.key}[{generator.index}])"
-    if len(wanted) != 2 or wanted[0] not in ("data", "stringData"):
+    made = generated(draft, generator)
+    if len(wanted) != _DATA or wanted[0] != made.key:
         raise NotEditableError(f"{shown(wanted)} of a generated object cannot be set", f"edit {where}")
-    spots = dict(_spots(draft, origin))
     key = str(wanted[1])
-    if key in spots:
-        return spots[key]
-    steps = (generator.key, generator.index, "literals")
-    count = len(_texts(_entry(generator), "literals"))
-    return LiteralSpot(Place(generator.layer.file), (*steps, count), key, "", f"in {where}, which generates it")
+    steps = (generator.key, generator.index, "literals", len(_texts(generator.entry, "literals")))
+    new = LiteralSpot(Place(generator.layer.file), steps, key, "", f"in {where}, which generates it")
+    return made.spots.get(key, new)
 
 
 def decoded(value: Any) -> Any:
@@ -59,11 +73,9 @@ def decoded(value: Any) -> Any:
         raise NotEditableError("a Secret's `data` is base64 of a text", "set it by stringData") from None
 
 
-def _spots(draft: Draft, origin: Origin) -> Iterator[tuple[str, Spot]]:
+def _spots(draft: Draft, generator: Generator) -> Iterator[tuple[str, Spot]]:
     """Every value of a generator, and where it is written."""
-    generator = origin.source
-    assert isinstance(generator, Generator)  # noqa: S101 - the caller looked
-    entry, layer = _entry(generator), generator.layer
+    entry, layer = generator.entry, generator.layer
     why = f"in {layer.file} ({generator.key}[{generator.index}]), which generates it"
     for index, literal in enumerate(_texts(entry, "literals")):
         key, _, value = literal.partition("=")
@@ -107,10 +119,6 @@ class _EnvSpot:
             end = line[len(line.rstrip("\r\n")) :]
             result += [] if mine and new is None else [f"{new}{end}"] if mine else [line]
         draft.write(self.file, "".join(result))
-
-
-def _entry(generator: Generator) -> Mapping[str, Any]:
-    return generator.layer.mappings(generator.key)[generator.index]
 
 
 def _texts(entry: Mapping[str, Any], key: str) -> list[str]:

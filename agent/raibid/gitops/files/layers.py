@@ -1,23 +1,21 @@
-"""kustomize read backwards: an entry directory → every object of a kind below it, and the kustomizations on its way.
+"""Kustomizations, and the objects that go through them.
 
-Owns: kustomization files, resources, bases, components, generators; names as each kustomization leaves them.
-Leaves to others: what patches do to an object (`patches.py`), which place to edit (`fields.py`).
-
-As kustomize v5 does it (api/internal/target/kusttarget.go): resources and bases first, then generators, then
-components, each of which works on all that is there so far; then the kustomization's own transformers.
+Owns: a kustomization file, generators, an object with its way and the names that it has had.
+Leaves to others: finding them (`walk.py`), what patches do to an object (`transforms.py`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from raibid.gitops.errors import NoFileError, NotAllowedError
 from raibid.gitops.files.documents import Document, Draft, one_document
-from raibid.gitops.objects import Ref, group_of, mapping, metadata_of
+from raibid.gitops.objects import Ref, group_of, mapping
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_VARIABLE: Final = re.compile(r"\$\{[^}]*\}")
 _CLUSTER_SCOPED: Final = frozenset(
     {
         "APIService", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "CSINode", "CustomResourceDefinition",
@@ -26,6 +24,7 @@ _CLUSTER_SCOPED: Final = frozenset(
         "ValidatingWebhookConfiguration", "VolumeAttachment",
     }
 )  # fmt: skip
+_GENERATORS: Final = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 _UNPREFIXED: Final = frozenset({"CustomResourceDefinition", "APIService", "Namespace"})
 
 
@@ -61,6 +60,8 @@ class Stage:
     layer: Layer
     before: tuple[tuple[str, str], ...]
     """Namespaces and names it has had so far, the first is its own, the last the current one."""
+    generates: bool = False
+    """Its generators, which come before components and all else of it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,22 @@ class Generator:
     key: str
     index: int
     layer: Layer
-    hashed: bool
+    hashed: bool = True
+
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        """What the kustomization says of it."""
+        return self.layer.mappings(self.key)[self.index]
+
+    @property
+    def kind(self) -> str:
+        """What it makes."""
+        return _GENERATORS[self.key]
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds to what another one makes."""
+        return self.entry.get("behavior") in ("merge", "replace")
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ class Origin:
         if isinstance(self.source, Generator) and self.source.hashed:
             stem, _, digest = ref.name.rpartition("-")
             return ref.name == name or (stem == name and digest.isalnum() and len(digest) == 10)
-        return name == ref.name
+        return name == ref.name or _may_become(name, ref.name)
 
 
 def directory_layer(draft: Draft, directory: str) -> Layer | None:
@@ -115,111 +131,23 @@ def directory_layer(draft: Draft, directory: str) -> Layer | None:
     return None
 
 
-class Walk:
-    """One search through a repository; collects what could not be looked into."""
+def merging_generators(layer: Layer, kind: str, ids: tuple[tuple[str, str], ...]) -> Iterator[Generator]:
+    """Generators that add to an object of that kind, by any name that it has had."""
+    for generator in generators(layer):
+        if generator.adds and generator.kind == kind and generator.entry.get("name") in [name for _, name in ids]:
+            yield generator
 
-    def __init__(self, draft: Draft, ref: Ref) -> None:
-        self.draft = draft
-        self.ref = ref
-        self.notes: list[str] = []
 
-    def objects(self, entry: str, *, over: Mapping[str, Any] | None = None) -> list[Origin]:
-        """All objects of the asked kind that an entry yields; `over`: what Flux adds to its kustomization.
+def generators(layer: Layer) -> Iterator[Generator]:
+    """All generators of a kustomization."""
+    for key in _GENERATORS:
+        for index in range(len(layer.mappings(key))):
+            yield Generator(key, index, layer)
 
-        Raises:
-            NoFileError: there is no such directory, or kustomizations go in circles.
-            NotAllowedError: a path leads out of the repository.
-        """
-        directory = self.draft.path(entry)
-        if not self.draft.is_directory(directory):
-            raise NoFileError(f"{entry or 'the root'} is no directory of the repository")
-        layer = directory_layer(self.draft, directory)
-        found = self._layer(layer, [], ()) if layer is not None else self._loose(directory, (directory,))
-        if over:
-            found = self._through(Layer(directory, "", over), found, ())
-        return found
 
-    def _loose(self, directory: str, chain: tuple[str, ...]) -> list[Origin]:
-        """A directory without a kustomization: all manifests below it, as Flux generates one."""
-        found: list[Origin] = []
-        for name in self.draft.listed(directory):
-            path = f"{directory}/{name}" if directory else name
-            if self.draft.is_directory(path):
-                # Flux walks the tree without following links.
-                if self.draft.is_link(path):
-                    continue
-                inner = directory_layer(self.draft, path)
-                found += self._layer(inner, [], chain) if inner is not None else self._loose(path, chain)
-            elif name.endswith((".yaml", ".yml")):
-                found += self._file(self.draft.path(path), chain, strict=False)
-        return found
-
-    def _layer(self, layer: Layer, incoming: list[Origin], chain: tuple[str, ...]) -> list[Origin]:
-        if layer.directory in chain:
-            raise NoFileError(f"kustomizations go in circles: {' → '.join((*chain, layer.directory))}")
-        chain = (*chain, layer.directory)
-        found = list(incoming)
-        for path in layer.strings("resources", "bases"):
-            found += self._resource(layer, path, chain)
-        found += self._generated(layer, chain)
-        return self._through(layer, found, chain)
-
-    def _through(self, layer: Layer, found: list[Origin], chain: tuple[str, ...]) -> list[Origin]:
-        for path in layer.strings("components"):
-            inner = self._inner(layer, path)
-            if inner is not None:
-                found = self._layer(inner, found, chain)
-        if layer.spec.get("helmCharts"):
-            self._note(f"{layer.file} renders Helm charts: what they yield is not in files")
-        return [_passed(origin, layer) for origin in found]
-
-    def _inner(self, layer: Layer, path: str) -> Layer | None:
-        if _is_remote(path):
-            self._note(f"{layer.file} takes {path} from elsewhere")
-            return None
-        directory = self._place(layer, path)
-        inner = directory_layer(self.draft, directory)
-        if inner is None:
-            # kustomize would refuse to build; what is asked for may be elsewhere all the same.
-            self._note(f"{layer.file} names {path}, which is neither a file nor a kustomization")
-        return inner
-
-    def _resource(self, layer: Layer, path: str, chain: tuple[str, ...]) -> list[Origin]:
-        if not _is_remote(path):
-            place = self._place(layer, path)
-            if self.draft.is_file(place):
-                return self._file(place, chain, strict=True)
-        inner = self._inner(layer, path)
-        return [] if inner is None else self._layer(inner, [], chain)
-
-    def _place(self, layer: Layer, path: str) -> str:
-        try:
-            return self.draft.path(layer.directory, path)
-        except NotAllowedError as error:
-            raise NotAllowedError(f"{layer.file}: {error}") from None
-
-    def _file(self, path: str, chain: tuple[str, ...], *, strict: bool) -> list[Origin]:
-        try:
-            documents = self.draft.documents(path, kind=self.ref.kind)
-        except NoFileError as error:
-            if strict:
-                raise
-            self._note(f"not looked into: {error}")
-            return []
-        return [_origin(document, document.manifest, chain) for document in documents if _is(document, self.ref)]
-
-    def _generated(self, layer: Layer, chain: tuple[str, ...]) -> Iterator[Origin]:
-        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-            for index, entry in enumerate(layer.mappings(key) if self.ref.kind in ("", kind) else ()):
-                options = {**mapping(layer.spec.get("generatorOptions")), **mapping(entry.get("options"))}
-                hashed = options.get("disableNameSuffixHash") is not True
-                metadata = {"name": entry.get("name", ""), "namespace": entry.get("namespace", "")}
-                manifest = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
-                yield _origin(Generator(key, index, layer, hashed), manifest, chain)
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+def is_prefixed(kind: str) -> bool:
+    """Whether namePrefix and nameSuffix change names of a kind."""
+    return kind not in _UNPREFIXED
 
 
 def is_cluster_scoped(kind: str) -> bool:
@@ -227,31 +155,7 @@ def is_cluster_scoped(kind: str) -> bool:
     return kind in _CLUSTER_SCOPED
 
 
-def _is(document: Document, ref: Ref) -> bool:
-    """Whether a document is of the kind asked for; of any, if none is."""
-    manifest = document.manifest
-    if not ref.kind:
-        return "kind" in manifest
-    return manifest.get("kind") == ref.kind and group_of(str(manifest.get("apiVersion", ""))) == ref.group
-
-
-def _origin(source: Document | Generator, manifest: Mapping[str, Any], chain: tuple[str, ...]) -> Origin:
-    metadata = metadata_of(manifest)
-    identity = (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
-    return Origin(source, manifest, (), (identity,), chain)
-
-
-def _passed(origin: Origin, layer: Layer) -> Origin:
-    """An object after a kustomization: its name and namespace as that leaves them."""
-    namespace, name = origin.ids[-1]
-    kind = origin.kind
-    if (wanted := layer.word("namespace") or layer.word("targetNamespace")) and not is_cluster_scoped(kind):
-        namespace = wanted
-    if kind not in _UNPREFIXED:
-        name = layer.word("namePrefix") + name + layer.word("nameSuffix")
-    ids = origin.ids if (namespace, name) == origin.ids[-1] else (*origin.ids, (namespace, name))
-    return replace(origin, stages=(*origin.stages, Stage(layer, origin.ids)), ids=ids)
-
-
-def _is_remote(path: str) -> bool:
-    return "://" in path or "?ref=" in path or path.startswith(("git@", "github.com/"))
+def _may_become(template: str, text: str) -> bool:
+    """Whether variables of Flux can make a name: `${env}-web`."""
+    parts = [re.escape(part) for part in _VARIABLE.split(template)]
+    return len(parts) > 1 and re.fullmatch(".*".join(parts), text) is not None

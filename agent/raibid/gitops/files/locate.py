@@ -13,7 +13,8 @@ from typing import Any
 
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft
-from raibid.gitops.files.layers import Generator, Origin, Walk
+from raibid.gitops.files.layers import Generator, Origin
+from raibid.gitops.files.walk import Walk
 from raibid.gitops.objects import Ref
 
 
@@ -55,7 +56,8 @@ def chosen(walk: Walk, entry: str, flux_spec: Mapping[str, Any] | None = None) -
     named = [origin for origin in walk.objects(entry, over=_added(flux_spec)) if origin.is_called(ref)]
     # Without a namespace of its own, an object goes where the applier says: into the one asked for, perhaps.
     exact = [origin for origin in named if origin.ids[-1][0] == ref.namespace]
-    found = exact or [origin for origin in named if not origin.ids[-1][0] or not ref.namespace]
+    found = exact or [origin for origin in named if not ref.namespace or "${" in (origin.ids[-1][0] or "${")]
+    found = [origin for origin in found if "${" not in origin.ids[-1][1]] or found
     if not found:
         raise NoFileError(f"no file below {where} describes {ref}", "; ".join(walk.notes))
     if len(found) > 1:

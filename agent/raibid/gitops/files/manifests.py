@@ -14,12 +14,13 @@ from typing import Any, Final
 from raibid.gitops.errors import NoFileError, NotAllowedError, NotEditableError
 from raibid.gitops.files.documents import Document, Draft, Edit, cut
 from raibid.gitops.files.edit import Editing, finished
-from raibid.gitops.files.layers import Generator, Layer, Walk, directory_layer
+from raibid.gitops.files.layers import Generator, Layer, directory_layer
 from raibid.gitops.files.locate import chosen
 from raibid.gitops.files.patches import Place
 from raibid.gitops.files.provenance import Built
 from raibid.gitops.files.splices import with_item, without_value
 from raibid.gitops.files.transforms import Counted, Patched
+from raibid.gitops.files.walk import Walk
 from raibid.gitops.files.writing import Manner, in_block
 from raibid.gitops.objects import Ref, mapping, metadata_of, ref_of
 
@@ -128,7 +129,9 @@ def _without(draft: Draft, layer: Layer, steps: tuple[str | int, ...]) -> None:
 
 def _ref(manifest: Mapping[str, Any]) -> Ref:
     ref = ref_of(manifest)
-    if not _KIND.fullmatch(ref.kind) or not _NAME.fullmatch(ref.name) or not manifest.get("apiVersion"):
+    words = (manifest.get("apiVersion"), manifest.get("kind"), metadata_of(manifest).get("name"))
+    typed = all(isinstance(word, str) and word for word in words)
+    if not typed or not _KIND.fullmatch(ref.kind) or not _NAME.fullmatch(ref.name):
         raise NotAllowedError(
             f"{ref.kind or 'an object'} {ref.name!r} has no apiVersion, kind and name as objects have"
         )

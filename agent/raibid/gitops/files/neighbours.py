@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from raibid.gitops.errors import NoFileError, NotAllowedError, NotEditableError
 from raibid.gitops.files.documents import Draft
-from raibid.gitops.files.layers import Layer, Walk, directory_layer
+from raibid.gitops.files.layers import Layer, directory_layer
 from raibid.gitops.files.provenance import Built
 from raibid.gitops.files.spots import ImageSpot, Spot, ValueSpot
 from raibid.gitops.files.transforms import Imaged, Patched
+from raibid.gitops.files.walk import Walk
 from raibid.gitops.objects import Ref
 
 

@@ -16,7 +16,6 @@ from raibid.gitops.files.layers import Layer
 from raibid.gitops.files.splices import with_value
 from raibid.gitops.files.values import at
 
-
 APPLIER: Final = "the applier's own manifest"
 """Where a layer without a file is written: a Flux Kustomization, an Argo CD Application."""
 

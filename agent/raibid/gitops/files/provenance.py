@@ -34,7 +34,10 @@ class Built:
         Raises:
             NoFileError: a patch is not there. NotEditableError: one cannot be applied.
         """
-        first = generated(draft, origin) if isinstance(origin.source, Generator) else origin.manifest
+        first = origin.manifest
+        if isinstance(origin.source, Generator):
+            made = generated(draft, origin.source)
+            first = {**first, made.key: made.values}
         steps, states = tuple(transforms(draft, origin)), [first]
         for step in steps:
             states.append(step.apply(states[-1]))
@@ -42,7 +45,7 @@ class Built:
 
     @property
     def final(self) -> Any:
-        """What is applied; names and labels that kustomize adds are not in it."""
+        """What is applied; names and selectors that kustomize adds are not in it."""
         return self.states[-1]
 
     def spot(self, draft: Draft, wanted: Field) -> Spot:
@@ -58,7 +61,7 @@ class Built:
             if found is not None:
                 return found
         if isinstance(self.origin.source, Generator):
-            return generator_spot(draft, self.origin, wanted)
+            return generator_spot(draft, self.origin.source, wanted)
         return self._where_item_comes_from(wanted) or self._own(wanted)
 
     def _where_item_comes_from(self, wanted: Field) -> Spot | None:

@@ -22,8 +22,8 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?")
 _ODD_FLOAT: Final = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 _OLD: Final = re.compile(r"(?i:y|n|yes|no|on|off)|[-+]?[\d_][\d_,:.]*(?:[eE][-+]?\d+)?|\d{4}-\d\d?-\d\d?.*|=|<<")
 """What YAML 1.1 took for something else: truth values, 1_000, 1:30, dates."""
-_PLAIN: Final = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`]|[-?:](?=[^\s,\[\]{}])")
-"""What a plain value may begin with."""
+_PLAIN: Final = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[A-Za-z0-9-])")
+"""What a plain value may begin with; YAML allows more, and not every reader does."""
 _SAFE: Final = re.compile(r"[\x20-\x7e\xa1-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 _BLOCK: Final = re.compile(r"[\x20-\x7e\t\n\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 

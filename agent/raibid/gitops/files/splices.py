@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
@@ -113,12 +114,14 @@ def _candidates(text: str, root: Node, steps: Steps, value: Any) -> Iterator[str
             missing = {step: missing} if isinstance(step, str) else [missing]
         if isinstance(node, Mapping | Items) and node.items:
             yield _added(text, node, steps[known], missing, manner)
+            yield _added(text, node, steps[known], missing, replace(manner, blocks=False))
             return
         # Nothing, `{}` or `[]`: what is added takes its place.
         value = {steps[known]: missing} if isinstance(steps[known], str) else [missing]
         steps = steps[:known]
     _refuse_shared(root, node, steps)
     yield from _replaced(text, root, node, steps, value, manner)
+    yield from _replaced(text, root, node, steps, value, replace(manner, blocks=False))
 
 
 def _child(node: Node, step: str | int) -> Node | None:

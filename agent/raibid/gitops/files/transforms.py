@@ -13,8 +13,10 @@ from typing import Any, Final, Protocol
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files import images
 from raibid.gitops.files.documents import Draft
-from raibid.gitops.files.fields import Field, Match, read_field, shown, steps_in, value_at
-from raibid.gitops.files.layers import Layer, Origin, Stage
+from raibid.gitops.files.fields import Field, shown, steps_in, value_at
+from raibid.gitops.files.fixed import labels, names, replacements
+from raibid.gitops.files.generators import generated
+from raibid.gitops.files.layers import Generator, Layer, Origin, Stage, merging_generators
 from raibid.gitops.files.merging import Hit, merge_hit, merge_item, merged, operated, operation_hit
 from raibid.gitops.files.patches import APPLIER, Patch, Place, early_patches, late_patches
 from raibid.gitops.files.selectors import carries, is_builtin, selected
@@ -148,6 +150,25 @@ class Imaged:
 
 
 @dataclass(frozen=True)
+class Regenerated:
+    """A generator that adds values to what another one makes, or replaces them (`behavior`)."""
+
+    generator: Generator
+    draft: Draft
+
+    def apply(self, manifest: Any) -> Any:
+        """As the protocol says."""
+        made = generated(self.draft, self.generator)
+        kept = mapping(manifest.get(made.key)) if made.behavior == "merge" else {}
+        return {**manifest, made.key: {**kept, **made.values}}
+
+    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
+        """As the protocol says."""
+        made = generated(self.draft, self.generator)
+        return made.spots.get(str(wanted[1])) if len(wanted) > 1 and wanted[0] == made.key else None
+
+
+@dataclass(frozen=True)
 class Counted:
     """One entry of `replicas`."""
 
@@ -168,36 +189,15 @@ class Counted:
         return ValueSpot(Place(self.layer.file), ("replicas", self.index, "count"), self.count, why)
 
 
-@dataclass(frozen=True)
-class Fixed:
-    """What a kustomization sets on many objects at once, or computes: it is told, and not edited here."""
-
-    layer: Layer
-    what: str
-    fields: tuple[Field, ...]
-    """A step `*` stands for any."""
-
-    def apply(self, manifest: Any) -> Any:
-        """As the protocol says."""
-        return manifest
-
-    def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
-        """As the protocol says."""
-        for one in self.fields:
-            if all(_agree(mine, theirs) for mine, theirs in zip(one, wanted, strict=False)) and len(one) <= len(wanted):
-                raise NotEditableError(
-                    f"{shown(wanted)} is set by {self.what} of {self.layer.file or APPLIER}, for more than this object",
-                    f"edit {self.what} there",
-                )
-        return None
-
-
 def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
     layer, keyed = stage.layer, is_builtin(origin.api_version)
+    if stage.generates:
+        yield from (Regenerated(item, draft) for item in merging_generators(layer, origin.kind, stage.before))
+        return
     for patch in early_patches(draft, layer):
         yield Patched(patch, stage, keyed, layer)
-    yield from _names(layer)
-    yield from _labels(layer)
+    yield from names(layer)
+    yield from labels(layer)
     for patch in late_patches(draft, layer):
         yield Patched(patch, stage, keyed, layer)
     for index, entry in enumerate(layer.mappings("replicas")):
@@ -206,95 +206,7 @@ def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
     for index, entry in enumerate(layer.mappings("images")):
         if origin.kind != "CustomResourceDefinition":
             yield Imaged(layer, index, entry)
-    yield from _replacements(draft, origin, stage)
-
-
-def _names(layer: Layer) -> Iterator[Transform]:
-    for key, last in (
-        ("namespace", "namespace"),
-        ("targetNamespace", "namespace"),
-        ("namePrefix", "name"),
-        ("nameSuffix", "name"),
-    ):
-        if layer.word(key):
-            yield Fixed(layer, key, (("metadata", last),))
-
-
-def _labels(layer: Layer) -> Iterator[Transform]:
-    common, flux = layer.spec.get("commonLabels"), mapping(layer.spec.get("commonMetadata"))
-    pairs = [("commonLabels", common), ("commonMetadata", flux.get("labels"))]
-    pairs += [("labels", entry.get("pairs")) for entry in layer.mappings("labels")]
-    for what, found in pairs:
-        fields = [
-            place
-            for key in mapping(found)
-            for place in (
-                ("metadata", "labels", key),
-                ("spec", "selector", "matchLabels", key),
-                ("spec", "selector", key),
-                ("spec", "template", "metadata", "labels", key),
-            )
-        ]
-        if fields:
-            yield Fixed(layer, what, tuple(fields))
-    for what, found in (
-        ("commonAnnotations", layer.spec.get("commonAnnotations")),
-        ("commonMetadata", flux.get("annotations")),
-    ):
-        fields = [
-            place
-            for key in mapping(found)
-            for place in (("metadata", "annotations", key), ("spec", "template", "metadata", "annotations", key))
-        ]
-        if fields:
-            yield Fixed(layer, what, tuple(fields))
-
-
-def _replacements(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
-    for entry in layer_replacements(draft, stage.layer):
-        for target in entry.get("targets") or ():
-            select = mapping(mapping(target).get("select"))
-            if not _is_selected(select, origin, stage):
-                continue
-            paths = mapping(target).get("fieldPaths") or ["metadata.name"]
-            yield Fixed(stage.layer, "replacements", tuple(_field_path(str(path)) for path in paths))
-
-
-def layer_replacements(draft: Draft, layer: Layer) -> Iterator[Mapping[str, Any]]:
-    """A kustomization's replacements, inline and in files."""
-    for entry in layer.mappings("replacements"):
-        if isinstance(entry.get("path"), str):
-            path = draft.path(layer.directory, entry["path"])
-            yield from (document.manifest for document in draft.documents(path))
-        else:
-            yield entry
-
-
-def _is_selected(select: Mapping[str, Any], origin: Origin, stage: Stage) -> bool:
-    group, _, version = origin.api_version.rpartition("/")
-    ids = (*stage.before, *origin.ids[-1:])
-    return (
-        select.get("group", group) in (group, None)
-        and select.get("version", version) in (version, None)
-        and select.get("kind", origin.kind) in (origin.kind, None)
-        and (not select.get("name") or any(name == select["name"] for _, name in ids))
-        and (not select.get("namespace") or any(namespace == select["namespace"] for namespace, _ in ids))
-    )
-
-
-def _field_path(text: str) -> Field:
-    """A path of replacements, `spec.containers.[name=web].image`, as a field; `*` stays."""
-    try:
-        return read_field(text.replace(".[", "["))
-    except NotEditableError:
-        return ("*",)
-
-
-def _agree(mine: Any, theirs: Any) -> bool:
-    if mine == "*" or mine == theirs:
-        return True
-    # A position and a name may mean the same item: better refused than wrong.
-    return isinstance(mine, int | Match) and isinstance(theirs, int | Match) and type(mine) is not type(theirs)
+    yield from replacements(draft, origin, stage)
 
 
 def _unnamed(body: Mapping[str, Any]) -> dict[str, Any]:

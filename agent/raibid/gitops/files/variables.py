@@ -17,11 +17,11 @@ from typing import Any, Final
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.emitted import emitted_by
-from raibid.gitops.files.layers import Walk
 from raibid.gitops.files.locate import chosen
 from raibid.gitops.files.provenance import Built
 from raibid.gitops.files.scalars import double_quoted, plain_value, reads_as_itself, written
 from raibid.gitops.files.secrets import data_field, data_value
+from raibid.gitops.files.walk import Walk
 from raibid.gitops.files.writing import Manner, in_flow
 from raibid.gitops.objects import Ref, annotations_of, mapping
 

@@ -26,6 +26,8 @@ class Manner:
     offset: int = 0
     """Columns that a list's dashes stand right of its key."""
     json: bool = False
+    blocks: bool = True
+    """Whether texts of several lines may be literal blocks: the last of a file has no line end to keep one in."""
 
     @classmethod
     def of(cls, text: str, root: Node) -> Manner:
@@ -99,7 +101,7 @@ def in_block(value: Any, manner: Manner, column: int, *, item: bool = False) -> 
         dashes = [f"-{in_block(v, manner, inner, item=True)}" for v in value]
         begin = " " if item else f"\n{' ' * inner}"
         return begin + f"\n{' ' * inner}".join(dashes)
-    lines = block(value, column + 2) if isinstance(value, str) else None
+    lines = block(value, column + 2) if isinstance(value, str) and manner.blocks else None
     return (
         f" {lines}"
         if lines is not None

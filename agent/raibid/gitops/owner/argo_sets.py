@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from raibid.gitops.objects import Manifest, mapping, mappings, ref_of, spec_of, text
-from raibid.gitops.owner.argo_sources import branch
+from raibid.gitops.owner.argo_sources import branch, repository_of
 from raibid.gitops.owner.ownership import Claim, Owner, Place, Tool
 
 NESTING: Final = 3
@@ -51,7 +51,7 @@ def _input(git: Manifest, pattern: str) -> Place:
             break
         fixed.append(part)
     return Place(
-        repository=text(git.get("repoURL")),
+        repository=repository_of(git),
         branch=branch(text(git.get("revision"))),
         path="/".join(fixed),
         note=f"input of a generator: {pattern}",

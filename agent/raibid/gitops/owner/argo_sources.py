@@ -14,6 +14,7 @@ from typing import Any, Final
 from raibid.gitops.objects import Manifest, mapping, mappings, spec_of, status_of, text
 from raibid.gitops.owner.argo_overrides import as_flux_spec, in_words
 from raibid.gitops.owner.ownership import Place
+from raibid.gitops.owner.urls import without_password
 
 HEAD: Final = "HEAD"
 """Argo CD's default revision: the newest commit of the repository's default branch, whichever that is."""
@@ -38,8 +39,16 @@ class Sources:
 
 
 def specs(application: Manifest) -> list[Any]:
-    """Its sources as Argo CD reads them: `sources` goes before `source`, the hydrated branch before both."""
-    spec = spec_of(application)
+    """Its sources as Argo CD reads them: the hydrated branch, else `sources`, else `source`; no URL has credentials."""
+    return [{**source, "repoURL": repository_of(source)} for source in _specs(spec_of(application))]
+
+
+def repository_of(source: Manifest) -> str:
+    """Its clone URL, without credentials."""
+    return without_password(text(source.get("repoURL")))[0]
+
+
+def _specs(spec: Manifest) -> list[Manifest]:
     hydrator = mapping(spec.get("sourceHydrator"))
     if hydrator:
         dry, synced = mapping(hydrator.get("drySource")), mapping(hydrator.get("syncSource"))
@@ -50,8 +59,8 @@ def specs(application: Manifest) -> list[Any]:
                 "targetRevision": text(synced.get("targetBranch")),
             }
         ]
-    several = mappings(spec.get("sources"))
-    return several or ([mapping(spec.get("source"))] if mapping(spec.get("source")) else [])
+    single = mapping(spec.get("source"))
+    return mappings(spec.get("sources")) or ([single] if single else [])
 
 
 def revisions(status: Manifest, count: int) -> list[str]:
@@ -88,14 +97,13 @@ def sources(application: Manifest) -> Sources:
         return _hydrated(application, hydrator)
     found = specs(application)
     synced = revisions(mapping(status_of(application).get("sync")), len(found))
-    several = len(found) > 1
     places, charts, notes = [], [], []
-    for source, revision in reversed(list(zip(found, synced, strict=True))):
+    for source, revision, kind in reversed(list(zip(found, synced, _kinds(application, len(found)), strict=True))):
         if text(source.get("chart")):
             charts.append(source)
-        elif text(source.get("repoURL")) and ("path" in source or not text(source.get("ref"))):
-            places.append(_place(source, revision))
-    if several and len(places) > 1:
+        elif source["repoURL"] and ("path" in source or not text(source.get("ref"))):
+            places.append(_place(source, revision, kind))
+    if len(places) > 1:
         listed = ", ".join(f"{place.repository} {place.path or '.'}" for place in places)
         notes.append(f"several sources may describe it, the first of these that does counts: {listed}")
     values = tuple(place for chart in charts for place in _values(chart, found, synced))
@@ -107,20 +115,29 @@ def added(application: Manifest, place: Place) -> dict[str, Any]:
     """What the Application sets over the files of one of its places, as the `spec` of a Flux Kustomization."""
     dry = mapping(mapping(spec_of(application).get("sourceHydrator")).get("drySource"))
     for source in [dry] if dry else reversed(specs(application)):
-        if (text(source.get("repoURL")), _path(text(source.get("path")))) == (place.repository, place.path):
+        if (repository_of(source), _path(text(source.get("path")))) == (place.repository, place.path):
             return as_flux_spec(source)
     return {}
 
 
-def _place(source: Manifest, revision: str) -> Place:
+def _kinds(application: Manifest, count: int) -> list[str]:
+    """What Argo CD took each source for: Directory, Kustomize, Helm or Plugin."""
+    status = status_of(application)
+    several = status.get("sourceTypes")
+    found = [text(item) for item in several] if isinstance(several, list) else [text(status.get("sourceType"))]
+    return (found + [""] * count)[:count]
+
+
+def _place(source: Manifest, revision: str, kind: str = "") -> Place:
     target = text(source.get("targetRevision"))
     pinned = "" if branch(target) else f"the source is pinned to {target}, which no push moves"
+    chart = "it is a chart: its templates and values say what is deployed, no manifest" if kind == "Helm" else ""
     return Place(
-        repository=text(source.get("repoURL")),
+        repository=repository_of(source),
         branch=branch(target),
         path=_path(text(source.get("path"))),
         revision=revision,
-        note="; ".join(filter(None, (in_words(source), pinned))),
+        note="; ".join(filter(None, (chart, in_words(source), pinned))),
     )
 
 

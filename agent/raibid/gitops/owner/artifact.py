@@ -58,18 +58,19 @@ def relative(path: object) -> str:
     return normpath(f"/{text(path)}").strip("/")
 
 
+def within(path: str, directory: str) -> bool:
+    """Whether a path is a directory, or below it; all are below the root."""
+    return not directory or path == directory or path.startswith(f"{directory}/")
+
+
 def _origin(rule: Copied, path: str) -> str | None:
-    if _within(path, rule.target):
+    if within(path, rule.target):
         return relative(f"{rule.source}/{path[len(rule.target) :]}")
-    if _within(rule.target, path):
+    if within(rule.target, path):
         deeper = rule.target[len(path) :].strip("/")
         if _ends_with(rule.source, deeper):
             return rule.source[: len(rule.source) - len(deeper)].strip("/")
     return None
-
-
-def _within(path: str, directory: str) -> bool:
-    return not directory or path == directory or path.startswith(f"{directory}/")
 
 
 def _ends_with(path: str, tail: str) -> bool:

@@ -48,16 +48,21 @@ APPLIERS: Final = (
 
 def claims(world: World, chain: Sequence[Manifest]) -> list[Claim]:
     """Every Flux applier with the nearest object of the chain in its inventory."""
-    for depth, manifest in enumerate(chain):
+    found: list[Claim] = []
+    reached = 0
+    for reached, manifest in enumerate(chain, start=1):
         found = [
-            _claim(world, chain[: depth + 1], kind, applier, how)
+            _claim(world, chain[:reached], kind, applier, how)
             for kind in APPLIERS
             for applier, how in _having(world, kind, manifest)
         ]
-        _copied(world, manifest, {claim.chain[depth].ref for claim in found})
         if found:
-            return found
-    return []
+            break
+    # A Pod has the labels of its template, which are its Deployment's: those are no news.
+    claiming = {claim.chain[-1].ref for claim in found}
+    for manifest in chain[:reached]:
+        _copied(world, manifest, claiming)
+    return found
 
 
 def _having(world: World, kind: Applier, manifest: Manifest) -> Iterator[tuple[Manifest, str]]:

@@ -104,7 +104,7 @@ def _unpacked(packed: bytes) -> bytes:
 def _objects(document: str) -> list[Manifest]:
     try:
         found: Any = YAML(typ="safe").load(document)
-    except (YAMLError, ValueError):
+    except (YAMLError, ValueError, RecursionError):
         return []
     one = mapping(found)
     return mappings(one.get("items")) if text(one.get("kind")).endswith("List") else [one]

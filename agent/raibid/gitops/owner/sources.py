@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from raibid.gitops.objects import Manifest, Ref, group_of, mapping, mappings, ref_of, spec_of, status_of, text
-from raibid.gitops.owner.artifact import origins, relative, rules_of
+from raibid.gitops.owner.artifact import origins, relative, rules_of, within
 from raibid.gitops.owner.ownership import Place
+from raibid.gitops.owner.urls import without_password
 from raibid.gitops.owner.world import World
 from raibid.gitops.revisions import sha_of
 
@@ -23,8 +23,8 @@ _GENERATORS: Final = "source.extensions.fluxcd.io"
 _BRANCHES: Final = "refs/heads/"
 _OVERLAID: Final = ("patches", "images", "components", "namePrefix", "nameSuffix", "targetNamespace", "commonMetadata")
 """What a Kustomization adds to the directory it reads: no file below its path says it."""
-_GENERATED_AT_MOST: Final = 4
-"""Artifacts made of artifacts made of …"""
+_DEEPEST: Final = 4
+"""Artifacts made of artifacts, repositories in repositories: they may also go round in a circle."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,12 @@ def source_at(world: World, ref: Ref, path: str, *, depth: int = 0) -> Found:
         return Found(None, f"its source is {ref}, and {why}")
     match ref.kind:
         case "GitRepository":
-            return _repository(world, source, path)
-        case "ExternalArtifact" if depth < _GENERATED_AT_MOST:
+            return _repository(world, source, path, depth)
+        case "ExternalArtifact" if depth < _DEEPEST:
             return _generated(world, source, path, depth)
         case "OCIRepository":
-            return Found(None, f"its source is {ref}: {text(spec_of(source).get('url'))}{_built_from(source)}")
+            url, _ = without_password(text(spec_of(source).get("url")))
+            return Found(None, f"its source is {ref}: {url}{_built_from(source)}")
         case "Bucket":
             where = "/".join(text(spec_of(source).get(name)) for name in ("endpoint", "bucketName"))
             return Found(None, f"its source is {ref}: {where}, which is not Git")
@@ -82,16 +83,16 @@ def joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def _repository(world: World, source: Manifest, path: str) -> Found:
+def _repository(world: World, source: Manifest, path: str, depth: int) -> Found:
     ref, spec = ref_of(source), spec_of(source)
     for included, inner in _included(spec, ref, path):
         there = world.get(included)
-        if there is not None:
-            found = _repository(world, there, inner)
+        if there is not None and depth < _DEEPEST:
+            found = _repository(world, there, inner, depth + 1)
             note = f"{ref} includes it from {included}"
             return replace(found, place=found.place and replace(found.place, note=joined(found.place.note, note)))
     branch, pinned = _branch(mapping(spec.get("ref")))
-    url, stripped = _without_password(text(spec.get("url")))
+    url, stripped = without_password(text(spec.get("url")))
     suspended = f"{ref} is suspended: it fetches nothing" if spec.get("suspend") is True else ""
     place = Place(
         repository=url,
@@ -121,7 +122,7 @@ def _included(spec: Mapping[str, Any], ref: Ref, path: str) -> Iterator[tuple[Re
     for item in reversed(mappings(spec.get("include"))):
         name = text(mapping(item.get("repository")).get("name"))
         at = relative(item.get("toPath") or name)
-        if name and name != ref.name and f"{path}/".startswith(f"{at}/"):
+        if name and within(path, at):
             inner = relative(f"{text(item.get('fromPath'))}/{path[len(at) :]}")
             yield Ref(ref.group, ref.kind, ref.namespace, name), inner
 
@@ -153,20 +154,8 @@ def _where(place: Place) -> str:
 
 
 def _built_from(source: Manifest) -> str:
-    """What `flux push artifact` wrote into an OCI artifact."""
+    """What `flux push artifact` wrote into an OCI artifact; a CI's remote often has its token in the URL."""
     metadata = mapping(mapping(status_of(source).get("artifact")).get("metadata"))
-    names = ("org.opencontainers.image.source", "org.opencontainers.image.revision")
-    known = [text(metadata.get(name)) for name in names if metadata.get(name)]
+    origin, _ = without_password(text(metadata.get("org.opencontainers.image.source")))
+    known = [found for found in (origin, text(metadata.get("org.opencontainers.image.revision"))) if found]
     return f", built from {' at '.join(known)}" if known else ""
-
-
-def _without_password(url: str) -> tuple[str, str]:
-    try:
-        parts = urlsplit(url)
-        secret = parts.scheme in ("http", "https") and (parts.username or parts.password)
-    except ValueError:
-        return url, ""
-    if not secret:
-        return url, ""
-    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return clean, "the source's URL carries credentials, which are left out here"

@@ -19,7 +19,7 @@ from raibid.gitops.files.locate import locate
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim, Place
 from raibid.gitops.rollback.closure import closure
-from raibid.gitops.rollback.commits import Commit, before_change, changed_by
+from raibid.gitops.rollback.commits import Commit, before_change, changed_by, touching
 from raibid.gitops.rollback.decide import Facts, Kind, decide
 from raibid.gitops.rollback.exclusions import exclusions
 from raibid.gitops.rollback.reading import KUSTOMIZATION, read
@@ -136,9 +136,15 @@ def _good(checkout: Checkout, subject: Subject, paths: Sequence[str], now: datet
             raise NotAllowedError(f"{subject.about}: a revert would not help: {decision.reason}", hint)
         if facts.applied:
             return facts.applied
-    found = before_change(checkout, checkout.head, closure(Tree.of(checkout, checkout.head), paths))
+    reached = closure(Tree.of(checkout, checkout.head), paths)
+    found = before_change(checkout, checkout.head, reached)
     if not found:
         raise RevertError(f"{subject.about}: it has not changed since the branch's first commit")
+    last = touching(checkout, found, checkout.head, reached)
+    if last and last[0].takes_back_for:
+        # Asked for twice by mistake, it would bring back what was taken back.
+        hint = "say what is taken back: --to SHA or --commit SHA"
+        raise RevertError(f"{subject.about}: its last change, {last[0].sha[:12]}, took commits back itself", hint)
     return found
 
 

@@ -82,7 +82,8 @@ class Controller:
         Raises:
             KubeError: the cluster does not even say what there is.
         """
-        now, everything = self.now(), list(watched(self.cluster, self.settings.namespace, self._trouble))
+        now, asked = self.now(), self.settings
+        everything = list(watched(self.cluster, asked.namespace, asked.releases, self._trouble))
         self._settled = {state: until for state, until in self._settled.items() if until > now}
         places: dict[Place, list[Watched]] = {}
         for item in everything:

@@ -24,7 +24,9 @@ class ControllerSettings:
     credentials: Path | None = None
     """A line per forge, as git-credential-store has them."""
     namespace: str = NAMESPACE
-    """Whose Kustomizations are looked after; HelmReleases are, in all namespaces that we may see."""
+    """Whose Kustomizations and HelmReleases are looked after."""
+    releases: tuple[str, ...] = ()
+    """Further namespaces whose HelmReleases are. By name: who may list them everywhere may see everything."""
     every: float = EVERY
     """Seconds between two looks when nothing fails and no alert comes."""
     busy: float = 3.0

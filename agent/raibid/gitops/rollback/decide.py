@@ -9,7 +9,7 @@ In doubt nothing is reverted: a rollback that is not made costs an alert, a wron
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -101,7 +101,7 @@ class Facts:
     """The known-good commit itself failed after it had passed."""
     same_build: bool = False
     """The failing commit builds the very manifests that passed before."""
-    branch: Branch | None = field(default=None)
+    branch: Branch | None = None
     """None: nobody has looked yet."""
 
 
@@ -236,7 +236,9 @@ def _by_branch(facts: Facts, now: datetime) -> Decision:
         return Decision(Kind.WAIT, "nobody has looked at the branch yet", good, bad)
     if branch.head != bad:
         return Decision(Kind.WAIT, "a newer commit is on its way", good, bad)
-    if not good or not branch.good_is_ancestor:
+    if not good:
+        return Decision(Kind.NEVER, "it has been so since the branch began: there is nothing to go back to", bad=bad)
+    if not branch.good_is_ancestor:
         return Decision(Kind.NEVER, "the good commit is not in the branch's history: it was forced", good, bad)
     if not branch.suspects:
         return Decision(Kind.NEVER, "no commit since the good one touched what it applies", good, bad)

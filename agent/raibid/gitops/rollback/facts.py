@@ -149,6 +149,16 @@ class _Entry:
             total=total if isinstance(total, int) and not isinstance(total, bool) and total > 0 else 1,
         )
 
+    @property
+    def began(self) -> datetime | None:
+        """When the first of these attempts began; if there were several, when the first one ended."""
+        if self.total > 1 or self.last is None:
+            return self.first
+        try:
+            return self.last - self.took
+        except OverflowError:  # times that nobody's clock has shown
+            return self.first
+
 
 def _attempts(failures: Sequence[_Entry], since: datetime | None) -> int:
     # What began before the commit was fetched has counted an earlier commit that built the same.
@@ -157,8 +167,7 @@ def _attempts(failures: Sequence[_Entry], since: datetime | None) -> int:
 
 def _began(failures: Sequence[_Entry], since: datetime | None, *, waits: bool) -> datetime | None:
     """When the first failed attempt began, or later: only what is certain counts as time."""
-    begins = [entry.last - entry.took if entry.total == 1 and entry.last else entry.first for entry in failures]
-    known = [begin for begin in begins if begin]
+    known = [begin for entry in failures if (begin := entry.began)]
     if known:
         return max(min(known), since) if since else min(known)
     # No entry: it did not build. Fetched is not yet attempted where it has others to wait for.

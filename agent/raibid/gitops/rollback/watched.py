@@ -1,4 +1,4 @@
-"""What the controller looks after: every Kustomization of a namespace, every HelmRelease that it may see.
+"""What the controller looks after: every Kustomization of a namespace, every HelmRelease of several.
 
 Owns: listing them, and one object with all that a round needs of it.
 Leaves to others: what they say (`facts.py`), where their files are (`reading.py`).
@@ -94,21 +94,22 @@ class Watched:
             return ()
 
 
-def watched(cluster: Cluster, namespace: str, trouble: Trouble) -> Iterator[Watched]:
-    """Everything as it is now; what cannot be read is told, and left out.
+def watched(cluster: Cluster, namespace: str, releases: Sequence[str], trouble: Trouble) -> Iterator[Watched]:
+    """Everything as it is now; what cannot be read is told, and left out. `releases`: namespaces beside its own.
 
     Raises:
         KubeError: the cluster does not say which Kustomizations there are.
     """
     yield from _read(cluster, cluster.objects(*KUSTOMIZATION, namespace), trouble)
-    try:
-        releases = cluster.objects(*HELM_RELEASE)
-    except KubeNotFoundError:  # helm-controller is not installed
-        return
-    except KubeError as error:
-        trouble("HelmReleases", error)
-        return
-    yield from _read(cluster, releases, trouble)
+    for space in (namespace, *releases):
+        try:
+            found = cluster.objects(*HELM_RELEASE, space)
+        except KubeNotFoundError:  # helm-controller is not installed
+            return
+        except KubeError as error:
+            trouble(f"HelmReleases of {space}", error)
+        else:
+            yield from _read(cluster, found, trouble)
 
 
 def _read(cluster: Cluster, manifests: Sequence[Manifest], trouble: Trouble) -> Iterator[Watched]:

@@ -11,7 +11,7 @@ Ready=False is what an earlier attempt left.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from raibid.gitops.objects import Manifest, Ref, conditions_of, mapping, metadata_of, spec_of, status_of
@@ -48,6 +48,8 @@ class Facts:
     """The source had the commit before."""
     request: str = ""
     """The value of our `requestedAt` on the source; empty: it was not asked."""
+    again: str = ""
+    """The value of our `requestedAt` on the applier."""
 
 
 def progress(facts: Facts) -> Progress:
@@ -62,9 +64,17 @@ def progress(facts: Facts) -> Progress:
     if metadata_of(applier).get("deletionTimestamp"):
         return Progress(Outcome.NOT_ATTEMPTED, True, "it is being deleted", about)
     found = helm.progress(about, applier, facts.chart, facts.line) if about.kind == "HelmRelease" else _applied(facts)
+    found = answered(found, applier, facts.again)
     if spec_of(applier).get("suspend") is True and not found.passed:
         return Progress(Outcome.SUSPENDED, True, f"{about.kind} is suspended; {found.message}".rstrip("; "), about)
     return found
+
+
+def answered(found: Progress, applier: Manifest, again: str) -> Progress:
+    """What failed before the applier has handled our request to try again is not its last word."""
+    if not again or found.passed or status_of(applier).get("lastHandledReconcileAt") == again:
+        return found
+    return replace(found, done=False)
 
 
 def _source(facts: Facts) -> Progress | None:

@@ -20,7 +20,7 @@ from celpy.celparser import CELParseError
 from celpy.celtypes import BoolType
 from celpy.evaluation import CELEvalError
 
-from raibid.gitops.errors import GitopsError
+from raibid.gitops.errors import ProbeError
 from raibid.gitops.objects import Manifest, Ref
 
 _ANSWER: Final = 1 << 20
@@ -30,10 +30,6 @@ _UNANSWERED: Final = (CELEvalError, TypeError, ValueError, LookupError, Attribut
 """A field that is not there yet, or of another type; celpy lets Python's own errors through for some of them."""
 
 See = Callable[[Ref], Manifest | None]
-
-
-class ProbeError(GitopsError):
-    """A probe that can never be answered: its expression or URL is none."""
 
 
 class Probe(Protocol):

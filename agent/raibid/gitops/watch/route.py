@@ -134,8 +134,11 @@ class Look:
         manifest = self.sight.get(applier)
         source, chart = source_of(manifest), chart_of(manifest)
         packed = self.sight.get(chart) if chart else None
-        if packed is not None:
+        if manifest is not None and applier.group == HELM:
             source = source_of(packed)
+            if source is None or source.kind != _GIT:
+                message = "its chart comes from no Git repository, so that no commit of it can be followed"
+                return Progress(Outcome.NOT_ATTEMPTED, packed is not None, message, applier)
         below = (*above, applier)
         return flux.progress(
             flux.Facts(
@@ -154,6 +157,7 @@ class Look:
                 ),
                 fetched=source is not None and self.fetched(source),
                 request=self.requests(source) if source else "",
+                again=self.requests(applier),
             )
         )
 
@@ -168,7 +172,7 @@ class Look:
         """How far it is with an applier whose own manifest the commit brings, or with any other object."""
         manifest = self.sight.get(ref)
         if (ref.group, ref.kind) == (HELM, "HelmRelease") and manifest is not None:
-            found = helm.progress(ref, manifest, None, self.line)
+            found = flux.answered(helm.progress(ref, manifest, None, self.line), manifest, self.requests(ref))
             if spec_of(manifest).get("suspend") is True and not found.passed:
                 return Progress(Outcome.SUSPENDED, True, found.message, ref)
             return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from raibid.gitops.cluster import Cluster
-from raibid.gitops.errors import GitopsError
+from raibid.gitops.errors import UnmanagedError
 from raibid.gitops.objects import Ref, ref_of
 from raibid.gitops.owner.argo_sources import sources
 from raibid.gitops.owner.find import find
@@ -34,13 +34,13 @@ def claims_of(cluster: Cluster, ref: Ref) -> Sequence[Claim]:
     """What a change to an object passes: of an applier itself, of all that read a repository, or of who owns it.
 
     Raises:
-        KubeNotFoundError: there is none. GitopsError: nobody applies it from Git.
+        KubeNotFoundError: there is none. UnmanagedError: nobody applies it from Git.
     """
     world = World(cluster)
     if (ref.group, ref.kind) == (SOURCE, _GIT):
         found = [claim_of(reader, place=_place(world, ref, reader)) for reader in _readers(world, ref)]
         if not found:
-            raise GitopsError(f"nothing reads {ref}")
+            raise UnmanagedError(f"nothing reads {ref}")
         return found
     if (ref.group, ref.kind) in ((KUSTOMIZE, "Kustomization"), (ARGOCD, "Application")):
         manifest = cluster.get(ref)
@@ -50,7 +50,7 @@ def claims_of(cluster: Cluster, ref: Ref) -> Sequence[Claim]:
         return [claim_of(ref, place=places[0] if len(places) == 1 else None)]
     ownership = find(cluster, ref)
     if not ownership.claims:
-        raise GitopsError(f"{ref}: nobody applies it from Git", "; ".join(ownership.notes))
+        raise UnmanagedError(f"{ref}: nobody applies it from Git", "; ".join(ownership.notes))
     return ownership.claims
 
 

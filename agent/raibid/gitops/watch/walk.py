@@ -13,14 +13,15 @@ from typing import Final
 
 from raibid.git.errors import GitError
 from raibid.gitops.cluster import Cluster, Happening
-from raibid.gitops.errors import GitopsError
+from raibid.gitops.errors import GitopsError, UnmanagedError
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim
 from raibid.gitops.settings import Timeouts
 from raibid.gitops.watch import flux
 from raibid.gitops.watch.asking import ask as asked
 from raibid.gitops.watch.budget import budget
-from raibid.gitops.watch.causes import causes
+from raibid.gitops.watch.causes import causes, waited_for
+from raibid.gitops.watch.drift import drift
 from raibid.gitops.watch.outcome import Outcome, Progress, Result, Step
 from raibid.gitops.watch.probe import Probe
 from raibid.gitops.watch.revisions import Line
@@ -98,7 +99,7 @@ class Walk:
         """Find out what is followed, and ask it to look now.
 
         Raises:
-            GitopsError: nothing can be followed.
+            UnmanagedError: nothing can be followed.
         """
         routes: dict[Route, None] = {}
         for claim in claims:
@@ -108,7 +109,7 @@ class Walk:
             else:
                 routes.setdefault(route)
         if not routes:
-            raise GitopsError("nothing to follow: no applier reads Git", "raibid gitops owner says who owns what")
+            raise UnmanagedError("nothing to follow: no applier reads Git", "raibid gitops owner says who owns what")
         self._tracks = [_Track(route) for route in routes]
         if ask:
             for ref in dict.fromkeys(ref for route in routes for ref in self._to_ask(route, again)):
@@ -141,6 +142,10 @@ class Walk:
         message, happenings = worst.message, self._happenings(worst)
         if worst.outcome is Outcome.NOT_HEALTHY:
             message = "; ".join((message, *self._causes(worst)))
+        for track in self._tracks:
+            edited = track.route.object if track.route else None
+            for change in drift(self.view.get(edited) or {}) if edited else ():
+                self._note(f"drift: {change} of {edited}, until its applier looks again")
         if self.line.unsure:
             others = ", ".join(sorted(self.line.unsure))
             self._note(f"only {self.line.sha} itself counts: whether {others} contains it is not known")
@@ -254,7 +259,8 @@ class Walk:
         """What the pods say of the object, or of those that the applier's health check waits for."""
         objects = [track.route.object for track in self._tracks if track.route and track.progress == progress]
         try:
-            about = dict.fromkeys(ref for ref in (progress.object, *objects) if ref is not None)
+            found = (progress.object, *objects, *waited_for(progress.message))
+            about = dict.fromkeys(ref for ref in found if ref is not None)
             return [cause for ref in about for cause in causes(self.cluster, ref)]
         except KubeError as error:
             self._note(f"pods were not seen: {error}")
