@@ -128,6 +128,7 @@ def test_one_that_was_killed_after_its_push_completes_the_records_when_it_is_bac
     bad = spoil(site, "hall")
     until(lambda: controller.told("reverted", "hall"), "the revert is pushed", PATIENCE)
     controller.kill()
+    site.fetch()  # as Gitea's hook would: a controller that is dead asks nobody
     revert = taken_back(site, "hall", bad)
     controller.start()
     until(lambda: controller.status(revert) == "success", "the records are complete", PATIENCE)

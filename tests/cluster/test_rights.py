@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components import agent_pod, api, apps, controller
+from components import agent_pod, api, apps, controller, rollback
 from components.namespaces import POD_SECURITY
 from policies.rule import AGENTS
 from tests.cluster.tree.api import Manifest
@@ -13,6 +13,7 @@ from tests.cluster.tree.rights import rights
 
 AGENT = f"{agent_pod.NAMESPACE}/{agent_pod.NAME}"
 CONTROLLER = f"{AGENTS}/{controller.NAME}"
+ROLLBACK = f"{rollback.NAMESPACE}/{rollback.NAME}"
 DEVELOPER = f"flux-system/{apps.RECONCILER}"
 
 
@@ -68,3 +69,17 @@ def test_the_controller_only_looks_while_keda_makes_the_jobs(emitted_cluster: Em
 def test_no_account_of_the_pool_has_rights_beyond_its_namespace(emitted_cluster: EmittedCluster) -> None:
     """Charts bring the controllers that need more; nothing that the stack itself writes does."""
     assert [take.name for take in emitted_cluster.takes if take.manifest["kind"] == "ClusterRoleBinding"] == []
+
+
+def test_who_takes_commits_back_changes_only_what_asks_flux_to_look_again(emitted_cluster: EmittedCluster) -> None:
+    allowed = rights(emitted_cluster.acting_as(ROLLBACK), "flux-system")
+    written = {(verb, resource) for verb, _, resource in allowed if verb not in ("get", "list", "watch")}
+    wanted = {("patch", "kustomizations"), ("patch", "gitrepositories"), ("create", "events")}
+    assert written == (wanted if rollback.wanted(emitted_cluster.tree.settings) else set())
+    assert "secrets" not in {resource for _, _, resource in allowed}
+
+
+@pytest.mark.parametrize("namespace", ["infrastructure", "ci", "apps", "default"])
+def test_who_takes_commits_back_may_do_nothing_elsewhere(emitted_cluster: EmittedCluster, namespace: str) -> None:
+    """Where HelmReleases are it reads them."""
+    assert rights(emitted_cluster.acting_as(ROLLBACK), namespace) == set()

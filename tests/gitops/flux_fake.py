@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from raibid.gitops.objects import Ref, annotations_of
+from raibid.gitops.settings import GitopsSettings
+from raibid.gitops.watch.follow import claim_of, follow
+from raibid.gitops.watch.outcome import Result
 
-from tests.gitops.history import OLD, revision
+from tests.gitops.history import NEW, OLD, contains, revision
 from tests.gitops.memory_cluster import MemoryCluster, Written
 
 FLEET = Ref("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "fleet")
@@ -141,3 +144,8 @@ class FakeFlux:
         self.cluster.put(
             {"apiVersion": api_version, "kind": ref.kind, "metadata": metadata, "spec": spec, "status": status}
         )
+
+
+def followed(flux: FakeFlux, sha: str = NEW, *, edit: Ref | None = None, **how: Any) -> Result:
+    claims = how.pop("claims", (claim_of(APPS, edit=edit),))
+    return follow(flux.cluster, claims, sha, **{"settings": GitopsSettings(), "contains": contains, **how})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from raibid.contract import Env, ExitCode
+from raibid.gitops.objects import Ref
 from raibid.kube.errors import KubeInvalidError
 
 from tests.gitops.change_stage import FILES, FLEET, Stage, kustomization, staged
@@ -67,6 +68,7 @@ def test_the_nearest_path_above_is_whose_applier_is_followed(raibid: Stage) -> N
     assert raibid.change("apply", "-f", "new.yaml")["warnings"] == []
     deeper = raibid.change("apply", "-f", "new.yaml", "--path", "apps/dgx-spark/deeper", "--dry-run")
     assert deeper["changed"] is True
+    assert "Kustomization/flux-system/deeper is suspended" in deeper["warnings"][0]
 
 
 def test_a_path_that_nobody_applies_is_refused(raibid: Stage) -> None:
@@ -97,6 +99,30 @@ def test_an_object_of_another_applier_is_refused(raibid: Stage) -> None:
     assert "applied from Git by Kustomization/flux-system/others" in err
 
 
+def test_an_object_that_nobody_applies_yet_is_taken_into_git(raibid: Stage) -> None:
+    Path("new.yaml").write_text(NEW.replace("extra", "alone"))
+    raibid.change("apply", "-f", "new.yaml")
+    assert (raibid.commits, raibid.writes) == (2, [])
+
+
+def test_the_settings_policy_counts_where_nobody_says_another(raibid: Stage, tmp_path: Path) -> None:
+    with (tmp_path / "gitops.yaml").open("a") as settings:
+        settings.write("policy: pr\n")
+    assert raibid.change("apply", "-f", "new.yaml")["done"]["number"] == 1
+    assert raibid.change("apply", "-f", "new.yaml", "--policy", "push")["done"]["branch"] == "main"
+
+
+@pytest.mark.parametrize("spec", [{}, {"targetNamespace": "apps"}], ids=["default", "the applier's"])
+def test_a_manifest_without_a_namespace_gets_the_one_that_its_applier_gives_it(
+    raibid: Stage, spec: dict[str, str]
+) -> None:
+    raibid.cluster.put(kustomization("apps", "./apps/dgx-spark", **spec))
+    Path("new.yaml").write_text(NEW.replace(", namespace: ci", ""))
+    namespace = spec.get("targetNamespace", "default")
+    assert raibid.change("apply", "-f", "new.yaml")["about"] == [f"ConfigMap/{namespace}/extra"]
+    assert raibid.cluster.written[0].body["metadata"]["namespace"] == namespace
+
+
 def test_what_admission_refuses_is_not_committed(raibid: Stage) -> None:
     def admit(manifest: object) -> None:
         raise KubeInvalidError("ValidatingAdmissionPolicy 'no-extras' denied request")
@@ -122,12 +148,27 @@ def test_an_argo_cd_application_is_an_applier_as_well(raibid: Stage) -> None:
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": "docs", "namespace": "argocd"},
-            "spec": {"source": {"repoURL": url, "path": "docs", "targetRevision": "main"}},
+            "spec": {
+                "source": {"repoURL": url, "path": "docs", "targetRevision": "main"},
+                "destination": {"server": "https://kubernetes.default.svc"},
+            },
         }
     )
     report = raibid.change("apply", "-f", "new.yaml", "--path", "docs")
     assert report["changed"] is True
+    assert "not synced automatically" in report["warnings"][0]
     assert raibid.cluster.written[0].manager == "argocd-controller"
+
+
+def test_an_applier_of_another_cluster_or_of_a_tag_is_none(raibid: Stage) -> None:
+    raibid.cluster.put(kustomization("remote", "./docs", kubeConfig={"secretRef": {"name": "other"}}))
+    source = raibid.cluster.get(Ref("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "fleet"))
+    metadata = {"name": "tagged", "namespace": "flux-system"}
+    raibid.cluster.put({**source, "metadata": metadata, "spec": {**source["spec"], "ref": {"tag": "v1"}}})
+    raibid.cluster.put(kustomization("tagged", "./docs", sourceRef={"kind": "GitRepository", "name": "tagged"}))
+    code, _, err = raibid("apply", "-f", "new.yaml", "--path", "docs", "--yes")
+    assert code == ExitCode.REFUSED
+    assert "applies docs of" in err
 
 
 def test_without_a_configured_repository_somebody_has_to_say_one(raibid: Stage, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.gitops.controlled import BAD, GOOD, REPOSITORY, WEB, Controlled, rounds
+from tests.gitops.controlled import BAD, DB, GOOD, REPOSITORY, WEB, Controlled, rounds
 from tests.gitops.git_host import GitHost
 
 RELEASE = """\
@@ -95,6 +95,14 @@ def test_another_controller_finds_the_pull_request_that_is_open(world: Controlle
     rounds(world.controller())
     assert (len(world.forge.pulls), len(world.forge.issues), world.host.pushes) == (1, 1, pushes)
     assert world.events() == ["RollbackProposed"]
+
+
+def test_the_issue_is_of_the_commit_that_touched_the_path_and_not_of_the_newest(world: Controlled) -> None:
+    bad = world.push(f"{BAD}---\n{CLAIM}")
+    newest = world.push("image: db:2\n", path=DB)
+    rounds(world.controller())
+    (issue,) = world.forge.issues
+    assert (bad in issue["body"].splitlines()[0], newest in issue["body"].splitlines()[0]) == (True, False)
 
 
 def test_a_pull_request_that_is_merged_is_followed_like_any_revert(world: Controlled) -> None:

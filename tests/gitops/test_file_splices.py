@@ -174,7 +174,7 @@ def test_documents_are_counted_as_they_are_written() -> None:
     text = "\ufeff%YAML 1.2\n---\n# nothing\n---\r\na: 1\r\n--- # two\nb: |\n  ---\n--- {c: 3}\n...\n"
     pieces = cut(text)
     assert [(piece.index, piece.value) for piece in pieces] == [(0, {"a": 1}), (1, {"b": "---\n"}), (2, {"c": 3})]
-    assert [piece.index for piece in cut(text, kind="c")] == [2]
+    assert [piece.index for piece in cut(text + "--- {kind: Job}\n", kind="Job")] == [3]
 
 
 def test_a_merged_key_is_overridden_and_its_source_stays() -> None:

@@ -27,6 +27,10 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: podinfo}
 ---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: podinfo, namespace: web}
+---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: podinfo, namespace: elsewhere}
@@ -110,6 +114,7 @@ def test_no_secret_is_read_unless_something_names_the_release() -> None:
         (Ref("apps", "Deployment", "other", "podinfo"), False),
         (Ref("example.com", "Deployment", "web", "podinfo"), False),
         (Ref("rbac.authorization.k8s.io", "ClusterRole", "", "podinfo"), True),
+        (Ref("rbac.authorization.k8s.io", "ClusterRoleBinding", "", "podinfo"), True),
         (Ref("", "ConfigMap", "elsewhere", "podinfo"), True),
         (Ref("", "ConfigMap", "web", "podinfo"), False),
         (Ref("", "ConfigMap", "web", "podinfo-listed"), True),

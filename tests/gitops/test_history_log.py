@@ -80,9 +80,12 @@ def test_a_commit_that_is_not_done_is_not_landed(attempted: str, state: State) -
     assert row("b", [B, A], apps("a", attempted, ready="Unknown")).state is state
 
 
-@pytest.mark.parametrize("last", ["a", "c"], ids=["still failing", "mended"])
-def test_a_failed_commit_is_superseded_by_the_next_one(last: str) -> None:
-    found = row("b", [C, B, A], apps(last, "c", FAILED, ready="False"))
+MENDED = tried("d", succeeded=True, first=31, last=32)
+
+
+@pytest.mark.parametrize(("last", "entries"), [("a", [FAILED]), ("d", [MENDED, FAILED])], ids=["failing", "mended"])
+def test_a_failed_commit_is_superseded_by_the_next_one(last: str, entries: list[Reconciled]) -> None:
+    found = row("b", [commit("d", 30), C, B, A], apps(last, "d", *entries, ready="False"))
     assert (found.state, found.by) == (State.SUPERSEDED, "c" * 40)
 
 
@@ -122,6 +125,16 @@ def test_of_several_appliers_the_worst_is_told_and_the_last_time() -> None:
     assert row("b", [B, A], good, slow).landed == at(15)
     assert row("b", [B, A], good, apps("a", "b", FAILED, ready="False")).state is State.FAILING
     assert row("b", [B, A], good, apps("a", "a")).landed is None
+
+
+def test_of_argo_cd_every_sync_is_remembered() -> None:
+    synced = [{"revision": name * 40, "deployedAt": at(minutes).isoformat()} for name, minutes in (("a", 1), ("b", 12))]
+    operation = {"phase": "Failed", "message": "one or more objects failed", "syncResult": {"revision": "c" * 40}}
+    status = {"history": synced, "operationState": operation, "health": {"status": "Healthy"}}
+    argo = of_application({"metadata": {"name": "x"}, "status": status}, frozenset({"apps/web.yaml"}), ())
+    failing, landed, _ = log([C, B, A], [argo])
+    assert (failing.state, failing.message) == (State.FAILING, "one or more objects failed")
+    assert (landed.state, landed.after) == (State.LANDED, timedelta(minutes=2))
 
 
 names = st.sampled_from("abcd")

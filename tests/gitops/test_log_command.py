@@ -93,3 +93,16 @@ def test_an_object_that_nobody_applies_has_no_log(raibid: Stage) -> None:
     code, _, err = raibid("log", "deployment/alone", "-n", "ci")
     assert code == ExitCode.UNMANAGED
     assert "nobody applies it" in err
+
+
+def test_a_branch_that_cannot_be_read_does_not_hide_the_others(raibid: Stage) -> None:
+    source = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository"}
+    metadata = {"name": "other", "namespace": "flux-system"}
+    raibid.cluster.put({**source, "metadata": metadata, "spec": {"url": "https://stranger.example.org/x.git"}})
+    reference = {"kind": "GitRepository", "name": "other"}
+    raibid.cluster.put(kustomization("strangers", "./", sourceRef=reference))
+    code, out, _ = raibid("log", "--json")
+    assert code == ExitCode.OK
+    known = {branch["repository"]: branch for branch in json.loads(out)}
+    assert len(known[raibid.host.clone_url(FLEET)]["log"]) == 5
+    assert "not an allowed host" in known["https://stranger.example.org/x.git"]["note"]

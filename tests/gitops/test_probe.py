@@ -10,9 +10,10 @@ from hypothesis import given
 from raibid.gitops.errors import ProbeError
 from raibid.gitops.objects import Ref
 from raibid.gitops.settings import GitopsSettings, Timeouts
+from raibid.gitops.watch.cel_probe import CelProbe
 from raibid.gitops.watch.follow import claim_of, follow
 from raibid.gitops.watch.outcome import Outcome
-from raibid.gitops.watch.probe import CelProbe, HttpProbe
+from raibid.gitops.watch.probe import HttpProbe
 
 from tests.gitops.flux_fake import APPS, WEB, FakeFlux
 from tests.gitops.history import NEW

@@ -50,6 +50,11 @@ def test_whom_the_forge_does_not_let_is_refused_in_its_words(why: str, err: str,
     assert "\n" not in str(error)
 
 
+def test_a_hook_does_not_steer_the_terminal() -> None:
+    line = "!\tHEAD:refs/heads/main\t[remote rejected] (pre-receive hook declined)"
+    assert "\x1b" not in str(push_error("main", Ended(1, line, "remote: \x1b[2J\x1b[31mno\x1b[0m")))
+
+
 @pytest.mark.parametrize(
     "err",
     [

@@ -168,12 +168,21 @@ def test_what_was_taken_back_already_is_not_taken_back_again(tmp_path: Path) -> 
     assert revert(checkout, PATHS, *history.commits, about=WEB) is None
 
 
-def test_somebody_elses_file_in_the_way_is_not_deleted(tmp_path: Path) -> None:
-    bad = Change({"apps/web/b.yaml": None, "apps/web/kustomization.yaml": text("resources: [a.yaml]\n")})
-    history = made(tmp_path / "fleet", [FIRST, bad, changed("apps/web/b.yaml/theirs.txt", "mine\n")])
+@pytest.mark.parametrize("theirs", ["apps/base/c.yaml/theirs.txt", "apps/base"], ids=["below", "above"])
+def test_somebody_elses_file_in_the_way_is_not_deleted(tmp_path: Path, theirs: str) -> None:
+    gone = Change({"apps/base/c.yaml": None, "apps/base/kustomization.yaml": None})
+    history = made(tmp_path / "fleet", [FIRST, gone, changed(theirs, "mine\n")])
     with pytest.raises(RevertError, match="somebody else"):
         revert(history.checkout(), PATHS, *history.commits[:2], about=WEB)
-    assert (history.at / "apps/web/b.yaml/theirs.txt").exists()
+    assert (history.at / theirs).read_text() == "mine\n"
+
+
+def test_a_merge_is_named_and_not_what_it_merged(tmp_path: Path) -> None:
+    bad = Change({"apps/web/b.yaml": text("b: 2\n")}, merged=True)
+    history = made(tmp_path / "fleet", [FIRST, bad])
+    checkout = history.checkout()
+    revert(checkout, PATHS, *history.commits, about=WEB)
+    assert trailers_of(checkout.git("log", "-1", "--format=%B"))["Reverts"] == (history.commits[1],)
 
 
 def test_chosen_commits_are_taken_back_and_those_between_stay(tmp_path: Path) -> None:

@@ -107,6 +107,17 @@ def test_our_own_rollback_is_seen_by_the_next_look_from_a_fresh_shallow_clone(
     assert [suspect.sha for suspect in branch.suspects] == [again]
 
 
+def test_an_older_rollback_is_fetched_where_the_good_commit_needs_no_more_of_the_past(
+    host: GitHost, checkout: Checkout, bad: tuple[str, str], tmp_path: Path
+) -> None:
+    landed(checkout, bad)
+    good = host.commit(FLEET, {"apps/web/b.yaml": "b: 2\n"})
+    again = host.commit(FLEET, {"apps/web/a.yaml": "a: bad again\n"})
+    fresh = Checkout.open(host.clone_url(FLEET), "main", tmp_path / "fresh", checkout.runner, depth=2)
+    branch = look(fresh, PATHS, good, again, about=WEB, now=datetime.now(UTC) + timedelta(seconds=5))
+    assert branch.last_rollback is not None
+
+
 def test_a_forced_branch_is_told_and_nothing_is_pushed(host: GitHost, checkout: Checkout, bad: tuple[str, str]) -> None:
     gone = ("0" * 39 + "1", bad[1])
     with pytest.raises(RevertError, match="not in the history"):

@@ -65,6 +65,11 @@ def test_a_kustomization_that_is_none_is_read_itself(tmp_path: Path, bad: str) -
     assert files_of(tmp_path, {"a/kustomization.yaml": bad, "a/b.yaml": ""}, "a") == {"a/kustomization.yaml"}
 
 
+def test_the_root_may_be_a_base(tmp_path: Path) -> None:
+    files = {"a/kustomization.yaml": "resources: [..]\n", "kustomization.yaml": "resources: [b.yaml]\n", "b.yaml": ""}
+    assert files_of(tmp_path, files, "a") == set(files)
+
+
 def test_a_circle_and_a_way_out_of_the_repository_end(tmp_path: Path) -> None:
     files = {"a/kustomization.yaml": "resources: [../b, ../../etc]\n", "b/kustomization.yaml": "resources: [../a]\n"}
     assert files_of(tmp_path, files, "a") == set(files)
@@ -94,6 +99,12 @@ def test_the_branch_tells_who_touched_the_path_and_which_of_them_took_something_
     assert [suspect.rollback for suspect in branch.suspects] == [True, False]
     assert branch.good_is_ancestor
     assert not branch.exclusions
+
+
+def test_what_was_read_at_the_good_commit_counts_though_it_is_not_read_any_more(tmp_path: Path) -> None:
+    before = Change({"apps/web/kustomization.yaml": KUSTOMIZATION, "apps/web/web.yaml": text("a: 1\n")})
+    dropped = Change({"apps/web/kustomization.yaml": text("resources: []\n")})
+    assert len(seen(tmp_path, before, web("a: 2\n"), dropped).suspects) == 2
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(59, True), (61, False)])

@@ -8,26 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from raibid.git.errors import GitError
-from raibid.gitops.cluster import Happening
 from raibid.gitops.errors import UnmanagedError
-from raibid.gitops.objects import Ref
+from raibid.gitops.objects import Manifest, Ref
 from raibid.gitops.owner.ownership import Claim
 from raibid.gitops.settings import GitopsSettings, Timeouts
-from raibid.gitops.watch.follow import claim_of, follow
-from raibid.gitops.watch.outcome import Outcome, Result, Step
+from raibid.gitops.watch.follow import claim_of
+from raibid.gitops.watch.outcome import Outcome, Step
+from raibid.gitops.watch.view import View
 from raibid.kube.errors import KubeRefusedError
 
-from tests.gitops.flux_fake import APPS, FLEET, WEB, FakeFlux, kustomization
-from tests.gitops.history import BESIDE, LATER, NEW, OLD, contains
+from tests.gitops.flux_fake import APPS, FLEET, WEB, FakeFlux, followed, kustomization
+from tests.gitops.history import BESIDE, LATER, NEW
 
 PATIENT = GitopsSettings(timeouts=Timeouts(fetch=60, apply=60, health=60))
 HASTY = GitopsSettings(timeouts=Timeouts(fetch=0.05, apply=0.05, health=0.05))
-
-
-def followed(flux: FakeFlux, sha: str = NEW, *, edit: Ref | None = None, **how: Any) -> Result:
-    claims = how.pop("claims", (claim_of(APPS, edit=edit),))
-    return follow(flux.cluster, claims, sha, **{"settings": PATIENT, "contains": contains, **how})
 
 
 @contextmanager
@@ -105,16 +99,6 @@ def test_a_repeated_attempt_that_fails_again_is_final() -> None:
     )  # fmt: skip
 
 
-def test_a_failure_ends_with_the_last_message_and_the_objects_events() -> None:
-    flux = FakeFlux()
-    event = Happening("Warning", "BuildFailed", "accumulating resources", "2026-11-21T12:00:00Z")
-    flux.cluster.tell(APPS, event)
-    flux.on_request = lambda: flux.fetch(NEW).fail("apps", NEW, message="no such file")
-    result = followed(flux)
-    assert (result.outcome, result.message) == (Outcome.FAILING, "BuildFailed: no such file")
-    assert result.happenings == (event,)
-
-
 def test_a_refused_request_is_a_note_and_the_interval_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     flux = FakeFlux()
 
@@ -161,9 +145,26 @@ def test_the_budget_of_each_object_is_its_own() -> None:
         clock.now += 50
         acts[step.progress.outcome]()
 
-    result = followed(flux, edit=WEB, tell=tell, clock=clock)
+    result = followed(flux, edit=WEB, tell=tell, clock=clock, settings=PATIENT)
     assert result.healthy
     assert result.seconds >= 150
+
+
+def test_the_time_at_an_object_adds_up_when_its_applier_looks_again_in_between() -> None:
+    flux, clock = FakeFlux(), Clock()
+    flux.fetch(NEW).apply("apps", NEW).deploy(available=0)
+    rounds: list[Step] = []
+
+    def tell(step: Step) -> None:
+        clock.now += 20
+        rounds.append(step)
+        if len(rounds) > 20:
+            flux.deploy()
+        (flux.begin if step.progress.object == WEB else flux.apply)("apps", NEW)
+
+    result = followed(flux, edit=WEB, tell=tell, clock=clock, settings=PATIENT)
+    assert result.timed_out
+    assert clock.now < 200
 
 
 class Clock:
@@ -187,21 +188,6 @@ def test_a_later_commit_that_contains_it_counts() -> None:
     assert followed(flux).healthy
 
 
-def test_a_repository_that_cannot_be_read_is_a_note_and_asked_once() -> None:
-    flux, asked = FakeFlux(), []
-
-    def unreadable(ancestor: str, descendant: str) -> bool:
-        asked.append((ancestor, descendant))
-        raise GitError("no way to the forge")
-
-    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW)
-    result = followed(flux, contains=unreadable)
-    assert result.healthy
-    assert len(asked) == 1
-    assert any("no way to the forge" in note for note in result.notes)
-    assert any("only" in note and OLD in note for note in result.notes)
-
-
 def test_dependants_are_followed_too() -> None:
     flux = FakeFlux("apps", "tenants", depends={"tenants": "apps"})
     flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW).fail("tenants", NEW)
@@ -209,54 +195,25 @@ def test_dependants_are_followed_too() -> None:
     assert (result.outcome, result.object) == (Outcome.FAILING, kustomization("tenants"))
 
 
-def test_of_several_appliers_the_result_is_the_one_that_explains_the_others() -> None:
-    flux = FakeFlux("infra", "apps", depends={"apps": "infra"})
-    flux.on_request = lambda: (
-        flux.fetch(NEW).fail("infra", NEW).hold("apps", "dependency 'flux-system/infra' is not ready")
-    )
-    claims = [claim_of(kustomization(name)) for name in ("apps", "infra")]
-    result = followed(flux, claims=claims)
-    assert (result.outcome, result.object) == (Outcome.FAILING, kustomization("infra"))
-    assert {end.outcome for end in result.ends} == {Outcome.FAILING, Outcome.NOT_ATTEMPTED}
+def test_what_looks_final_is_asked_for_again_because_a_watch_may_be_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    flux = FakeFlux("apps", "infra")
+    live = flux.cluster.watch
 
+    def watch(group: str, kind: str, namespace: str = "", *, seconds: float) -> Iterator[Manifest]:
+        return iter(()) if kind == "Deployment" else live(group, kind, namespace, seconds=seconds)
 
-def without_image(flux: FakeFlux) -> FakeFlux:
-    """The Deployment's pod waits for an image that nobody has."""
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
-    for kind, name, owner in (
-        ("ReplicaSet", "web-1", ("Deployment", "web")),
-        ("Pod", "web-1-x", ("ReplicaSet", "web-1")),
-    ):
-        reference = {"apiVersion": "apps/v1", "kind": owner[0], "name": owner[1], "controller": True}
-        flux.cluster.put(
-            {
-                "apiVersion": "v1" if kind == "Pod" else "apps/v1",
-                "kind": kind,
-                "metadata": {"name": name, "namespace": "demo", "ownerReferences": [reference]},
-                "status": {"phase": "Pending", "containerStatuses": [{"name": "web", "state": waiting}]},
-            }
-        )
-    return flux.deploy(available=0, status="False", reason="ProgressDeadlineExceeded", message="timed out progressing")
+    monkeypatch.setattr(flux.cluster, "watch", watch)
+    monkeypatch.setattr(View, "_again", lambda *_: None)  # which would find out by itself
+    flux.fetch(NEW).apply("apps", NEW)
 
+    def tell(step: Step) -> None:
+        if step.progress.outcome is Outcome.NOT_ATTEMPTED:
+            # The Deployment was seen well, for `apps`; now `infra` changes it, too.
+            flux.deploy(available=0, generation=2).apply("infra", NEW)
 
-def test_a_workload_that_is_not_healthy_says_it_in_its_pods_words() -> None:
-    flux = without_image(FakeFlux())
-    flux.on_request = lambda: flux.fetch(NEW).apply("apps", NEW)
-    result = followed(flux, edit=WEB)
-    assert result.outcome is Outcome.NOT_HEALTHY
-    assert "Pod/demo/web-1-x: web: ImagePullBackOff" in result.message
-
-
-def test_a_failed_health_check_says_it_in_the_words_of_the_pods_it_waited_for() -> None:
-    flux = without_image(FakeFlux())
-    waited = "timeout waiting for: [Deployment/demo/web status: 'InProgress']"
-    flux.on_request = lambda: flux.fetch(NEW).fail("apps", NEW, "HealthCheckFailed", waited)
-    result = followed(flux)
-    assert (result.outcome, result.object) == (Outcome.NOT_HEALTHY, APPS)
-    assert (
-        result.message
-        == f"HealthCheckFailed: {waited}; Pod/demo/web-1-x: web: ImagePullBackOff: Back-off pulling image"
-    )
+    claims = [claim_of(kustomization(name), edit=WEB) for name in ("apps", "infra")]
+    result = followed(flux, claims=claims, tell=tell, timeout=1)
+    assert (result.outcome, result.object) == (Outcome.NOT_HEALTHY, WEB)
 
 
 def test_one_look_asks_nobody_and_does_not_wait() -> None:

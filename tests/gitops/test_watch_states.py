@@ -12,10 +12,10 @@ import pytest
 from raibid.gitops.objects import Ref
 from raibid.gitops.watch.follow import claim_of
 from raibid.gitops.watch.outcome import Outcome, Progress
-from raibid.gitops.watch.revisions import Line
+from raibid.gitops.watch.revisions import Line, Standing
 from raibid.gitops.watch.route import Look, route_of
 
-from tests.gitops.history import NEW, OLD, contains
+from tests.gitops.history import LATER, NEW, OLD, contains, revision
 from tests.gitops.memory_cluster import MemoryCluster, documents
 from tests.gitops.sight import Snapshot
 
@@ -26,13 +26,18 @@ RELEASE = Ref("helm.toolkit.fluxcd.io", "HelmRelease", "demo", "web")
 GROUPS = {"Deployment": "apps", "HelmRelease": "helm.toolkit.fluxcd.io"}
 
 
+def asked(ref: Ref) -> str:
+    """Only the source was asked to reconcile."""
+    return "our-request" if ref.kind == "GitRepository" else ""
+
+
 def looked(cluster: MemoryCluster, edit: str = "", sha: str = NEW, applier: Ref = APPS) -> Progress:
     kind, _, rest = edit.partition("/")
     edited = Ref(GROUPS[kind], kind, *rest.split("/")) if edit else None
     route = route_of(claim_of(applier, edit=edited))
     assert route is not None
     line, now = Line(sha, contains), datetime.now(UTC)
-    look = Look(sight=Snapshot(cluster), line=line, pushed_at=now, requests=lambda _ref: "our-request")
+    look = Look(sight=Snapshot(cluster), line=line, pushed_at=now, requests=asked)
     return look.walked(route)
 
 
@@ -87,3 +92,8 @@ def test_an_abbreviated_commit_is_the_commit() -> None:
     [_, *objects] = documents(Path(__file__).parent / "watch" / "states" / "healthy.yaml")
     assert looked(MemoryCluster.of(*objects), sha=NEW[:8]).passed
     assert not looked(MemoryCluster.of(*objects), sha=OLD[:8] + "f").passed
+
+
+def test_no_repository_is_asked_about_an_abbreviated_commit() -> None:
+    """It would say that nothing contains it, and the watch that it was superseded."""
+    assert Line(NEW[:8], contains).standing(revision(LATER)) is Standing.UNKNOWN

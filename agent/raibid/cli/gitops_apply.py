@@ -77,14 +77,12 @@ def _in_git(
     from raibid.gitops.change.adding import adding, tried_all
     from raibid.gitops.change.operation import Asked
     from raibid.gitops.change.placing import applier_of, refuse_others_objects
-    from raibid.gitops.change.site import flux_spec_of
-    from raibid.gitops.change.target import Target
+    from raibid.gitops.change.target import target_at
+    from raibid.gitops.owner.additions import additions
 
     claim = applier_of(connected, where, operators)
-    if claim.place is None:
-        raise CliError(f"{claim.chain[-1].ref} reads no Git repository")
-    target = Target(claim=claim, place=claim.place)
-    spec = flux_spec_of(connected, target)
+    target = target_at(claim)
+    spec = additions(connected, claim, target.place)
     refs = [_placed(connected, item, spec) for item in manifests]
     refuse_others_objects(connected, refs, claim)
     trial = tried_all(
@@ -100,8 +98,8 @@ def _in_git(
     )
     report = Report(refs, warnings=[*target.warnings, *trial.warnings], tried=trial.tried)
     claims = [replace(claim, edit=ref) for ref in refs]
-    edits = adding(where.path, claim.place, manifests, spec)
-    places = [replace(claim.place, branch=where.branch)]
+    edits = adding(where.path, target.place, manifests, spec)
+    places = [replace(target.place, branch=where.branch)]
     return commit(connected, places, lambda _place: edits, asked, claims, report, how, output)
 
 

@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -163,11 +163,9 @@ def _in_git(connected: Cluster, target: Target, live: Manifest | None, wish: Wis
     from raibid.gitops.change.site import site_of
     from raibid.gitops.change.trial import Trial, tried
 
-    site = site_of(connected, target)
-
     def edits(place: Place) -> Edits:
-        there = replace(site, entry=place.path)
-        return lambda root: (edit(root, there) for edit in wish.edits)
+        site = site_of(connected, target.claim, place)
+        return lambda root: (edit(root, site) for edit in wish.edits)
 
     trial = Trial(False)
     if live is not None and wish.values:
@@ -223,7 +221,7 @@ def commit(
         if change.diff and not how.dry_run:
             confirm(f"commit to {report.branch} of {report.repository}?", yes=how.yes)
             landed = change.land(policy)
-            _note(report, landed)
+            note(report, landed)
         end(output, report)
         if landed is None or landed.branch != report.branch or not how.watch:
             return ExitCode.OK
@@ -234,7 +232,8 @@ def commit(
     return watched(output, result)
 
 
-def _note(report: Report, landed: Landed | None) -> None:
+def note(report: Report, landed: Landed | None) -> None:
+    """Where a change is now."""
     if landed is None:  # somebody has just done the same
         report.diff = ""
         return

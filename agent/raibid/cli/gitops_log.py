@@ -85,7 +85,7 @@ def log(
         if found.rows:
             _tell([_HEADINGS, *map(_cells, found.rows)])
         else:
-            line("no commits")
+            line(found.note or "no commits")
 
 
 @contextmanager
@@ -163,4 +163,4 @@ def _as_data(found: BranchLog) -> dict[str, Any]:
         }
         for row in found.rows
     ]
-    return {"repository": found.repository, "branch": found.branch, "log": rows}
+    return {"repository": found.repository, "branch": found.branch, "log": rows, "note": found.note}

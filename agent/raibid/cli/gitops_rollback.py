@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
-from raibid.cli.gitops_change import HOW, How, Namespace, by
+from raibid.cli.gitops_change import HOW, How, Namespace, by, note
 from raibid.cli.gitops_show import Report, confirm, end, must_be_able_to_ask, preview
 from raibid.cli.output import PLAIN, Output
 from raibid.contract import ExitCode
 
 if TYPE_CHECKING:
     from raibid.gitops.change.checkout import Checkout
-    from raibid.gitops.change.landing import Landed
     from raibid.gitops.change.pull_request import Proposal
     from raibid.gitops.cluster import Cluster
     from raibid.gitops.rollback.by_hand import Plan, Subject
@@ -103,7 +102,7 @@ def _rolled_back(
                 proposal=_proposal(checkout, planned, how),
                 credentials=credentials(),
             )
-            _note(report, landed)
+            note(report, landed)
         end(output, report)
         if landed is None or landed.branch != report.branch or not how.watch:
             return ExitCode.OK
@@ -130,7 +129,9 @@ def _report(checkout: Checkout, planned: Plan, sha: str | None) -> Report:
 def _policy(planned: Plan, how: How, operators: GitopsSettings) -> Policy:
     from raibid.gitops.settings import Policy as Choice
 
-    return how.policy or (Choice.PULL_REQUEST if planned.exclusions else operators.policy)
+    if how.policy:
+        return Choice(how.policy)
+    return Choice.PULL_REQUEST if planned.exclusions else operators.policy
 
 
 def _proposal(checkout: Checkout, planned: Plan, how: How) -> Proposal:
@@ -146,17 +147,6 @@ def _proposal(checkout: Checkout, planned: Plan, how: How) -> Proposal:
         title=f"Roll back {subject.about}" + (f" to {planned.good[:_SHORT]}" if planned.good else ""),
         body="\n\n".join(part for part in parts if part),
     )
-
-
-def _note(report: Report, landed: Landed | None) -> None:
-    if landed is None:  # somebody has just done the same
-        report.diff = ""
-        return
-    report.done = {"commit": landed.sha, "branch": landed.branch}
-    if landed.pull:
-        report.done |= {"pull request": landed.url, "number": landed.pull}
-    elif landed.url:
-        report.done["open the pull request by hand"] = landed.url
 
 
 def _followed(

@@ -61,14 +61,14 @@ def preview(output: Output, report: Report) -> None:
     lines = report.diff.splitlines()
     for text in lines[:_MOST]:
         style = next((style for start, style in _STYLES.items() if text.startswith(start)), "")
-        line(text, style)
+        line(_plain(text), style)
     if len(lines) > _MOST:
         line(f"… {len(lines) - _MOST} lines more", "dim")
     for note in report.notes:
-        output.say(note)
+        output.say(_plain(note))
     console = Console(stderr=True)
     for warning in report.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"warning: {_plain(warning)}", style="yellow"), soft_wrap=True)
 
 
 def must_be_able_to_ask(*, yes: bool, dry_run: bool) -> None:
@@ -100,3 +100,8 @@ def end(output: Output, report: Report) -> None:
         line("no changes")
         return
     facts((name, str(value)) for name, value in report.done.items())
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey: strangers write what is in a repository, and what hooks say."""
+    return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)

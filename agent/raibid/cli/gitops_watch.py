@@ -136,8 +136,9 @@ def verify(
     """
     from raibid.cli.gitops_access import cluster, settings, told
     from raibid.cli.gitops_progress import end
+    from raibid.gitops.watch.cel_probe import CelProbe
     from raibid.gitops.watch.follow import follow
-    from raibid.gitops.watch.probe import CelProbe, HttpProbe
+    from raibid.gitops.watch.probe import HttpProbe
     from raibid.gitops.watch.targets import claims_of
 
     with told(), cluster(context) as connected:

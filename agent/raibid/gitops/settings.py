@@ -104,12 +104,17 @@ class GitopsSettings(_Strict):
             if url.startswith(beginning):
                 url = instead + url.removeprefix(beginning)
                 break
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # Nothing of it is told: where a password would end in what is no URL nobody can say.
+            raise NotAllowedError("a repository's URL cannot be read: its host or its port is none") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise NotAllowedError(f"{parts.scheme or url}: only http and https repositories are changed")
         if parts.username or parts.password:
             raise NotAllowedError(f"{parts.hostname}: a repository's URL carries credentials", "put them in the file")
-        place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        place = f"{parts.hostname}:{port}" if port else parts.hostname
         if not {place, parts.hostname} & set(self.hosts):
             raise NotAllowedError(f"{place} is not an allowed host", "add it to `hosts` (docs/gitops.md)")
         return url

@@ -7,6 +7,7 @@ Leaves to others: the fleet (`site.py`), the alerts that wake it (`alerts.py`).
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from raibid.local.redis_server import free_port
 from components import rollback
 from tests.cluster.gitops.site import ALERTS_SECRET, RAIBID, REPOSITORY, Site
 from tests.cluster.parts.process import Part, answers
+from tests.cluster.tree.api import Manifest
 
 ISSUES: Final = f"/repos/{REPOSITORY}/issues?state=all&type=issues"
 
@@ -31,7 +33,7 @@ class Controller(Part):
         super().__init__(
             rollback.NAME,
             directory,
-            [RAIBID, "gitops", "controller", "--port", str(port), "--json"],
+            [RAIBID, *_arguments(site, port), "--json"],
             ready=answers(f"{self.url}/readyz"),
             env={
                 **site.environment,
@@ -59,12 +61,29 @@ class Controller(Part):
         return next((one.state for one in found if one.context.startswith(rollback.NAME)), "")
 
 
+def _emitted(site: Site, *kinds: str) -> list[Manifest]:
+    (found,) = rollback.manifests(site.settings).directories.values()
+    return [item for item in found if isinstance(item, dict) and item["kind"] in kinds]
+
+
+def _arguments(site: Site, port: int) -> list[str]:
+    """Its pod's own, but for where it listens."""
+    (deployment,) = _emitted(site, "Deployment")
+    emitted: list[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    here = {"--host": "127.0.0.1", "--port": str(port)}
+    return [here.get(before, argument) for before, argument in pairwise(["", *emitted])]
+
+
 def _account(site: Site) -> str:
     """A token of the account that the stack gives it, with the rights that the stack gives it."""
-    (found,) = rollback.manifests(site.settings).directories.values()
-    rights = [item for item in found if isinstance(item, dict) and item["kind"] in _RIGHTS]
-    site.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": rollback.NAMESPACE}}, *rights)
+    rights = _emitted(site, *_RIGHTS)
+    namespaces = {item["metadata"].get("namespace", rollback.NAMESPACE) for item in rights}
+    site.plane.apply(*(_namespace(name) for name in sorted(namespaces)), *rights)
     return site.plane.kubectl("-n", rollback.NAMESPACE, "create", "token", rollback.NAME).strip()
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 _RIGHTS: Final = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")

@@ -15,17 +15,15 @@ from raibid.gitops.change.target import refuse_direct
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import ContestedError, NotAllowedError
 from raibid.gitops.objects import Manifest, Ref, ref_of, spec_of
-from raibid.gitops.owner import argo_sources, sources
+from raibid.gitops.owner import argo, argo_sources, sources
+from raibid.gitops.owner.argo_tracking import APPLICATION, GROUP
 from raibid.gitops.owner.find import find
+from raibid.gitops.owner.flux import KUSTOMIZE
 from raibid.gitops.owner.ownership import Claim, Owner, Place, Tool, Verdict
 from raibid.gitops.owner.world import World
 from raibid.gitops.settings import GitopsSettings, Provider
 from raibid.kube.errors import KubeNotFoundError
 
-_KINDS: Final = (
-    (Tool.FLUX, "kustomize.toolkit.fluxcd.io", "Kustomization"),
-    (Tool.ARGOCD, "argoproj.io", "Application"),
-)
 _ANY_BRANCH: Final = "HEAD"
 
 
@@ -65,8 +63,8 @@ def applier_of(cluster: Cluster, where: Destination, settings: GitopsSettings) -
         NotAllowedError: none does. ContestedError: two do.
     """
     found = [
-        (len(PurePosixPath(place.path).parts), ref, tool, place, suspended)
-        for tool, ref, place, suspended in _appliers(World(cluster), settings.provider)
+        (owner, place)
+        for owner, place in _appliers(World(cluster), settings.provider)
         if _covers(place, where, settings)
     ]
     if not found:
@@ -76,34 +74,37 @@ def applier_of(cluster: Cluster, where: Destination, settings: GitopsSettings) -
             f"{named} applies {where.path or 'the root'} of {where.repository} ({where.branch})",
             "ask for a path that is applied (--path), or apply them directly: provider: none",
         )
-    nearest = [item for item in found if item[0] == max(found)[0]]
+    deepest = max(_depth(place) for _, place in found)
+    nearest = {owner: place for owner, place in found if _depth(place) == deepest}
     if len(nearest) > 1:
-        both = " and ".join(str(item[1]) for item in nearest)
+        both = " and ".join(sorted(str(owner.ref) for owner in nearest))
         raise ContestedError(f"{both} both apply {where.path or 'the root'} of {where.repository}")
-    _, ref, tool, place, suspended = nearest[0]
-    owner = Owner(ref=ref, tool=tool, how="path", suspended=suspended)
-    return Claim(chain=(owner,), edit=ref, place=place)
+    ((owner, place),) = nearest.items()
+    return Claim(chain=(owner,), edit=owner.ref, place=place)
 
 
-def _appliers(world: World, provider: Provider) -> Iterator[tuple[Tool, Ref, Place, bool]]:
-    for tool, group, kind in _KINDS:
-        if provider is not Provider.AUTO and provider.value != tool.value:
-            continue
-        for ref, manifest in world.all(group, kind).items():
-            for place in _places(world, tool, manifest):
-                yield tool, ref, place, spec_of(manifest).get("suspend") is True
+def _depth(place: Place) -> int:
+    return len(PurePosixPath(place.path).parts)
 
 
-def _places(world: World, tool: Tool, manifest: Manifest) -> list[Place]:
-    if tool is Tool.ARGOCD:
-        return list(argo_sources.sources(manifest).places)
-    found = sources.place_of(world, manifest).place
-    return [found] if found else []
+def _appliers(world: World, provider: Provider) -> Iterator[tuple[Owner, Place]]:
+    """Those that apply to this cluster."""
+    if provider is not Provider.ARGOCD:
+        for ref, manifest in world.all(KUSTOMIZE, "Kustomization").items():
+            place = sources.place_of(world, manifest).place
+            if place is not None and not spec_of(manifest).get("kubeConfig"):
+                suspended = spec_of(manifest).get("suspend") is True
+                yield Owner(ref=ref, tool=Tool.FLUX, how="path", suspended=suspended), place
+    if provider is not Provider.FLUX:
+        for ref, manifest in world.all(GROUP, APPLICATION).items():
+            owner = Owner(ref=ref, tool=Tool.ARGOCD, how="path", suspended=argo.is_suspended(manifest))
+            if not argo.elsewhere(manifest):
+                yield from ((owner, place) for place in argo_sources.sources(manifest).places)
 
 
 def _covers(place: Place, where: Destination, settings: GitopsSettings) -> bool:
     branches = {place.branch, where.branch}
-    same_branch = len(branches) == 1 or _ANY_BRANCH in branches
+    same_branch = bool(place.branch) and (len(branches) == 1 or _ANY_BRANCH in branches)
     above = f"{where.path}/".startswith(f"{place.path}/") or not place.path
     return same_branch and above and _same(place.repository, where.repository, settings)
 

@@ -58,4 +58,5 @@ def _said(err: str) -> str:
     """What the forge's hook says, in its own words."""
     lines = (line.removeprefix("remote:").strip() for line in err.splitlines() if line.startswith("remote:"))
     said = "; ".join([line for line in lines if line][:_SAID])
+    said = "".join(char for char in said if char.isprintable())  # no colours, and nothing else a terminal obeys
     return f" ({said[:_LONGEST]})" if said else ""

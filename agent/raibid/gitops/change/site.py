@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raibid.gitops.change.target import Target
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.files.variables import VariableSource
 from raibid.gitops.objects import Manifest, Ref, mapping, mappings, text
 from raibid.gitops.owner.additions import additions
 from raibid.gitops.owner.find import find
-from raibid.gitops.owner.ownership import Place
+from raibid.gitops.owner.ownership import Claim, Place
 from raibid.kube.errors import KubeNotFoundError, KubeRefusedError
 
 
@@ -31,22 +30,15 @@ class Site:
     flux_spec: Mapping[str, Any] | None = None
 
 
-def site_of(cluster: Cluster, target: Target) -> Site:
-    """What the live applier says. Raises KubeError."""
-    spec = flux_spec_of(cluster, target)
-    if spec is None:
-        return Site(entry=target.place.path, ref=target.claim.edit)
-    namespace = target.claim.chain[-1].ref.namespace
+def site_of(cluster: Cluster, claim: Claim, place: Place) -> Site:
+    """What the live applier says of one of a claim's places. Raises KubeError."""
+    spec = additions(cluster, claim, place)
+    namespace = claim.chain[-1].ref.namespace
     sources = [
-        source_of(cluster, Ref("", text(item.get("kind")), namespace, text(item.get("name"))), target.place)
+        source_of(cluster, Ref("", text(item.get("kind")), namespace, text(item.get("name"))), place)
         for item in mappings(mapping(spec.get("postBuild")).get("substituteFrom"))
     ]
-    return Site(entry=target.place.path, ref=target.claim.edit, variables=tuple(sources), flux_spec=spec)
-
-
-def flux_spec_of(cluster: Cluster, target: Target) -> Mapping[str, Any] | None:
-    """What its applier adds to the files, as the spec of a Flux Kustomization; None: nothing. Raises KubeError."""
-    return additions(cluster, target.claim, target.place) or None
+    return Site(entry=place.path, ref=claim.edit, variables=tuple(sources), flux_spec=spec or None)
 
 
 def source_of(cluster: Cluster, ref: Ref, place: Place) -> VariableSource:

@@ -48,14 +48,24 @@ def target_of(ownership: Ownership) -> Target | None:
             both = " and ".join(str(claim.chain[-1].ref) for claim in ownership.claims)
             raise ContestedError(f"{both} both apply {about} and undo each other", "let one of them leave it alone")
     claim = ownership.claims[0]
+    target = target_at(claim)
+    if claim.edit != about:
+        hint = f"change that one: raibid gitops set {typed(claim.edit)} FIELD=VALUE"
+        raise NotEditableError(f"{about} is made by {claim.edit}", hint)
+    return target
+
+
+def target_at(claim: Claim) -> Target:
+    """The place of a claim, and what to know before one commits to it.
+
+    Raises:
+        NotEditableError: it is in no branch of Git.
+    """
     place = claim.place
     if place is None:
         raise NotEditableError(f"{claim.edit} is described in no Git repository: {claim.note or 'nobody says where'}")
     if not place.branch:
         raise NotEditableError(f"{place.repository}: no branch to commit to: {place.note or claim.note}")
-    if claim.edit != about:
-        hint = f"change that one: raibid gitops set {typed(claim.edit)} FIELD=VALUE"
-        raise NotEditableError(f"{about} is made by {claim.edit}", hint)
     warnings = [*(_switched_off(owner) for owner in claim.chain if owner.suspended), claim.note, place.note]
     return Target(claim=claim, place=place, warnings=tuple(warning for warning in warnings if warning))
 

@@ -66,6 +66,7 @@ class Draft:
         self._root = root.resolve()
         self._changed: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
+        self._found: dict[tuple[str, str], tuple[str, list[Document]]] = {}
 
     def path(self, *parts: str) -> str:
         """A path below the root, links followed.
@@ -124,11 +125,16 @@ class Draft:
         Raises:
             NoFileError: it cannot be read, or is no YAML.
         """
-        try:
-            pieces = cut(self.text(path), kind)
-        except ValueError as error:
-            raise NoFileError(f"{path}: {error}") from None
-        return [item for piece in pieces for item in _objects(path, piece)]
+        text = self.text(path)
+        seen, found = self._found.get((path, kind), ("", []))
+        # An edit walks the repository twice, to prove what it did: most files are the same then.
+        if not found or seen is not text:
+            try:
+                found = [item for piece in cut(text, kind) for item in _objects(path, piece)]
+            except ValueError as error:
+                raise NoFileError(f"{path}: {error}") from None
+            self._found[path, kind] = text, found
+        return list(found)
 
     def body(self, document: Document) -> str:
         """The characters of a document, as `splices` takes them."""
@@ -188,7 +194,7 @@ def cut(text: str, kind: str = "") -> list[Piece]:
         lines = (line.strip() for line in text[start:end].splitlines())
         holds = any(line and not line.startswith(("#", "%", "...")) for line in lines)
         # A look before the parse: CRDs of ten thousand lines take it seconds, and are not what is looked for.
-        if not holds or (kind and kind not in segment):
+        if not holds or (kind and not re.search(rf"\bkind[\"']?\s*:\s*[\"']?{re.escape(kind)}\b", segment)):
             index += holds
             continue
         nodes = parse(text[start:end])

@@ -163,7 +163,7 @@ def named(value: Any, field: Sequence[Step]) -> Field:
 def list_key(items: Sequence[Any], of: Step | None) -> str | None:
     """The key by which a strategic merge tells the items of a list apart; None: such a list is replaced as a whole."""
     for key in _LIST_KEYS.get(of, ()) if isinstance(of, str) else ():
-        if items and all(isinstance(item, dict) and key in item for item in items if "$patch" not in str(item)):
+        if items and all(isinstance(item, dict) and isinstance(item.get(key), str | int) for item in items):
             return key
     return None
 

@@ -15,7 +15,7 @@ from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.fields import Field, Match, read_field, shown
 from raibid.gitops.files.layers import Layer, Origin, Stage
 from raibid.gitops.files.patches import APPLIER
-from raibid.gitops.objects import mapping
+from raibid.gitops.objects import mapping, mappings
 
 _SELECTORS: Final[tuple[Field, ...]] = (("spec", "selector", "matchLabels"), ("spec", "selector"))
 
@@ -85,11 +85,12 @@ def _common(layer: Layer, what: str, kind: str, pairs: Mapping[str, Any], more: 
 def replacements(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Fixed]:
     """Fields that are copied from elsewhere."""
     for entry in _listed(draft, stage.layer):
-        for target in entry.get("targets") or ():
-            select = mapping(mapping(target).get("select"))
+        for target in mappings(entry.get("targets")):
+            select = mapping(target.get("select"))
             if not _is_selected(select, origin, stage):
                 continue
-            paths = mapping(target).get("fieldPaths") or ["metadata.name"]
+            paths = target.get("fieldPaths")
+            paths = paths if isinstance(paths, list) and paths else ["metadata.name"]
             yield Fixed(stage.layer, "replacements", tuple(_field_path(str(path)) for path in paths))
 
 

@@ -98,6 +98,8 @@ def _read(
     except ValueError as error:
         raise NoFileError(f"{place}: {error}") from None
     for number, piece in enumerate(pieces):
+        if not isinstance(piece.value, dict | list):
+            raise NotEditableError(f"{place} is no patch")
         yield Patch(Place(place.file, place.inline, number), piece.value, target)
 
 

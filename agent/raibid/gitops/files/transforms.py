@@ -62,12 +62,10 @@ class Patched:
         operations = self.patch.operations
         if operations is not None:
             return operated(manifest, operations)
-        body = (
-            {**self.patch.body, "metadata": _unnamed(self.patch.body)}
-            if "metadata" in self.patch.body
-            else self.patch.body
-        )
-        body = {key: value for key, value in body.items() if key not in ("apiVersion", "kind")}
+        # Kind and name are whom it is for, not what it sets.
+        body = {key: value for key, value in self.patch.body.items() if key not in ("apiVersion", "kind")}
+        if "metadata" in body:
+            body["metadata"] = _unnamed(self.patch.body)
         return merged(manifest, body, keyed=self.keyed) or {}
 
     def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002

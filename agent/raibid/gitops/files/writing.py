@@ -39,7 +39,7 @@ class Manner:
             "\r\n" if "\r\n" in text else "\n",
             indents[0] if indents else 2,
             offsets[0] if offsets else 0,
-            text.lstrip("\ufeff \t\r\n").startswith("{"),
+            text.lstrip("\ufeff \t\r\n").startswith(("{", "[")),
         )
 
     def lines(self, text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from raibid.git.errors import GitError
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.cluster import Cluster, Happening
 from raibid.gitops.errors import GitopsError, NoFileError
@@ -45,6 +46,8 @@ class BranchLog:
     repository: str
     branch: str
     rows: tuple[Row, ...]
+    note: str = ""
+    """Why there are none: the branch could not be read."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def branch_logs(
     readers = _readers(world)
     if about is None:
         branches = {(reader.place.repository, reader.place.branch): reader.place for reader in readers}
-        return [_branch(cluster, clone, place, readers, None, since, limit) for place in branches.values()]
+        alone = len(branches) == 1
+        return [_told(cluster, clone, place, readers, since, limit, alone=alone) for place in branches.values()]
     claims = [claim for claim in claims_of(cluster, about) if claim.place and claim.place.branch]
     if not claims:
         raise GitopsError(f"{about}: no branch of Git describes it")
@@ -74,6 +78,19 @@ def branch_logs(
         for claim in claims
         if claim.place
     ]
+
+
+def _told(
+    cluster: Cluster, clone: Open, place: Place, readers: Sequence[_Reader], since: datetime | None, limit: int, *,
+    alone: bool,
+) -> BranchLog:  # fmt: skip
+    """One of several branches: one that cannot be read does not hide the others."""
+    try:
+        return _branch(cluster, clone, place, readers, None, since, limit)
+    except (GitopsError, GitError) as error:
+        if alone:
+            raise
+        return BranchLog(repository=place.repository, branch=place.branch, rows=(), note=str(error))
 
 
 def _branch(

@@ -109,11 +109,11 @@ def _proof(world: World, manifest: Manifest, application: Manifest, *, tracked: 
     listed = entry(application, ref)
     if not (tracked or listed):
         return None
-    elsewhere = _elsewhere(application)
-    if elsewhere:
+    other = elsewhere(application)
+    if other:
         # Every cluster has its kube-system: only a mark on this very object is worth a word.
         if tracked:
-            world.note(f"{about} deploys to {elsewhere}, not to this cluster")
+            world.note(f"{about} deploys to {other}, not to this cluster")
         return None
     if listed:
         labelled = not tracked and _label(world, manifest, application)
@@ -185,7 +185,7 @@ def _is_set(ref: Ref) -> bool:
     return (ref.group, ref.kind) == (GROUP, APPLICATION_SET)
 
 
-def _elsewhere(application: Manifest) -> str:
+def elsewhere(application: Manifest) -> str:
     """The other cluster that it deploys to; empty: it is this one."""
     destination = mapping(spec_of(application).get("destination"))
     name, server = text(destination.get("name")), text(destination.get("server")).rstrip("/")

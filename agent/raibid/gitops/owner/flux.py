@@ -16,7 +16,7 @@ from typing import Final
 from raibid.gitops.objects import Manifest, Ref, annotations_of, labels_of, mappings, ref_of, spec_of, status_of, text
 from raibid.gitops.owner.chart import chart_of
 from raibid.gitops.owner.helm_storage import HelmStorageError, name_of, namespace_of, rendered, renders, secret_of
-from raibid.gitops.owner.inventory import entries, entry
+from raibid.gitops.owner.inventory import entries, has
 from raibid.gitops.owner.ownership import Claim, Owner, Tool
 from raibid.gitops.owner.sources import joined, place_of
 from raibid.gitops.owner.world import World
@@ -72,7 +72,7 @@ def _having(world: World, kind: Applier, manifest: Manifest) -> Iterator[tuple[M
     if named and named not in known and (alone := world.get(named)):
         known[named] = alone  # a Role may allow to get the one and not to list all
     for applier_ref, applier in known.items():
-        if entry(ref) in entries(applier):
+        if has(applier, ref):
             how = "inventory"
         elif kind.group == HELM and _suspected(applier, manifest, named) and _stored(world, applier, ref):
             how = "release"

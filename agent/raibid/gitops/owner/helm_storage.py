@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 import zlib
+from dataclasses import replace
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -63,11 +64,17 @@ def renders(manifest: str, ref: Ref, namespace: str) -> bool:
     Only documents in which the name occurs are parsed: a chart of 3 MB would take half a minute.
     """
     return any(
-        ref_of(found, namespace=namespace if ref.namespace else "") == ref and not _hook(found)
+        _is(found, ref, namespace) and not _hook(found)
         for document in _DOCUMENT.split(manifest)
         if ref.name in document and ref.kind in document
         for found in _objects(document)
     )
+
+
+def _is(manifest: Manifest, ref: Ref, namespace: str) -> bool:
+    """Charts write namespaces into what belongs to none, too; the API server ignores them."""
+    found = ref_of(manifest, namespace=namespace)
+    return found == ref or (not ref.namespace and replace(found, namespace="") == ref)
 
 
 def namespace_of(release: Manifest) -> str:

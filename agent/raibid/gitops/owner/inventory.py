@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from raibid.gitops.objects import Manifest, Ref, mapping, mappings, status_of, text
+from raibid.gitops.objects import Manifest, Ref, mapping, mappings, ref_of, status_of, text
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _WITH_COLONS: Final = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
@@ -21,6 +21,18 @@ def entry(ref: Ref) -> str:
     """
     name = ref.name.replace(":", "__") if ref.group == _RBAC and ref.kind in _WITH_COLONS else ref.name
     return f"{ref.namespace}_{name}_{ref.group}_{ref.kind}"
+
+
+def has(applier: Manifest, ref: Ref) -> bool:
+    """Whether an applier's inventory has an object.
+
+    helm-controller keeps a namespace that a chart writes into a ClusterRole (setNamespaces), so that what belongs to
+    none may be in a HelmRelease's inventory with any.
+    """
+    wanted, found = entry(ref), entries(applier)
+    if ref.namespace or ref_of(applier).kind != "HelmRelease":
+        return wanted in found
+    return any(one.endswith(wanted) and "_" not in one.removesuffix(wanted) for one in found)
 
 
 def entries(applier: Manifest) -> list[str]:

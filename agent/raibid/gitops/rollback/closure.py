@@ -94,7 +94,8 @@ def _resolved(tree: Tree, directory: str, value: str) -> list[str]:
     if "\n" in value or len(value) > 1000:
         return []
     for spelled in (value, value.partition("=")[2]):
-        path = posixpath.normpath(posixpath.join(directory, spelled)) if spelled else ""
-        if path and not path.startswith(("..", "/")) and (path in tree.files or tree.is_directory(path)):
-            return ["" if path == "." else path]
+        path = posixpath.normpath(posixpath.join(directory, spelled)) if spelled else "/"
+        path = "" if path == "." else path
+        if path in tree.files or tree.is_directory(path):
+            return [path]
     return []

@@ -45,7 +45,7 @@ FORESEEN: Final = (GitopsError, GitError, CallError, KubeError)
 _LATER: Final = timedelta(minutes=5)
 """What was decided about a failing commit holds so long, unless the branch moves."""
 _SOON: Final = timedelta(seconds=30)
-"""The same where not all of it could be told."""
+"""The same where somebody is not done: a newer commit is on its way, or not all of it could be told."""
 _PAUSE: Final = timedelta(seconds=5)
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
 
@@ -158,21 +158,19 @@ class Controller:
         reading = examine(item.reading, checkout, now=now)
         decision = decide(reading.facts, now=now)
         self._explain(item, decision)
-        if decision.kind is Kind.WAIT:
-            return False
-        self._settled[item.state] = now + _LATER
+        self._settled[item.state] = now + (_SOON if decision.kind is Kind.WAIT else _LATER)
         match decision.kind:
             case Kind.ROLL_BACK | Kind.PULL_REQUEST:
                 return self._act(item, reading, decision, checkout, now)
             case Kind.STOP:
-                self._stop(item, decision, decision.reason, checkout, now)
+                self._stop(item, reading, decision, decision.reason, checkout, now)
         return False
 
     def _act(self, item: Watched, reading: Reading, decision: Decision, checkout: Checkout, now: datetime) -> bool:
         try:
             landed = Actor(self.settings, checkout, self.now).act(reading, decision, item.words)
         except RevertError as error:
-            self._stop(item, decision, str(error), checkout, now)
+            self._stop(item, reading, decision, str(error), checkout, now)
             return False
         if landed is None:
             return True  # somebody else was quicker, and what they did is in the checkout now
@@ -181,18 +179,18 @@ class Controller:
             self.metrics.result(Stage.REVERTED)
             self._ask_source(item)
             return True
-        self._told(
-            item,
-            item.affair(Stage.PROPOSED, bad=decision.bad, good=decision.good, word=decision.reason, pull=landed.url),
-            checkout.url,
-            now,
-        )
+        culprit, good = _culprit(reading, decision), decision.good
+        affair = item.affair(Stage.PROPOSED, bad=culprit, good=good, word=decision.reason, pull=landed.url)
+        self._told(item, affair, checkout.url, now)
         return False
 
-    def _stop(self, item: Watched, decision: Decision, why: str, checkout: Checkout, now: datetime) -> None:
+    def _stop(
+        self, item: Watched, reading: Reading, decision: Decision, why: str, checkout: Checkout, now: datetime
+    ) -> None:
         self._stopped[item.ref] = decision.bad
-        ours = next((one for one in rollbacks(checkout, now) if one.sha == decision.bad), None)
-        affair = item.affair(Stage.STOPPED, bad=decision.bad, good=decision.good, word=why, rollback=ours)
+        culprit = _culprit(reading, decision)
+        ours = next((one for one in rollbacks(checkout, now) if one.sha == culprit), None)
+        affair = item.affair(Stage.STOPPED, bad=culprit, good=decision.good, word=why, rollback=ours)
         self._told(item, affair, checkout.url, now)
 
     def _told(self, item: Watched, affair: Affair, url: str, now: datetime) -> None:
@@ -219,7 +217,11 @@ class Controller:
                 continue
             progress = progress_of(item.manifest, item.ref, rollback, contains)
             if progress.done and not progress.passed:
-                continue  # it fails as well: that is decided like any other failure
+                # It fails as well: that is decided like any other failure. Its first health check may have seen what
+                # the bad commit left (`watch.second_try`), and the next one passes.
+                if item.ref not in self._stopped:
+                    left.append(rollback)
+                continue
             affair = item.affair(Stage.HEALTHY if progress.passed else Stage.REVERTED, rollback=rollback)
             known = self.recorder.known(affair)
             if progress.passed and not known:
@@ -257,3 +259,9 @@ class Controller:
     def _trouble(self, about: str, error: Exception) -> None:
         self.metrics.trouble(type(error).__name__)
         self.tell(Told("trouble", about, str(error)))
+
+
+def _culprit(reading: Reading, decision: Decision) -> str:
+    """The newest commit that touched what fails: whose issue it is. The failing one may have come after it."""
+    branch = reading.facts.branch
+    return branch.suspects[0].sha if branch and branch.suspects else decision.bad

@@ -95,6 +95,11 @@ def _leftover(there: int, wanted: int) -> Health | None:
     return Health(State.IN_PROGRESS, f"{there - wanted} old pods still end") if there > wanted else None
 
 
+_NO_DEADLINE: Final = 2**31 - 1
+"""What Kubernetes takes for no deadline: the controller then sets no Progressing (deployment_util.go)."""
+_ROLLED_OUT: Final = ("True", "NewReplicaSetAvailable")
+
+
 def _deployment(manifest: Manifest) -> Health:
     spec, status, conditions = spec_of(manifest), status_of(manifest), conditions_of(manifest)
     progressing, available = conditions.get("Progressing"), conditions.get("Available")
@@ -111,9 +116,8 @@ def _deployment(manifest: Manifest) -> Health:
     )
     if found is not None:
         return found
-    # Without a deadline the controller sets no Progressing.
-    rolled_out = progressing is not None and progressing.reason == "NewReplicaSetAvailable"
-    if "progressDeadlineSeconds" in spec and not rolled_out:
+    rolled_out = progressing is not None and (progressing.status, progressing.reason) == _ROLLED_OUT
+    if _number(spec, "progressDeadlineSeconds", _NO_DEADLINE) != _NO_DEADLINE and not rolled_out:
         return Health(State.IN_PROGRESS, progressing.message if progressing else "its ReplicaSet is not available")
     if available is None or available.status != "True":
         return Health(State.IN_PROGRESS, available.message if available else "it is not available")

@@ -245,8 +245,8 @@ def depth_of(applier: Ref, sight: Sight) -> int:
 
     def depth(ref: Ref) -> int:
         if ref not in depths:
-            depths[ref] = 1  # a circle ends here
-            depths[ref] += max((depth(above) for above in depends_on(sight.get(ref))), default=0)
+            depths[ref] = 0  # a circle ends here
+            depths[ref] = 1 + max((depth(above) for above in depends_on(sight.get(ref))), default=0)
         return depths[ref]
 
     return depth(applier)

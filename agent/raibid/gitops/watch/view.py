@@ -9,6 +9,7 @@ A thread ends with the watch it is in, so at most `_WATCH` seconds after the vie
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final, Self
 
@@ -19,8 +20,9 @@ from raibid.kube.errors import KubeError, KubeNotFoundError, KubeRefusedError
 _WATCH: Final = 30.0
 _BLIND: Final = 2.0
 """Seconds between two questions about what may be read but not watched; Flux's own command line asks as often."""
+_SHORT: Final = 1.0
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a watch that failed is begun again."""
+"""Seconds before a watch that lasted less than `_SHORT` is begun again, the more the more of them there were."""
 
 
 class View:
@@ -110,13 +112,13 @@ class View:
         threading.Thread(target=self._feed, args=which, name=f"watch {kind}", daemon=True).start()
 
     def _feed(self, group: str, kind: str, namespace: str) -> None:
-        failed = 0
+        short = 0
         while not self._closed.is_set():
+            began = time.monotonic()
             try:
                 for item in self._cluster.watch(group, kind, namespace, seconds=_WATCH):
                     if self._closed.is_set():
                         return
-                    failed = 0
                     self._keep(ref_of(item), item)
             except (KubeNotFoundError, KubeRefusedError) as error:
                 # Rights and kinds do not come while somebody waits for a commit. Its objects are asked for instead.
@@ -127,8 +129,10 @@ class View:
             except Exception as error:  # noqa: BLE001 a thread's edge: whatever it was, the watch begins again
                 if not self._closed.is_set():
                     self._note(str(error) if isinstance(error, KubeError) else f"watch of {kind}: {error!r}")
-                self._closed.wait(_PAUSES[min(failed, len(_PAUSES) - 1)])
-                failed += 1
+            # One that ends at once, or fails, is not begun again at once: the API server has others to serve.
+            short = short + 1 if time.monotonic() - began < _SHORT else 0
+            if short:
+                self._closed.wait(_PAUSES[min(short, len(_PAUSES)) - 1])
             self._again(group, kind, namespace)
 
     def _again(self, group: str, kind: str, namespace: str) -> None:

@@ -17,7 +17,7 @@ from raibid.gitops.errors import GitopsError, UnmanagedError
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim
 from raibid.gitops.settings import Timeouts
-from raibid.gitops.watch import flux
+from raibid.gitops.watch import flux, second_try
 from raibid.gitops.watch.asking import ask as asked
 from raibid.gitops.watch.budget import budget
 from raibid.gitops.watch.causes import causes, waited_for
@@ -72,6 +72,7 @@ class Walk:
     _notes: list[str] = field(default_factory=list)
     _requests: dict[Ref, str] = field(default_factory=dict)
     _fetched: set[Ref] = field(default_factory=set)
+    _may_ask: bool = False
     _seen: int = 0
     _probe_at: float = 0.0
 
@@ -111,6 +112,7 @@ class Walk:
         if not routes:
             raise UnmanagedError("nothing to follow: no applier reads Git", "raibid gitops owner says who owns what")
         self._tracks = [_Track(route) for route in routes]
+        self._may_ask = ask
         if ask:
             for ref in dict.fromkeys(ref for route in routes for ref in self._to_ask(route, again)):
                 self._ask(ref)
@@ -178,6 +180,10 @@ class Walk:
                 if ref is not None:
                     self.view.refresh(ref)
             found = self._looked(route)
+        if second_try.worth_it(found) and self._may_ask:
+            if route.applier not in self._requests:
+                self._ask(route.applier)
+            found = second_try.after_it(found, self.view.get(route.applier), self._requests.get(route.applier, ""))
         return found
 
     def _looked(self, route: Route) -> Progress:
@@ -252,8 +258,7 @@ class Walk:
         request, note = asked(self.cluster, ref, self.view.get(ref) if ref.group == ARGOCD else None)
         if note:
             self._note(note)
-        else:
-            self._requests[ref] = request
+        self._requests[ref] = request
 
     def _causes(self, progress: Progress) -> list[str]:
         """What the pods say of the object, or of those that the applier's health check waits for."""
