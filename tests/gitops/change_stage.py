@@ -58,12 +58,7 @@ def deployment(name: str = "web") -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {
-            "name": name,
-            "namespace": "ci",
-            "uid": "1",
-            "managedFields": [{"manager": "kustomize-controller"}],
-        },
+        "metadata": {"name": name, "namespace": "ci", **servers},
         "spec": {"replicas": 1, "template": {"spec": {"containers": [container]}}},
         "status": {"readyReplicas": 1},
     }

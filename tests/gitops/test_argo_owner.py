@@ -74,6 +74,7 @@ LABELS = "label-counts-only-with-status-resources"
         (LABELS, "Deployment", "other", "web", "apps"),
         (LABELS, "Deployment", "shop", "web", "serving.example.org"),
         ("copy-is-listed-without-a-status", "Secret", "copy", "token", ""),
+        ("status-is-unknown-while-manifests-fail", "Secret", "copy", "token", ""),
         ("deploys-to-another-cluster", "Deployment", "kube-system", "metrics-server", "apps"),
         ("deploys-to-another-cluster", "Deployment", "kube-system", "restored", "apps"),
         ("tracking-id-before-and-after-a-comparison", "Service", "shop", "left-over", ""),
@@ -88,6 +89,7 @@ LABELS = "label-counts-only-with-status-resources"
         "the same name in another namespace",
         "the same name in another group",
         "listed, as a copy",
+        "listed, as a copy, while manifests fail",
         "listed, for another cluster",
         "tracked, for another cluster",
         "tracked, and not listed since",
@@ -133,6 +135,11 @@ def test_a_hook_is_owned_and_so_is_what_waits_to_be_pruned() -> None:
     old = claimed("copy-is-listed-without-a-status", "ConfigMap", "shop", "old")
     assert "hook" in hook.note
     assert "no longer in Git" in old.note
+
+
+def test_nothing_is_called_no_longer_in_git_while_manifests_fail() -> None:
+    found = claimed("status-is-unknown-while-manifests-fail", "Secret", "shop", "token")
+    assert "no longer in Git" not in found.note
 
 
 def test_a_tracking_id_counts_alone_until_the_application_compares() -> None:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
 from raibid.cli.output import PLAIN, Output, write
+from raibid.cli.readable import readable
 from raibid.contract import Env, ExitCode
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def controller(
             said = {"at": at, "kind": line.kind, "about": line.about, "message": line.message}
             write(msgspec.json.encode(said).decode() + "\n")
         else:
-            write(f"{at} {line.kind} {line.about}: {line.message}\n")
+            write(readable(f"{at} {line.kind} {line.about}: {line.message}") + "\n")
 
     def listening(number: int) -> None:
         if port_file:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from raibid.cli.output import Output, duration, line, write
+from raibid.cli.readable import readable
 from raibid.contract import ExitCode
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def shown(output: Output) -> Iterator[Callable[[Step], None]]:
                 style = _STYLES.get(step.progress.outcome, "yellow")
                 said = Text.assemble((f"{step.seconds:6.1f} s  ", "dim"), (words(step.progress), style))
                 console.print(said, soft_wrap=True)
-                status.update(Text(f"{step.progress.object or ''}"))
+                status.update(Text(readable(f"{step.progress.object or ''}")))
 
             yield tell
 
@@ -70,8 +71,8 @@ def end(output: Output, result: Result) -> int:
 
 def words(progress: Progress) -> str:
     """A progress as one line."""
-    about = f"  {progress.object}" if progress.object else ""
-    message = " ".join(progress.message.split())
+    about = readable(f"  {progress.object}") if progress.object else ""
+    message = readable(" ".join(progress.message.split()))
     return f"{progress.outcome:<13}{about}  {message}".rstrip()
 
 

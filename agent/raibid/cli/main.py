@@ -127,7 +127,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell(message: str, hint: str, code: int) -> int:
-    sys.stderr.write(f"raibid: {message}\n")
+    from raibid.cli.readable import readable
+
+    sys.stderr.write(f"raibid: {readable(message)}\n")
     if hint:
-        sys.stderr.write(f"  next: {hint}\n")
+        sys.stderr.write(f"  next: {readable(hint)}\n")
     return code

@@ -57,7 +57,8 @@ def lint(file: Path = _FILE, /, *, output: Output = PLAIN) -> int:
     if output.json:
         output.emit({"file": str(file), "findings": linted.findings})
     else:
-        line(str(linted) if linted.findings else f"{file}: no findings")
+        for text in str(linted).splitlines() if linted.findings else [f"{file}: no findings"]:
+            line(text)
     return ExitCode.FAILED if linted.findings else ExitCode.OK
 
 

@@ -1,7 +1,7 @@
 """The one way to the terminal: data on stdout, words about progress on stderr, JSON when asked for.
 
 Owns: colours (off with NO_COLOR or when stdout is no terminal), tables, times and durations for people.
-Leaves to others: what is said.
+Leaves to others: what is said, what of it a terminal may show (`readable.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from raibid.cli.readable import readable
 
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CUT_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*)?\Z")  # a chunk of a log may end anywhere
@@ -54,7 +56,7 @@ class Output:
     def say(self, message: str) -> None:
         """A line about progress on stderr; not with --json."""
         if not self.json:
-            _stderr().print(Text(message, style="dim"), soft_wrap=True)
+            _stderr().print(Text(readable(message), style="dim"), soft_wrap=True)
 
 
 PLAIN: Final = Output()
@@ -88,7 +90,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, status_colu
     for heading in headings:
         view.add_column(heading, no_wrap=heading in ("id", "status"), overflow="ellipsis")
     for row in rows:
-        cells = [Text(cell) for cell in row]
+        cells = [Text(readable(cell, below="").replace("\n", " ")) for cell in row]
         if status_column is not None:
             cells[status_column].stylize(STATUS_STYLES.get(row[status_column], ""))
         view.add_row(*cells)
@@ -102,12 +104,13 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
     console = Console(soft_wrap=True)
     for name, value in shown:
         style = STATUS_STYLES.get(value, "") if name == "status" else ""
-        console.print(Text(f"{name:<{width}}  ", style="bold"), Text(value, style=style), sep="")
+        told = readable(value, below=" " * (width + 2))
+        console.print(Text(f"{name:<{width}}  ", style="bold"), Text(told, style=style), sep="")
 
 
 def line(text: str, style: str = "") -> None:
-    """One line on stdout."""
-    Console(soft_wrap=True).print(Text(text, style=style))
+    """One line on stdout; if a stranger's text has several, the others are indented."""
+    Console(soft_wrap=True).print(Text(readable(text), style=style))
 
 
 def duration(seconds: float) -> str:

@@ -44,7 +44,8 @@ def lint(file: Path = Path(PIPELINE_FILE), /, *, output: Output = PLAIN) -> int:
     if output.json:
         output.emit({"file": str(file), "findings": linted.findings})
     elif linted.findings:
-        line(str(linted))
+        for text in str(linted).splitlines():
+            line(text)
     else:
         line(f"{file}: no findings")
     return ExitCode.FAILED if linted.findings else ExitCode.OK

@@ -190,7 +190,8 @@ def _build(client: Client, served: repositories.Served, output: Output, pool: Po
     else:
         line("")
         describe(job)
-        line(f"\n{served.name}: {status}", "bold green" if not exit_code(status) else "bold red")
+        line("")
+        line(f"{served.name}: {status}", "bold green" if not exit_code(status) else "bold red")
     return job
 
 
@@ -237,12 +238,14 @@ def _tell_next_steps(state: StateDir, pool: Pool, served: repositories.Served, j
     default = state.path == default_path().resolve()
     where = "" if default else f"RAIBID_API_URL={pool.url} RAIBID_TOKEN_FILE={state.write_token} "
     raibid = _own_path()
-    line("\nThe pool is up until Ctrl-C.\n", "bold")
+    for text in ("", "The pool is up until Ctrl-C.", ""):
+        line(text, "bold")
     line(f"  API         {pool.url}  (described by {pool.url}/openapi.json)")
     line(f"  tokens      {state.read_token} (reads), {state.write_token} (changes)")
     line(f"  webhooks    {pool.url}/webhook/gitea, /webhook/github; secret in {state.webhook_secret}")
     line(f"  logs        {state.logs}")
-    line("\nTry next, in another terminal:\n", "bold")
+    for text in ("", "Try next, in another terminal:", ""):
+        line(text, "bold")
     line(f"  {where}{raibid} jobs")
     line(f"  {where}{raibid} retry --wait {job.id}")
     line(f"  cd {served.checkout} && git commit --allow-empty -m again && git push {served.bare} {served.branch}")

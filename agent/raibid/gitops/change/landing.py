@@ -18,6 +18,7 @@ from raibid.gitops.errors import PushRacedError
 Make = Callable[[Checkout], str | None]
 """Writes and commits on the newest state; the commit, or None: there is nothing to change."""
 
+_ENDING: Final = "we are ending, and nobody knows whether the commit went in"
 _PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -51,7 +52,7 @@ def land(checkout: Checkout, make: Make, *, tries: int = 8) -> Landed | None:
             checkout.push()
         except (PushRacedError, GitError) as error:
             if checkout.runner.stop.is_set():
-                raise
+                raise StoppedError(_ENDING) from error
             # The answer may have been lost and not the push, and curl pushes again by itself: that one is late.
             if not checkout.contains(sha, checkout.refresh()):
                 if attempt == tries or not isinstance(error, PushRacedError):
@@ -66,4 +67,4 @@ def _pause(checkout: Checkout, attempt: int) -> None:
     """Those who met once must not meet again."""
     longest = min(_LONGEST_PAUSE, _PAUSE * 2**attempt)
     if checkout.runner.stop.wait(random.uniform(0, longest)):  # noqa: S311 - no secret
-        raise StoppedError("we are ending, and the commit was not pushed")
+        raise StoppedError(_ENDING)

@@ -83,7 +83,8 @@ def is_suspended(application: Manifest) -> bool:
 def _proofs(world: World, manifest: Manifest, ancestry: Sequence[Manifest]) -> list[_Proof]:
     """The Applications that own it; what looks like one and is none becomes a note."""
     ref, mark = ref_of(manifest), TrackingId.of(manifest)
-    if mark and not is_about(mark.about, ref):
+    copy = mark if mark and not is_about(mark.about, ref) else None
+    if mark and copy:
         # A Deployment's annotations are copied to its ReplicaSets: that says nothing new, and needs no note.
         if not any(is_about(mark.about, ref_of(item)) for item in ancestry):
             world.note(f"{ref} carries a copy: its tracking id {mark} is about {mark.about}")
@@ -92,9 +93,11 @@ def _proofs(world: World, manifest: Manifest, ancestry: Sequence[Manifest]) -> l
     found, named = [], False
     for application in applications.values():
         argocd = text(status_of(application).get("controllerNamespace"))
-        tracked = mark is not None and mark.names(ref_of(application), argocd=argocd)
+        about = ref_of(application)
+        tracked = mark is not None and mark.names(about, argocd=argocd)
+        copied = copy is not None and copy.names(about, argocd=argocd)
         named = named or tracked
-        proof = _proof(world, manifest, application, tracked=tracked)
+        proof = _proof(world, manifest, application, tracked=tracked, copied=copied)
         if proof:
             found.append(proof)
     if mark and not named and applications:
@@ -104,9 +107,9 @@ def _proofs(world: World, manifest: Manifest, ancestry: Sequence[Manifest]) -> l
     return found
 
 
-def _proof(world: World, manifest: Manifest, application: Manifest, *, tracked: bool) -> _Proof | None:
+def _proof(world: World, manifest: Manifest, application: Manifest, *, tracked: bool, copied: bool) -> _Proof | None:
     ref, about = ref_of(manifest), ref_of(application)
-    listed = entry(application, ref)
+    listed = entry(application, ref, copied=copied)
     if not (tracked or listed):
         return None
     other = elsewhere(application)

@@ -22,6 +22,7 @@ APPLICATION_SET: Final = "ApplicationSet"
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
 INSTALLATION_ID: Final = "argocd.argoproj.io/installation-id"
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+_UNKNOWN: Final = "Unknown"
 LABEL_LENGTH: Final = 63
 """Argo CD cuts a longer Application's name to this, where the label is only for information."""
 
@@ -92,9 +93,16 @@ def inventory(application: Manifest) -> Iterator[Entry]:
         status, hook = text(item.get("status")), item.get("hook") is True
         if status or hook:
             about = Ref(*(text(item.get(key)) for key in ("group", "kind", "namespace", "name")))
-            yield Entry(about=about, status=status, pruned=item.get("requiresPruning") is True)
+            # Without manifests Argo CD calls everything Unknown, and to be pruned: then that says nothing of Git.
+            pruned = item.get("requiresPruning") is True and status == "OutOfSync"
+            yield Entry(about=about, status=status, pruned=pruned)
 
 
-def entry(application: Manifest, ref: Ref) -> Entry | None:
-    """What it says about one object."""
-    return next((item for item in inventory(application) if is_about(item.about, ref)), None)
+def entry(application: Manifest, ref: Ref, *, copied: bool = False) -> Entry | None:
+    """What it says about one object; `copied`: whose tracking id is this Application's, and about another object.
+
+    While manifests cannot be made, such a copy is listed as Unknown like everything else, and counts as little as it
+    does without a status at other times.
+    """
+    found = next((item for item in inventory(application) if is_about(item.about, ref)), None)
+    return None if found and copied and found.status == _UNKNOWN else found

@@ -53,6 +53,9 @@ def follow(
 
     `again`: the appliers are asked, too, and so a failed attempt is repeated. `timeout`: for all of it, on top of each
     object's own budget. `wait`: without, what is so now is the result. `pushed_at`: now, if nobody says.
+
+    Raises:
+        UnmanagedError: no claim has an applier. What the cluster or the repository does not tell is a note.
     """
     with View(cluster, live=wait) as view:
         walk = Walk(

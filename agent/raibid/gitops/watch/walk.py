@@ -121,7 +121,8 @@ class Walk:
         """Look at everything that is not final; whether all of it is over: final, or its time used up."""
         self._seen = self.view.count
         for track in self._tracks:
-            self._stand(track, self._at(track))
+            if track.route:
+                self._stand(track, self._at(track.route, track.progress))
         self._fetched |= {source for source in self._sources() if self._has(source)}
         if self.probes and all(track.progress and track.progress.passed for track in self._tracks if track.route):
             self._probe()
@@ -164,18 +165,14 @@ class Walk:
             seconds=self.seconds,
         )
 
-    def _at(self, track: _Track) -> Progress:
+    def _at(self, route: Route, before: Progress | None) -> Progress:
         """Where it stands. What looks final is looked at again, as the API server has it at this moment.
 
         Watches of two kinds are two streams: the Kustomization may say `applied` while we still see the Deployment as
         it was before.
         """
-        route = track.route
-        if route is None:
-            assert track.progress is not None  # noqa: S101 the probes' track begins with one
-            return track.progress
         found = self._looked(route)
-        if found.done and found != track.progress:
+        if found.done and found != before:
             for ref in dict.fromkeys((route.applier, *route.below, route.object, found.object)):
                 if ref is not None:
                     self.view.refresh(ref)
