@@ -96,13 +96,21 @@ def test_every_recorded_state_is_looked_at() -> None:
         ("https://git.test/values.git", Outcome.HEALTHY),
         ("https://git.test/Values", Outcome.HEALTHY),
         ("https://git.test/shop.git", Outcome.NOT_FETCHED),
-        ("", Outcome.NOT_FETCHED),
+        ("", Outcome.HEALTHY),
     ],
-    ids=["the changed source", "the same URL otherwise", "another source", "every source"],
+    ids=["the changed source", "the same URL otherwise", "another source", "nobody says which"],
 )
 def test_of_several_sources_the_changed_one_counts(repository: str, outcome: Outcome) -> None:
     found = looked_at(state("several-sources"), repository=repository, branch="main")
     assert found.outcome is outcome
+
+
+def test_no_source_of_several_having_the_commit_is_not_fetched() -> None:
+    found = progress(
+        Facts(line=Line("e" * 40), about=ABOUT, application=state("several-sources"), pushed_at=PUSHED)
+    )
+    assert (found.outcome, found.done) == (Outcome.NOT_FETCHED, False)
+    assert "15.7.1" not in found.message
 
 
 def test_health_of_single_resources_is_never_needed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from posixpath import basename, dirname
 from typing import Any
 
@@ -33,6 +34,10 @@ def rules(*copies: tuple[str, str]) -> Any:
         ([("repo/apps/*.yaml", "")], "apps", [("repo", "apps")]),
         ([("repo/a.yaml", "")], "", [("repo", "")]),
         ([("repo/", "")], "apps/web", [("repo", "apps/web")]),
+        ([("repo/deploy/web.yaml", "web.yaml")], "", [("repo", "deploy")]),
+        ([("repo/deploy/web.yaml", "x/renamed.yaml")], "x", [("repo", "deploy")]),
+        ([("repo/apps/**", ""), ("repo/deploy/web.yaml", "web.yaml")], "", [("repo", "apps"), ("repo", "deploy")]),
+        ([("repo/apps/**", ""), ("repo/deploy", "x")], "", [("repo", "apps"), ("repo", "")]),
         ([("base/apps/**", ""), ("repo/apps/**", "")], "", [("repo", "apps"), ("base", "apps")]),
         ([("repo/apps/**", "apps"), ("repo/deploy/**", "deploy")], "", [("repo", "")]),
     ],
@@ -43,8 +48,8 @@ def test_a_path_of_the_artifact_leads_to_where_it_was_copied_from(
     assert origins(rules(*copies), path) == found
 
 
-def copied(pattern: str, to: str) -> dict[str, str]:
-    """Path in the artifact → path in the source, as source-watcher's builder does it."""
+def copied(pattern: str, to: str, there: Collection[str]) -> dict[str, str]:
+    """Path in the artifact → path in the source, as source-watcher's builder does it; `there`: what it has already."""
     where, made = relative(to), dict[str, str]()
     for file in FILES:
         if pattern.endswith("/**") and file.startswith(pattern[:-2]):
@@ -52,7 +57,8 @@ def copied(pattern: str, to: str) -> dict[str, str]:
         elif pattern == "**" or (pattern.endswith("/*.yaml") and dirname(file) == dirname(pattern)):
             made[relative(f"{where}/{file}")] = file
         elif pattern == file:
-            made[relative(f"{where}/{basename(file)}")] = file
+            into = not where or to.endswith("/") or any(path.startswith(f"{where}/") for path in there)
+            made[relative(f"{where}/{basename(file)}") if into else where] = file
         elif not pattern.endswith("*") and file.startswith(f"{pattern.rstrip('/')}/".lstrip("/")):
             inner = file[len(pattern.strip("/")) :]
             made[relative(f"{where}/{basename(pattern.rstrip('/'))}/{inner}")] = file
@@ -60,9 +66,20 @@ def copied(pattern: str, to: str) -> dict[str, str]:
 
 
 PATTERNS = st.sampled_from(
-    ["apps/**", "apps/web/**", "apps/web/", "apps/web/*.yaml", "deploy/web/**", "deploy/", "a.yaml", "", "**"]
+    [
+        "apps/**",
+        "apps/web/**",
+        "apps/web/",
+        "apps/web/*.yaml",
+        "deploy/web/**",
+        "deploy/",
+        "a.yaml",
+        "apps/web/web.yaml",
+        "",
+        "**",
+    ]
 )
-TARGETS = st.sampled_from(["", "x/", "apps/", "apps/web/"])
+TARGETS = st.sampled_from(["", "x/", "apps/", "apps/web/", "apps", "web.yaml", "x/renamed.yaml"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["one", "two"]), PATTERNS, TARGETS), min_size=1, max_size=4))
@@ -71,7 +88,7 @@ def test_every_file_of_an_artifact_is_in_one_of_its_directorys_origins(
 ) -> None:
     artifact: dict[str, tuple[str, str]] = {}
     for alias, pattern, to in copies:
-        artifact |= {path: (alias, file) for path, file in copied(pattern, to).items()}
+        artifact |= {path: (alias, file) for path, file in copied(pattern, to, artifact).items()}
     found = rules(*((f"{alias}/{pattern}", to) for alias, pattern, to in copies))
 
     for path, (alias, file) in artifact.items():

@@ -66,7 +66,8 @@ class Pushers(RuleBasedStateMachine):
         try:
             landed = land(self.clones[clone], make, tries=TRIES)
         except PushRacedError:
-            assert between >= TRIES
+            # A clone that others have overtaken needs one try to learn that.
+            assert between >= TRIES - 1
         else:
             assert landed is not None
             assert self.host.head(FLEET) == landed.sha
@@ -82,6 +83,6 @@ class Pushers(RuleBasedStateMachine):
 
 
 Pushers.TestCase.settings = settings(
-    max_examples=6, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=5, stateful_step_count=5, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestPushers = Pushers.TestCase

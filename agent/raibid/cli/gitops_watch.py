@@ -183,9 +183,9 @@ def _lineage(claims: Sequence[Claim]) -> Lineage:
     from raibid.cli.gitops_access import credentials, settings
     from raibid.git.cli import Git
     from raibid.gitops.watch.lineage import Lineage
+    from raibid.gitops.watch.targets import lineage_of
 
-    place = next((claim.place for claim in claims if claim.place), None)
-    return Lineage(place, settings(), Git(credentials=credentials()))
+    return Lineage(lineage_of(claims), settings(), Git(credentials=credentials()))
 
 
 def _newest(connected: Cluster, claims: Sequence[Claim], lineage: Lineage, output: Output) -> str:

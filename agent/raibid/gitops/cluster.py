@@ -72,7 +72,10 @@ class Cluster(Protocol):
         """All objects of a kind, of one namespace or of all. Each has its apiVersion and kind."""
 
     def watch(self, group: str, kind: str, namespace: str = "", *, seconds: float) -> Iterator[Manifest]:
-        """Objects of a kind as they change from now on, the first ones as they are; ends after `seconds`."""
+        """Objects of a kind as they change from now on, the first ones as they are; ends after `seconds`.
+
+        One that is deleted comes a last time, with a deletionTimestamp.
+        """
 
     def happenings(self, ref: Ref) -> Sequence[Happening]:
         """Events about an object, oldest first."""

@@ -9,9 +9,11 @@ Not lightkube's own `Client`: it wants a class per kind, and takes neither stric
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -35,9 +37,9 @@ _KINDS_FRESH: Final = 30.0
 """Seconds until a kind that was not there is asked for again: operators bring their kinds while a controller runs."""
 
 
-_NO_RIGHT: Final = " cannot "
-"""Every authorizer's refusal says `User "x" cannot get resource …`. Any other 403 is admission's, and means the object
-and not who asks: Pod Security, quotas."""
+_NO_RIGHT: Final = re.compile(r'is forbidden: User ".*" cannot ')
+"""Every authorizer's refusal: `pods "web" is forbidden: User "x" cannot get resource …` (apiserver: responsewriters).
+Any other 403 is admission's, and means the object and not who asks: Pod Security, quotas."""
 
 
 class KubeCluster:
@@ -142,7 +144,7 @@ class KubeCluster:
                 found = mapping(event.get("object"))
                 if event.get("type") == "ERROR":
                     raise refused(what, int(found.get("code", 0)), str(found.get("message", "")))
-                yield found
+                yield _deleted(found) if event.get("type") == "DELETED" else found
 
     def happenings(self, ref: Ref) -> Sequence[Happening]:
         """As the protocol says."""
@@ -184,7 +186,7 @@ class KubeCluster:
         ref = ref_of(manifest)  # its name may be left to the server (`generateName`)
         return self._ask(
             "POST",
-            self._path(ref, str(manifest.get("apiVersion", ""))).rpartition("/")[0],
+            self._within(ref, str(manifest.get("apiVersion", ""))),
             str(ref),
             params={"fieldManager": _MANAGER},
             content=_written(str(ref), manifest),
@@ -192,10 +194,14 @@ class KubeCluster:
         )
 
     def _path(self, ref: Ref, api_version: str = "") -> str:
+        return f"{self._within(ref, api_version)}/{_segment(ref.name)}"
+
+    def _within(self, ref: Ref, api_version: str = "") -> str:
+        """The collection that an object is in."""
         kind = self.kind(ref.group, ref.kind)
         if kind.namespaced and not ref.namespace:
             raise KubeNotFoundError(f"{ref}: it is in a namespace, and none is said")
-        return f"{_collection(kind, ref.namespace, api_version)}/{_segment(ref.name)}"
+        return _collection(kind, ref.namespace, api_version)
 
     def _ask(self, method: str, path: str, what: str, **how: Any) -> Mapping[str, Any]:
         return _read(what, self._send(method, path, what, **how).text)
@@ -219,7 +225,7 @@ def _check(what: str, answer: httpx2.Response) -> None:
         message = str(mapping(answer.json()).get("message", ""))
     except ValueError:  # a proxy's page
         message = ""
-    if answer.status_code == HTTPStatus.FORBIDDEN and message and _NO_RIGHT not in message:
+    if answer.status_code == HTTPStatus.FORBIDDEN and message and not _NO_RIGHT.search(message):
         raise KubeInvalidError(f"{what}: {message} ({answer.status_code})")
     raise refused(what, answer.status_code, message or answer.reason_phrase)
 
@@ -239,6 +245,14 @@ def _written(what: str, manifest: Manifest) -> str:
         raise KubeInvalidError(f"{what}: {error}") from error
 
 
+def _deleted(item: Manifest) -> Manifest:
+    """Without finalizers an object goes at once, and its last event has it as it was, alive."""
+    metadata = metadata_of(item)
+    if metadata.get("deletionTimestamp"):
+        return item
+    return {**item, "metadata": {**metadata, "deletionTimestamp": datetime.now(UTC).isoformat(timespec="seconds")}}
+
+
 def _collection(kind: Kind, namespace: str, api_version: str = "") -> str:
     version = api_version or kind.api_version
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -247,9 +261,10 @@ def _collection(kind: Kind, namespace: str, api_version: str = "") -> str:
 
 
 def _segment(name: str) -> str:
-    """One step of a path. Names come from annotations that strangers wrote: `..` would be another object's path."""
-    if name in (".", ".."):
-        raise KubeNotFoundError(f"{name} is no name")
+    """One step of a path. Names come from annotations that strangers wrote: `..` would be another object's path, and
+    none at all the whole collection's."""
+    if name in ("", ".", ".."):
+        raise KubeNotFoundError(f"{name!r} is no name")
     return quote(name, safe="")
 
 

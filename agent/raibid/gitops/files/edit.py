@@ -126,7 +126,7 @@ class Editing:
     def _set(self, part: _Part) -> Iterator[str]:
         spot = self.built.spot(self.draft, part.field)
         if not part.gone and is_substituted(spot.old, self.built.final):
-            yield f"{shown(part.field)} is set {spot.why}"
+            yield f"{shown(part.field)} is {spot.old} {spot.why}"
             yield set_variable(self.draft, spot.old, part.value, self.variables, self.flux_spec)
             return
         if not spot.file:

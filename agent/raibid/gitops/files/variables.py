@@ -68,7 +68,10 @@ def set_variable(
     wanted = data_field(source.built, name)
     spot = source.built.spot(draft, wanted)
     spot.write(draft, data_value(source.built, wanted, text))
-    return f"{template} takes {name} from {source.about.ref}: set {spot.why}"
+    told = f"{template} takes {name} from {source.about.ref}: set {spot.why}"
+    twin = f"{name}_text"
+    # The same number for places that need a text, with quotes of its own.
+    return f"{told}; {twin} is not changed with it" if any(item.has(twin) for item in found) else told
 
 
 @dataclass(frozen=True)

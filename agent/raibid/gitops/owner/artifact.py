@@ -1,16 +1,16 @@
 """Copy rules of an ArtifactGenerator read backwards: from a path in the artifact to the source it was copied from.
 
 Owns: `cp`'s semantics as source-watcher has them: `dir/**` copies contents, `dir/` the directory, other patterns keep
-their path; later rules overwrite earlier ones.
+their path, a file may get another name; later rules overwrite earlier ones.
 Leaves to others: which source an alias is, and where that is (`sources.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from posixpath import basename, normpath
+from posixpath import basename, dirname, normpath
 from typing import Any, Final
 
 from raibid.gitops.objects import Manifest, labels_of, mappings, ref_of, spec_of, text
@@ -27,6 +27,8 @@ class Copied:
     alias: str
     source: str
     target: str
+    renamed: bool = False
+    """Only if it is a file that is copied under another name, which the rule does not say."""
 
 
 def rules_of(generator: Manifest, artifact: Manifest) -> tuple[Copied, ...]:
@@ -34,19 +36,20 @@ def rules_of(generator: Manifest, artifact: Manifest) -> tuple[Copied, ...]:
     captures = labels_of(artifact)
     for output in mappings(spec_of(generator).get("artifacts")):
         if _filled(output.get("name"), captures) == ref_of(artifact).name:
-            found = [_rule(rule, captures) for rule in mappings(output.get("copy"))]
-            return tuple(rule for rule in found if rule)
+            return tuple(copied for rule in mappings(output.get("copy")) for copied in _copied(rule, captures))
     return ()
 
 
 def origins(rules: Sequence[Copied], path: str) -> list[tuple[str, str]]:
     """Alias and path of every source directory that `path` of the artifact comes from; what counts most comes first.
 
+    Last comes what is so only if a rule is about a file.
+
     A rule that brings in something deeper counts as well, if the source has the same directories above it:
     `@repo/apps/**` to `@artifact/apps/` is the root of `repo` at the root of the artifact.
     """
     found: list[tuple[str, str]] = []
-    for rule in reversed(rules):
+    for rule in sorted(reversed(rules), key=lambda rule: rule.renamed):
         origin = _origin(rule, path)
         if origin is not None and (rule.alias, origin) not in found:
             found.append((rule.alias, origin))
@@ -77,20 +80,25 @@ def _ends_with(path: str, tail: str) -> bool:
     return path == tail or path.endswith(f"/{tail}")
 
 
-def _rule(rule: Mapping[str, Any], captures: Mapping[str, str]) -> Copied | None:
+def _copied(rule: Mapping[str, Any], captures: Mapping[str, str]) -> Iterator[Copied]:
     origin = _RULE.fullmatch(_filled(rule.get("from"), captures))
     target = _RULE.fullmatch(_filled(rule.get("to"), captures))
     if not origin or not target or rule.get("strategy") in ("Merge", "Extract"):
-        return None
+        return
     alias, pattern = origin.groups()
     where = relative(target[2])
     head, globbed, tail = _split(pattern)
     if not globbed:
+        source = relative(pattern)
+        if where and not target[2].endswith("/"):
+            # Unless there is a directory of that name already, a file gets the name.
+            yield Copied(alias, dirname(source), dirname(where), renamed=True)
         # A directory comes as a whole, under its own name; so does a file, which is in the same directory then.
-        return Copied(alias, relative(pattern), relative(f"{where}/{basename(relative(pattern))}"))
-    if tail == "**":
-        return Copied(alias, relative(head), where)
-    return Copied(alias, relative(head), relative(f"{where}/{head}"))
+        yield Copied(alias, source, relative(f"{where}/{basename(source)}"))
+    elif tail == "**":
+        yield Copied(alias, relative(head), where)
+    else:
+        yield Copied(alias, relative(head), relative(f"{where}/{head}"))
 
 
 def _split(pattern: str) -> tuple[str, bool, str]:

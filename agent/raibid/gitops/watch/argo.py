@@ -35,7 +35,7 @@ class Facts:
     application: Manifest | None
     pushed_at: datetime
     repository: str = ""
-    """The clone URL, as the Application has it, of the source that was changed; empty: every source counts."""
+    """The clone URL, as the Application has it, of the source that was changed; empty: whichever has the commit."""
     branch: str = ""
     """The branch that was pushed to, as the Application has it."""
 
@@ -75,7 +75,7 @@ def settled(facts: Facts) -> Progress:
 
 
 def _progress(facts: Facts, application: Manifest) -> Progress:
-    look = Look(application, facts.line, sources_of(application, facts.repository, facts.branch))
+    look = Look(application, facts.line, sources_of(application, facts.repository, facts.branch, facts.line))
     broken = _broken(look, facts)
     if broken:
         return broken

@@ -6,7 +6,7 @@ Leaves to others: what that means for the commit (`argo.py`), which commits a re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -149,13 +149,28 @@ def _bare(value: object) -> object:
     return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
-def sources_of(application: Manifest, repository: str, pushed: str) -> tuple[int, ...]:
-    """Which sources read that branch of that repository; all that do if none is known by it."""
+def sources_of(application: Manifest, repository: str, pushed: str, line: Line) -> tuple[int, ...]:
+    """Which sources read that branch of that repository.
+
+    Without a repository, or if none is known by it: those that read the same as one that has the commit. No commit is
+    ever in all the repositories of an Application. Until one has it, all that read Git count.
+    """
     found = specs(application)
-    numbers = tuple(range(max(1, len(found))))
-    of_repository = tuple(n for n in numbers if n < len(found) and _same_url(found[n].get("repoURL"), repository))
-    of_branch = tuple(n for n in of_repository if branch(text(found[n].get("targetRevision"))) == pushed)
-    return of_branch or of_repository or numbers
+    named = _reading(found, repository, pushed) if repository else ()
+    if named:
+        return named
+    compared = revisions(mapping(status_of(application).get("sync")), len(found))
+    in_git = [number for number, source in enumerate(found) if not text(source.get("chart"))]
+    for source, revision in [(found[number], compared[number]) for number in in_git]:
+        if line.has(revision):
+            return _reading(found, text(source.get("repoURL")), branch(text(source.get("targetRevision"))))
+    return tuple(in_git) or tuple(range(max(1, len(found))))
+
+
+def _reading(found: Sequence[Manifest], repository: str, pushed: str) -> tuple[int, ...]:
+    """The sources of that repository: of that branch, if there are any."""
+    same = tuple(number for number, source in enumerate(found) if _same_url(source.get("repoURL"), repository))
+    return tuple(n for n in same if branch(text(found[n].get("targetRevision"))) == pushed) or same
 
 
 def _same_url(one: object, other: str) -> bool:

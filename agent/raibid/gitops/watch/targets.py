@@ -1,17 +1,18 @@
 """What somebody who names an object wants followed: its applier, or everything that reads a source.
 
-Owns: from an object to claims, the commit that is newest in what they read.
+Owns: from an object to claims, the commit that is newest in what they read, the branch that its history is in.
 Leaves to others: who owns an object (`raibid.gitops.owner`), following (`follow.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import UnmanagedError
-from raibid.gitops.objects import Ref, ref_of
+from raibid.gitops.objects import Manifest, Ref, ref_of
 from raibid.gitops.owner.argo_sources import sources
 from raibid.gitops.owner.find import find
 from raibid.gitops.owner.ownership import Claim, Place
@@ -46,12 +47,20 @@ def claims_of(cluster: Cluster, ref: Ref) -> Sequence[Claim]:
         manifest = cluster.get(ref)
         if ref.kind == "Kustomization":
             return [claim_of(ref, place=place_of(world, manifest).place)]
-        places = sources(manifest).places
-        return [claim_of(ref, place=places[0] if len(places) == 1 else None)]
+        return [_of_application(ref, manifest)]
     ownership = find(cluster, ref)
     if not ownership.claims:
         raise UnmanagedError(f"{ref}: nobody applies it from Git", "; ".join(ownership.notes))
     return ownership.claims
+
+
+def _of_application(ref: Ref, manifest: Manifest) -> Claim:
+    """Of several sources none is the place: which of them a commit is in nobody has said."""
+    found = sources(manifest)
+    places = (*found.places, *found.values)
+    if len(places) == 1:
+        return claim_of(ref, place=places[0])
+    return replace(claim_of(ref), others=places, note=f"{ref} reads {len(places)} places: name the object that is meant")
 
 
 def _readers(world: World, source: Ref) -> Iterator[Ref]:
@@ -74,12 +83,21 @@ def _place(world: World, source: Ref, reader: Ref) -> Place | None:
 def newest(cluster: Cluster, claims: Sequence[Claim]) -> str:
     """The commit that the first of their sources has; empty: none has one."""
     world = World(cluster)
-    for claim in claims:
-        place = claim.place
-        if place is not None and place.source is not None:
-            source = world.get(place.source)
-            if source is not None and (sha := sha_of(fetched(source)[1])):
-                return sha
-        if place is not None and (sha := sha_of(place.revision)):
+    for place in (place for claim in claims for place in (claim.place, *claim.others) if place is not None):
+        source = world.get(place.source) if place.source is not None else None
+        if source is not None and (sha := sha_of(fetched(source)[1])):
+            return sha
+        if sha := sha_of(place.revision):
             return sha
     return ""
+
+
+def lineage_of(claims: Sequence[Claim]) -> Place | None:
+    """The one branch that tells which commit contains which; None: they read several, or none."""
+    for claim in claims:
+        if claim.place is not None:
+            return claim.place
+        branches = {(place.repository, place.branch): place for place in claim.others}
+        if len(branches) == 1:
+            return next(iter(branches.values()))
+    return None
