@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pulumi import ComponentResource, ResourceOptions
-from raibid.contract import AclUser, Secrets
+from raibid.contract import TEXT_TWIN, AclUser, Secrets
 
 from components import agent_pod, api, gitea_config, redis
 from components.agent_pod import CACHE_CLAIM, NAMESPACE
@@ -66,9 +66,9 @@ def variables(settings: Settings, budget: Budget) -> dict[str, str]:
     agents = budget.agents
     return {
         MOST: str(agents.maximum),
-        f"{MOST}_text": as_text(agents.maximum),
+        f"{MOST}{TEXT_TWIN}": as_text(agents.maximum),
         "ci_agent_warm": str(agents.warm),
-        "ci_agent_warm_text": as_text(agents.warm),
+        f"ci_agent_warm{TEXT_TWIN}": as_text(agents.warm),
         "ci_agent_cpu": cores_text(agents.cpu),
         "ci_agent_cpu_limit": cores_text(agents.cpu_limit or agents.cpu),
         "ci_agent_memory": size_text(agents.memory),

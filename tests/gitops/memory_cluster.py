@@ -117,7 +117,8 @@ class MemoryCluster:
         """Delete an object; who watches sees it a last time, with a deletionTimestamp."""
         with self._changed:
             item = self._objects.pop(ref)
-            gone = {**metadata_of(item), "deletionTimestamp": "2026-11-21T12:00:00Z"}
+            version = str(len(self._log) + 1)
+            gone = {**metadata_of(item), "deletionTimestamp": "2026-11-21T12:00:00Z", "resourceVersion": version}
             self._log.append({**item, "metadata": gone})
             self._changed.notify_all()
 

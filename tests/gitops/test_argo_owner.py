@@ -118,6 +118,14 @@ def test_a_mark_that_does_not_count_is_explained(
     assert any(word in note for note in owner(state, kind, namespace, name, group).notes)
 
 
+def test_an_installation_id_that_cannot_be_compared_is_not_called_another_one() -> None:
+    state, hidden = "tracking-id-before-and-after-a-comparison", frozenset({"ConfigMap"})
+    answer = owner(state, "Service", "shop", "of-another-argocd", refuse=hidden)
+    assert answer.verdict is Verdict.UNKNOWN
+    assert any("cannot be compared" in note for note in answer.notes)
+    assert not any("another Argo CD" in note for note in answer.notes)
+
+
 def test_a_label_confirmed_by_the_status_is_an_owner() -> None:
     found = claimed(LABELS, "Deployment", "shop", "web", "apps")
     assert found.chain[0].how == "label and status.resources"

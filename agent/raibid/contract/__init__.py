@@ -46,6 +46,11 @@ POLL_SECONDS: Final = 2.0
 """KEDA's poll: at 10 s queue → claim was 16.6 s at p95, at 2 s 5.6 s (spec/queue.md 1.3)."""
 
 
+TEXT_TWIN: Final = "_text"
+"""Flux puts a variable's value in without quotes: `NAME_text` is the same number with quotes of its own, for places that
+take only text. Whoever changes the one changes the other."""
+
+
 class Env:
     """Environment variables, for pods and local processes alike. A `*_FILE` names a file with the value."""
 

@@ -26,7 +26,7 @@ from raibid.gitops.cluster import Applied, Happening, Kind
 from raibid.gitops.kinds import discovered
 from raibid.gitops.objects import Manifest, Ref, mapping, metadata_of, ref_of
 from raibid.kube.errors import KubeError, KubeInvalidError, KubeNotFoundError
-from raibid.kube.seam import configured, refused, translated
+from raibid.kube.seam import configured, refused, translated, with_plugin
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _PAGE: Final = 500
@@ -37,9 +37,9 @@ _KINDS_FRESH: Final = 30.0
 """Seconds until a kind that was not there is asked for again: operators bring their kinds while a controller runs."""
 
 
-_NO_RIGHT: Final = re.compile(r'is forbidden: User ".*" cannot ')
-"""Every authorizer's refusal: `pods "web" is forbidden: User "x" cannot get resource …` (apiserver: responsewriters).
-Any other 403 is admission's, and means the object and not who asks: Pod Security, quotas."""
+_NO_RIGHT: Final = re.compile(r'(?:\S+ (?:"[^"]*" )?is )?forbidden: User ".*" cannot ')
+"""How every authorizer's refusal begins: `pods "web" is forbidden: User "x" cannot get …`, for paths without the object.
+Any other 403 is admission's, and means the object and not who asks: Pod Security, quotas, a webhook's own words."""
 
 
 class KubeCluster:
@@ -63,7 +63,7 @@ class KubeCluster:
             config = KubeConfig.from_env().get(context or None)
             if config is None:
                 raise ValueError("no such context")
-            return Client(config, ConnectionParams(timeout=httpx2.Timeout(_SECONDS)))
+            return with_plugin(Client(config, ConnectionParams(timeout=httpx2.Timeout(_SECONDS))))
 
         return cls(configured(client))
 
@@ -225,7 +225,7 @@ def _check(what: str, answer: httpx2.Response) -> None:
         message = str(mapping(answer.json()).get("message", ""))
     except ValueError:  # a proxy's page
         message = ""
-    if answer.status_code == HTTPStatus.FORBIDDEN and message and not _NO_RIGHT.search(message):
+    if answer.status_code == HTTPStatus.FORBIDDEN and message and not _NO_RIGHT.match(message):
         raise KubeInvalidError(f"{what}: {message} ({answer.status_code})")
     raise refused(what, answer.status_code, message or answer.reason_phrase)
 

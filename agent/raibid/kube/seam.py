@@ -6,7 +6,7 @@ Leaves to others: the questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 import yaml
 from lightkube import ApiError
+from lightkube.config.client_adapter import ExecAuth
 from lightkube.core.exceptions import ConfigError
 
 from raibid.kube.errors import (
@@ -80,10 +81,37 @@ def translated(what: str) -> Iterator[None]:
         raise refused(what, error.response.status_code, error.response.reason_phrase) from error
     except (httpx2.HTTPError, httpx2.StreamError) as error:
         raise KubeUnavailableError(f"{what}: {type(error).__name__} {error}".rstrip()) from error
-    except ConfigError as error:  # the service account's token is read again and again
-        raise KubeUnavailableError(f"{what}: {error}") from error
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):  # the service account's token, read again and again
+            raise KubeUnavailableError(f"{what}: {error}") from error
+        raise KubeConfigError(f"{what}: {_NO_TOKEN}") from None
     except msgspec.MsgspecError as error:
         raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
+
+
+_NO_TOKEN: Final = "the kubeconfig's exec plugin gives no token"
+
+
+class _Plugin(httpx2.Auth):
+    """lightkube's own runs the plugin in the middle of a request, and lets through whatever goes wrong then."""
+
+    def __init__(self, auth: ExecAuth) -> None:
+        self._auth = auth
+
+    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Raises KubeConfigError: it is not there, fails, or answers no credential."""
+        try:
+            yield from self._auth.sync_auth_flow(request)
+        except (ConfigError, OSError, ValueError, LookupError, TypeError) as error:
+            # Neither its words nor its traceback: half an answer of a plugin may be a token.
+            raise KubeConfigError(f"{_NO_TOKEN} ({type(error).__name__})") from None
+
+
+def with_plugin(client: httpx2.Client) -> httpx2.Client:
+    """The client, whose exec plugin, if it has one, fails with an error of ours."""
+    if isinstance(client.auth, ExecAuth):
+        client.auth = _Plugin(client.auth)
+    return client
 
 
 _UNTYPED: Final = "failed to create typed patch object"

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from raibid.contract import TEXT_TWIN
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.emitted import emitted_by
@@ -62,16 +63,24 @@ def set_variable(
     _Source.refuse_inline(names, flux_spec)
     found = [_Source.read(draft, source) for source in sources]
     name, text = _which(template, value, found)
-    source = _owner(draft, found, name)
+    told = f"{template} takes {name} from {_set(draft, found, name, text)}"
+    twin = f"{name}{TEXT_TWIN}"
+    if not any(item.has(twin) for item in found):
+        return told
+    quoted = double_quoted(text.strip('"'))
+    found = [_Source.read(draft, source) for source in sources]  # what is in them has moved
+    return f"{told}; {twin}, the same as a text, in {_set(draft, found, twin, quoted)}"
+
+
+def _set(draft: Draft, sources: Sequence[_Source], name: str, text: str) -> str:
+    """Write a variable where it is to be written; where that is."""
+    source = _owner(draft, sources, name)
     if source.built is None:
         raise NoFileError(f"{source.about.ref} has {name}, and no file below {source.about.entry or '.'} describes it")
     wanted = data_field(source.built, name)
     spot = source.built.spot(draft, wanted)
     spot.write(draft, data_value(source.built, wanted, text))
-    told = f"{template} takes {name} from {source.about.ref}: set {spot.why}"
-    twin = f"{name}_text"
-    # The same number for places that need a text, with quotes of its own.
-    return f"{told}; {twin} is not changed with it" if any(item.has(twin) for item in found) else told
+    return f"{source.about.ref}: set {spot.why}"
 
 
 @dataclass(frozen=True)

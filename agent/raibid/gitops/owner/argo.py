@@ -126,6 +126,9 @@ def _proof(world: World, manifest: Manifest, application: Manifest, *, tracked: 
         world.note(f"{about} has compared since {ref} is there, and does not list it: the tracking id is a leftover")
         return None
     if not _same_installation(world, manifest, application):
+        if world.hidden("", "ConfigMap"):
+            world.note(f"{ref} has an installation id, which cannot be compared with that of {about}")
+            return None
         world.note(f"{ref} was applied by another Argo CD than the one of {about} (its installation id differs)")
         return None
     return _Proof(application=application, how="tracking-id", notes=(f"{about} has not compared it yet",))

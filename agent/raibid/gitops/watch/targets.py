@@ -60,7 +60,9 @@ def _of_application(ref: Ref, manifest: Manifest) -> Claim:
     places = (*found.places, *found.values)
     if len(places) == 1:
         return claim_of(ref, place=places[0])
-    return replace(claim_of(ref), others=places, note=f"{ref} reads {len(places)} places: name the object that is meant")
+    return replace(
+        claim_of(ref), others=places, note=f"{ref} reads {len(places)} places: name the object that is meant"
+    )
 
 
 def _readers(world: World, source: Ref) -> Iterator[Ref]:
