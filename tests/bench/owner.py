@@ -38,7 +38,7 @@ sys.exit(code)
 """A small process between: Linux counts what a process had before its exec, that is this one's 5,000 objects."""
 
 
-def objects() -> Iterator[dict[str, Any]]:
+def objects(count: int = OBJECTS) -> Iterator[dict[str, Any]]:
     """Deployments with ReplicaSet and Pod, in 50 Kustomizations of as many namespaces; each as large as real ones."""
     yield {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
@@ -46,7 +46,7 @@ def objects() -> Iterator[dict[str, Any]]:
         "metadata": {"name": "fleet", "namespace": "flux-system"},
         "spec": {"url": "https://gitea.dgx.local/raibid/fleet.git", "ref": {"branch": "main"}},
     }
-    each = (OBJECTS - KUSTOMIZATIONS - 1) // (3 * KUSTOMIZATIONS)
+    each = (count - KUSTOMIZATIONS - 1) // (3 * KUSTOMIZATIONS)
     for team in range(KUSTOMIZATIONS):
         applied = [item for number in range(each) for item in workload(f"team-{team}", f"app-{team}-{number}")]
         yield from applied

@@ -106,11 +106,28 @@ def test_of_several_sources_the_changed_one_counts(repository: str, outcome: Out
 
 
 def test_no_source_of_several_having_the_commit_is_not_fetched() -> None:
-    found = progress(
-        Facts(line=Line("e" * 40), about=ABOUT, application=state("several-sources"), pushed_at=PUSHED)
-    )
+    found = progress(Facts(line=Line("e" * 40), about=ABOUT, application=state("several-sources"), pushed_at=PUSHED))
     assert (found.outcome, found.done) == (Outcome.NOT_FETCHED, False)
     assert "15.7.1" not in found.message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "rpc error: code = Unavailable desc = connection error: dial tcp 10.0.0.7:8081: connect: connection refused",
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+        "rpc error: code = Canceled desc = context canceled",
+        "rpc error: code = Unknown desc = `git fetch origin --tags --force --prune` failed exit status 128",
+        "rpc error: code = Internal desc = Failed to fetch default: remote hung up",
+        "rpc error: code = Unknown desc = failed to list refs: authentication required",
+    ],
+)
+def test_a_forge_or_repository_server_that_does_not_answer_says_nothing_of_the_commit(message: str) -> None:
+    application = state("manifests-are-not-generated")
+    application["status"]["conditions"][0]["message"] = f"Failed to load target state: {message}"
+    found = looked_at(application)
+    assert (found.outcome, found.done) == (Outcome.NOT_FETCHED, False)
+    assert message in found.message
 
 
 def test_health_of_single_resources_is_never_needed() -> None:

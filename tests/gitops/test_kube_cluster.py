@@ -101,8 +101,8 @@ def test_what_is_deleted_comes_a_last_time_and_is_no_longer_alive() -> None:
     [
         ["/there/is/no/such/plugin"],
         [sys.executable, "-c", "print('s3cret')"],
-        [sys.executable, "-c", "print('{\"token\": \"s3cret\"}')"],
-        [sys.executable, "-c", "print('{\"status\": null, \"token\": \"s3cret\"}')"],
+        [sys.executable, "-c", 'print(\'{"token": "s3cret"}\')'],
+        [sys.executable, "-c", 'print(\'{"status": null, "token": "s3cret"}\')'],
         [sys.executable, "-c", "import sys; sys.exit('s3cret')"],
     ],
     ids=["missing", "no JSON", "no status", "an empty status", "fails"],

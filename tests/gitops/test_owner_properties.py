@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from raibid.gitops.objects import Manifest, Ref, ref_of
 from raibid.gitops.owner.find import find
 from raibid.gitops.owner.flux import APPLIERS, Applier
-from raibid.gitops.owner.inventory import entries, entry
+from raibid.gitops.owner.inventory import entries, entry, has
 from raibid.gitops.owner.ownership import Tool, Verdict
 
 from tests.gitops.memory_cluster import MemoryCluster
 
 SOURCE = "source.toolkit.fluxcd.io"
 NAMES = st.sampled_from(["web", "podinfo", "apps", "a"])
+CLUSTER_ROLE = ("rbac.authorization.k8s.io", "ClusterRole")
+RBAC = st.builds(
+    lambda name: Ref(*CLUSTER_ROLE, "", name), st.from_regex(r"[a-z]([a-z.:-]{0,4}[a-z])?", fullmatch=True)
+)
 KINDS = st.sampled_from([("apps", "Deployment"), ("apps", "ReplicaSet"), ("", "Pod"), ("example.com", "Deployment")])
 REFS = st.builds(lambda kind, namespace, name: Ref(kind[0], kind[1], namespace, name), KINDS, NAMES, NAMES)
 OWNED = st.sampled_from(APPLIERS)
@@ -96,9 +100,20 @@ def test_an_object_in_an_inventory_of_this_cluster_is_never_called_unmanaged(
         assert (found.verdict is Verdict.MANAGED) == (len(found.claims) == 1)
 
 
-@given(st.lists(REFS, min_size=2, max_size=2, unique=True))
+@given(st.lists(REFS | RBAC, min_size=2, max_size=2, unique=True))
 def test_two_objects_never_have_the_same_id(refs: list[Ref]) -> None:
     assert entry(refs[0]) != entry(refs[1])
+
+
+def test_only_two_underscores_in_a_name_of_rbac_are_taken_for_a_colon_as_flux_does() -> None:
+    assert entry(Ref(*CLUSTER_ROLE, "", "a__b")) == entry(Ref(*CLUSTER_ROLE, "", "a:b"))
+
+
+@given(RBAC, RBAC, NAMES | st.just(""))
+def test_a_chart_namespace_never_makes_another_cluster_role_ones_own(asked: Ref, there: Ref, namespace: str) -> None:
+    listed = entry(Ref(there.group, there.kind, namespace, there.name))
+    release = manifest(applier_ref(APPLIERS[1], "web", "a"), status={"inventory": {"entries": [{"id": listed}]}})
+    assert has(release, asked) is (asked == there)
 
 
 @given(spec=JSON, status=JSON, entries_=JSON, source=JSON, metadata=JSON, kind=OWNED)

@@ -51,7 +51,7 @@ def look(cluster: MemoryCluster, edit: Ref | None = WEB) -> Progress:
     return Look(sight=Snapshot(cluster), line=Line(NEW, contains), pushed_at=datetime.now(UTC)).walked(route)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
 def test_any_order_of_updates_ends_in_an_outcome_that_fits(names: list[str]) -> None:
     flux = FakeFlux()

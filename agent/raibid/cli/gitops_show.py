@@ -17,6 +17,7 @@ from rich.text import Text
 
 from raibid.cli.errors import CliError
 from raibid.cli.output import Output, facts, line, write
+from raibid.cli.readable import readable
 from raibid.contract import ExitCode
 
 _STYLES: Final = {"+++": "bold", "---": "bold", "+": "green", "-": "red", "@@": "cyan"}
@@ -61,14 +62,14 @@ def preview(output: Output, report: Report) -> None:
     lines = report.diff.splitlines()
     for text in lines[:_MOST]:
         style = next((style for start, style in _STYLES.items() if text.startswith(start)), "")
-        line(_plain(text), style)
+        line(text, style)
     if len(lines) > _MOST:
         line(f"… {len(lines) - _MOST} lines more", "dim")
     for note in report.notes:
-        output.say(_plain(note))
+        output.say(note)
     console = Console(stderr=True)
     for warning in report.warnings:
-        console.print(Text(f"warning: {_plain(warning)}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"warning: {readable(warning)}", style="yellow"), soft_wrap=True)
 
 
 def must_be_able_to_ask(*, yes: bool, dry_run: bool) -> None:
@@ -85,7 +86,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{readable(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CliError("nothing was changed", code=ExitCode.CANCELLED)
@@ -100,8 +101,3 @@ def end(output: Output, report: Report) -> None:
         line("no changes")
         return
     facts((name, str(value)) for name, value in report.done.items())
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey: strangers write what is in a repository, and what hooks say."""
-    return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -38,7 +38,7 @@ _KINDS_FRESH: Final = 30.0
 
 
 _NO_RIGHT: Final = re.compile(r'(?:\S+ (?:"[^"]*" )?is )?forbidden: User ".*" cannot ')
-"""How every authorizer's refusal begins: `pods "web" is forbidden: User "x" cannot get …`, for paths without the object.
+"""How every authorizer's refusal begins: `pods "web" is forbidden: User "x" cannot get …`, of paths without an object.
 Any other 403 is admission's, and means the object and not who asks: Pod Security, quotas, a webhook's own words."""
 
 

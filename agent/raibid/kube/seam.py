@@ -84,12 +84,12 @@ def translated(what: str) -> Iterator[None]:
     except ConfigError as error:
         if isinstance(error.__cause__, FileNotFoundError):  # the service account's token, read again and again
             raise KubeUnavailableError(f"{what}: {error}") from error
-        raise KubeConfigError(f"{what}: {_NO_TOKEN}") from None
+        raise KubeConfigError(f"{what}: {_FROM_PLUGIN}") from None
     except msgspec.MsgspecError as error:
         raise KubeError(f"{what}: not what Kubernetes answers: {error}") from error
 
 
-_NO_TOKEN: Final = "the kubeconfig's exec plugin gives no token"
+_FROM_PLUGIN: Final = "the kubeconfig's exec plugin gives nothing to log in with"
 
 
 class _Plugin(httpx2.Auth):
@@ -104,7 +104,7 @@ class _Plugin(httpx2.Auth):
             yield from self._auth.sync_auth_flow(request)
         except (ConfigError, OSError, ValueError, LookupError, TypeError) as error:
             # Neither its words nor its traceback: half an answer of a plugin may be a token.
-            raise KubeConfigError(f"{_NO_TOKEN} ({type(error).__name__})") from None
+            raise KubeConfigError(f"{_FROM_PLUGIN} ({type(error).__name__})") from None
 
 
 def with_plugin(client: httpx2.Client) -> httpx2.Client:

@@ -14,11 +14,11 @@ from typing import Final
 from raibid.gitops.change.target import refuse_direct
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import ContestedError, NotAllowedError
+from raibid.gitops.groups import ARGOCD, KUSTOMIZE
 from raibid.gitops.objects import Manifest, Ref, ref_of, spec_of
 from raibid.gitops.owner import argo, argo_sources, sources
-from raibid.gitops.owner.argo_tracking import APPLICATION, GROUP
+from raibid.gitops.owner.argo_tracking import APPLICATION
 from raibid.gitops.owner.find import find
-from raibid.gitops.owner.flux import KUSTOMIZE
 from raibid.gitops.owner.ownership import Claim, Owner, Place, Tool, Verdict
 from raibid.gitops.owner.world import World
 from raibid.gitops.settings import GitopsSettings, Provider
@@ -96,7 +96,7 @@ def _appliers(world: World, provider: Provider) -> Iterator[tuple[Owner, Place]]
                 suspended = spec_of(manifest).get("suspend") is True
                 yield Owner(ref=ref, tool=Tool.FLUX, how="path", suspended=suspended), place
     if provider is not Provider.FLUX:
-        for ref, manifest in world.all(GROUP, APPLICATION).items():
+        for ref, manifest in world.all(ARGOCD, APPLICATION).items():
             owner = Owner(ref=ref, tool=Tool.ARGOCD, how="path", suspended=argo.is_suspended(manifest))
             if not argo.elsewhere(manifest):
                 yield from ((owner, place) for place in argo_sources.sources(manifest).places)

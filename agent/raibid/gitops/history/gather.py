@@ -17,6 +17,7 @@ from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.cluster import Cluster, Happening
 from raibid.gitops.errors import GitopsError, NoFileError
 from raibid.gitops.files.locate import locate
+from raibid.gitops.groups import ARGOCD
 from raibid.gitops.history.appliers import of_application, of_kustomization
 from raibid.gitops.history.log import Applier, Row, log
 from raibid.gitops.objects import Manifest, Ref, ref_of
@@ -33,7 +34,7 @@ from raibid.kube.errors import KubeRefusedError
 
 DEPTH: Final = 501
 """Commits to clone: one more than are looked at, for at the edge of a shallow clone every file looks new."""
-_APPLICATION: Final = ("argoproj.io", "Application")
+_APPLICATION: Final = (ARGOCD, "Application")
 
 Open = Callable[[Place], AbstractContextManager[Checkout]]
 """A checkout of a place's branch, DEPTH deep."""

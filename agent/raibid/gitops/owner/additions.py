@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from raibid.gitops.cluster import Cluster
+from raibid.gitops.groups import ARGOCD, KUSTOMIZE
 from raibid.gitops.objects import spec_of
 from raibid.gitops.owner.argo_sources import added
-from raibid.gitops.owner.argo_tracking import APPLICATION, GROUP
-from raibid.gitops.owner.flux import KUSTOMIZE
+from raibid.gitops.owner.argo_tracking import APPLICATION
 from raibid.gitops.owner.ownership import Claim, Place
 
 
@@ -25,6 +25,6 @@ def additions(cluster: Cluster, claim: Claim, place: Place) -> dict[str, Any]:
     reader = claim.chain[-1].ref
     if (reader.group, reader.kind) == (KUSTOMIZE, "Kustomization"):
         return dict(spec_of(cluster.get(reader)))
-    if (reader.group, reader.kind) == (GROUP, APPLICATION):
+    if (reader.group, reader.kind) == (ARGOCD, APPLICATION):
         return added(cluster.get(reader), place)
     return {}

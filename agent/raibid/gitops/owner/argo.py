@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from raibid.gitops.groups import ARGOCD
 from raibid.gitops.objects import (
     Manifest,
     Ref,
@@ -34,7 +35,6 @@ from raibid.gitops.owner.argo_sources import revisions, sources
 from raibid.gitops.owner.argo_tracking import (
     APPLICATION,
     APPLICATION_SET,
-    GROUP,
     INSTALLATION_ID,
     INSTANCE_LABEL,
     LABEL_LENGTH,
@@ -89,7 +89,7 @@ def _proofs(world: World, manifest: Manifest, ancestry: Sequence[Manifest]) -> l
         if not any(is_about(mark.about, ref_of(item)) for item in ancestry):
             world.note(f"{ref} carries a copy: its tracking id {mark} is about {mark.about}")
         mark = None
-    applications = world.all(GROUP, APPLICATION)
+    applications = world.all(ARGOCD, APPLICATION)
     found, named = [], False
     for application in applications.values():
         argocd = text(status_of(application).get("controllerNamespace"))
@@ -188,7 +188,7 @@ def _described_by(world: World, application: Manifest) -> Iterator[str]:
 
 
 def _is_set(ref: Ref) -> bool:
-    return (ref.group, ref.kind) == (GROUP, APPLICATION_SET)
+    return (ref.group, ref.kind) == (ARGOCD, APPLICATION_SET)
 
 
 def elsewhere(application: Manifest) -> str:
@@ -228,7 +228,7 @@ def _label(world: World, manifest: Manifest, application: Manifest) -> bool:
 def _note_label(world: World, manifest: Manifest) -> None:
     """Say why a label that names an Application makes it no owner."""
     value = text(labels_of(manifest).get(INSTANCE_LABEL))
-    for ref in world.all(GROUP, APPLICATION):
+    for ref in world.all(ARGOCD, APPLICATION):
         if value and value == ref.name:
             world.note(
                 f"the label {INSTANCE_LABEL} of {ref_of(manifest)} names {ref}, whose status does not list the object: "

@@ -15,7 +15,6 @@ from typing import Final, Self
 
 from raibid.gitops.objects import Manifest, Ref, annotations_of, mappings, status_of, text
 
-GROUP: Final = "argoproj.io"
 APPLICATION: Final = "Application"
 APPLICATION_SET: Final = "ApplicationSet"
 

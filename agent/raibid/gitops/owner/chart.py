@@ -6,16 +6,17 @@ Leaves to others: the HelmRelease's own manifest, which is what one edits (`flux
 
 from __future__ import annotations
 
+from raibid.gitops.groups import SOURCE
 from raibid.gitops.objects import Manifest, mapping, mappings, ref_of, spec_of, text
 from raibid.gitops.owner.artifact import relative
-from raibid.gitops.owner.sources import SOURCES, joined, referred, source_at
+from raibid.gitops.owner.sources import joined, source_at, source_ref
 from raibid.gitops.owner.world import World
 
 _IN_FILES = ("GitRepository", "ExternalArtifact")
 """Sources where a chart is a directory."""
 
 
-def chart_of(world: World, release: Manifest) -> str:
+def described_chart(world: World, release: Manifest) -> str:
     """In words: the chart, and the ConfigMaps and Secrets that its values also come from."""
     spec, ref = spec_of(release), ref_of(release)
     return joined(f"rendered by {ref} from {_chart(world, release)}", _values(spec.get("valuesFrom")))
@@ -27,10 +28,10 @@ def _chart(world: World, release: Manifest) -> str:
     if reference is None:
         template = mapping(mapping(spec.get("chart")).get("spec"))
         name, reference = text(template.get("chart")), template.get("sourceRef")
-    source = referred(reference, namespace)
-    if (source.group, source.kind) == (SOURCES, "HelmChart"):
+    source = source_ref(reference, namespace)
+    if (source.group, source.kind) == (SOURCE, "HelmChart"):
         chart = spec_of(world.get(source) or {})
-        name, source = text(chart.get("chart")), referred(chart.get("sourceRef"), source.namespace)
+        name, source = text(chart.get("chart")), source_ref(chart.get("sourceRef"), source.namespace)
     if source.kind not in _IN_FILES:
         return f"chart {name} of {source}" if name else f"the chart in {source}"
     found = source_at(world, source, relative(name))

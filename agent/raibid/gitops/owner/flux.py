@@ -13,18 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from raibid.gitops.groups import HELM, KUSTOMIZE, OPERATOR, SOURCE
 from raibid.gitops.objects import Manifest, Ref, annotations_of, labels_of, mappings, ref_of, spec_of, status_of, text
-from raibid.gitops.owner.chart import chart_of
+from raibid.gitops.owner.chart import described_chart
 from raibid.gitops.owner.helm_storage import HelmStorageError, name_of, namespace_of, rendered, renders, secret_of
 from raibid.gitops.owner.inventory import entries, has
 from raibid.gitops.owner.ownership import Claim, Owner, Tool
 from raibid.gitops.owner.sources import joined, place_of
 from raibid.gitops.owner.world import World
 from raibid.gitops.revisions import sha_of
-
-KUSTOMIZE: Final = "kustomize.toolkit.fluxcd.io"
-HELM: Final = "helm.toolkit.fluxcd.io"
-OPERATOR: Final = "fluxcd.controlplane.io"
 
 
 @dataclass(frozen=True)
@@ -74,6 +71,8 @@ def _having(world: World, kind: Applier, manifest: Manifest) -> Iterator[tuple[M
     for applier_ref, applier in known.items():
         if has(applier, ref):
             how = "inventory"
+        elif kind.group == HELM and ref == _made_chart(applier):
+            how = "status.helmChart"
         elif kind.group == HELM and _suspected(applier, manifest, named) and _stored(world, applier, ref):
             how = "release"
         else:
@@ -82,6 +81,12 @@ def _having(world: World, kind: Applier, manifest: Manifest) -> Iterator[tuple[M
             world.note(f"{applier_ref} has an object of that name in its inventory, but in another cluster")
             continue
         yield applier, how
+
+
+def _made_chart(release: Manifest) -> Ref | None:
+    """The HelmChart that helm-controller made for a release's `chart`: in its status, and in no inventory."""
+    namespace, _, name = text(status_of(release).get("helmChart")).partition("/")
+    return Ref(SOURCE, "HelmChart", namespace, name) if name and not spec_of(release).get("chartRef") else None
 
 
 def _named(kind: Applier, manifest: Manifest) -> Ref | None:
@@ -139,7 +144,7 @@ def _claim(world: World, family: Sequence[Manifest], kind: Applier, applier: Man
         note = joined(found.note, _left_alone(claimed))
         return Claim(chain=chain, edit=ref_of(claimed), place=found.place, note=note, others=found.others)
     # What is rendered from a chart, a template or a distribution has no file of its own: its owner's manifest does.
-    note = chart_of(world, applier) if kind.group == HELM else f"made by {ref}"
+    note = described_chart(world, applier) if kind.group == HELM else f"made by {ref}"
     return Claim(chain=chain, edit=ref, place=None, note=note)
 
 

@@ -15,9 +15,10 @@ _WITH_COLONS: Final = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterR
 
 
 def entry(ref: Ref) -> str:
-    """The id of an object. Only RBAC's names may have colons, which are written as `__`; no name has an underscore.
+    """The id of an object. RBAC's names may have colons, which are written as `__`.
 
-    Ids are made and compared, never taken apart: what somebody else wrote is then at worst an id of nothing.
+    Ids are made and compared, never taken apart: what somebody else wrote is then at worst an id of nothing. A limit
+    that is Flux's own: RBAC's names may have underscores as well, so that `a__b` and `a:b` share an id.
     """
     name = ref.name.replace(":", "__") if ref.group == _RBAC and ref.kind in _WITH_COLONS else ref.name
     return f"{ref.namespace}_{name}_{ref.group}_{ref.kind}"

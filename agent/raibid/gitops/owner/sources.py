@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from raibid.gitops.groups import GENERATORS, SOURCE
 from raibid.gitops.objects import Manifest, Ref, group_of, mapping, mappings, ref_of, spec_of, status_of, text
 from raibid.gitops.owner.artifact import origins, relative, rules_of, within
 from raibid.gitops.owner.ownership import Place
@@ -18,8 +19,6 @@ from raibid.gitops.owner.urls import without_password
 from raibid.gitops.owner.world import World
 from raibid.gitops.revisions import sha_of
 
-SOURCES: Final = "source.toolkit.fluxcd.io"
-_GENERATORS: Final = "source.extensions.fluxcd.io"
 _BRANCHES: Final = "refs/heads/"
 _OVERLAID: Final = ("patches", "images", "components", "namePrefix", "nameSuffix", "targetNamespace", "commonMetadata")
 """What a Kustomization adds to the directory it reads: no file below its path says it."""
@@ -41,7 +40,7 @@ class Found:
 def place_of(world: World, kustomization: Manifest) -> Found:
     """The directory that a Kustomization reads."""
     spec, ref = spec_of(kustomization), ref_of(kustomization)
-    found = source_at(world, referred(spec.get("sourceRef"), ref.namespace), relative(spec.get("path")))
+    found = source_at(world, source_ref(spec.get("sourceRef"), ref.namespace), relative(spec.get("path")))
     overlaid = [name for name in _OVERLAID if spec.get(name)]
     if not found.place or not overlaid:
         return found
@@ -69,12 +68,12 @@ def source_at(world: World, ref: Ref, path: str, *, depth: int = 0) -> Found:
     return Found(None, f"its source is {ref}, which is not Git")
 
 
-def referred(reference: object, namespace: str) -> Ref:
+def source_ref(reference: object, namespace: str) -> Ref:
     """The object of a `sourceRef` or `chartRef`."""
     found = mapping(reference)
     kind = text(found.get("kind"))
     # The API version may be left out, and is that of an older Flux as often as not.
-    group = group_of(text(found.get("apiVersion"))) or (_GENERATORS if kind == "ArtifactGenerator" else SOURCES)
+    group = group_of(text(found.get("apiVersion"))) or (GENERATORS if kind == "ArtifactGenerator" else SOURCE)
     return Ref(group, kind, text(found.get("namespace")) or namespace, text(found.get("name")))
 
 
@@ -129,7 +128,7 @@ def _included(spec: Mapping[str, Any], ref: Ref, path: str) -> Iterator[tuple[Re
 
 def _generated(world: World, artifact: Manifest, path: str, depth: int) -> Found:
     ref = ref_of(artifact)
-    maker = referred(spec_of(artifact).get("sourceRef"), ref.namespace)
+    maker = source_ref(spec_of(artifact).get("sourceRef"), ref.namespace)
     generator = world.get(maker) if maker.kind == "ArtifactGenerator" else None
     if generator is None:
         return Found(None, f"its source is {ref}, made by {maker}, which does not say from what")
@@ -138,7 +137,7 @@ def _generated(world: World, artifact: Manifest, path: str, depth: int) -> Found
     if not any(alias in by_alias for alias, _ in found):
         return Found(None, f"its source is {ref}, and no copy rule of {maker} leads to {path or 'its root'}")
     below, *others = [
-        source_at(world, referred(by_alias[alias], maker.namespace), inner, depth=depth + 1)
+        source_at(world, source_ref(by_alias[alias], maker.namespace), inner, depth=depth + 1)
         for alias, inner in found
         if alias in by_alias
     ]

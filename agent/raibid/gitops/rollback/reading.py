@@ -21,9 +21,9 @@ from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import GitopsError, RevertError
 from raibid.gitops.files.locate import locate
+from raibid.gitops.groups import HELM, KUSTOMIZE
 from raibid.gitops.objects import Manifest, Ref, conditions_of, mappings, ref_of, spec_of, text
 from raibid.gitops.owner.find import find
-from raibid.gitops.owner.flux import HELM, KUSTOMIZE
 from raibid.gitops.owner.ownership import Place, Verdict
 from raibid.gitops.owner.sources import place_of
 from raibid.gitops.owner.world import World

@@ -104,7 +104,8 @@ def _compared(look: Look, facts: Facts) -> Progress | None:
     seen, error = look.reconciled_since(facts.pushed_at), look.condition(COMPARISON_ERROR)
     if error and text(look.sync.get("status")) == "Unknown":
         # Without manifests there is no commit either: `revision` is then the branch's name (CompareAppState).
-        return Progress(Outcome.FAILING if seen else Outcome.NOT_FETCHED, seen, error.message, facts.about)
+        final = seen and not error.not_reached
+        return Progress(Outcome.FAILING if final else Outcome.NOT_FETCHED, final, error.message, facts.about)
     merge = awaits_merge(look.application)
     if merge:
         return Progress(Outcome.AWAITING_SYNC, True, merge, facts.about)
@@ -138,7 +139,8 @@ def _synced(look: Look, facts: Facts) -> Progress | None:
     if status != "OutOfSync":
         error = look.condition(COMPARISON_ERROR)
         said = error.message if error else "it is not compared yet"
-        return Progress(Outcome.FAILING if error else Outcome.NOT_ATTEMPTED, bool(error), said, facts.about)
+        final = error is not None and not error.not_reached
+        return Progress(Outcome.FAILING if final else Outcome.NOT_ATTEMPTED, final, said, facts.about)
     synced = look.phase == "Succeeded" and look.is_ours
     if synced and not look.reconciled_since(moment(look.operation.get("finishedAt"))):
         return Progress(Outcome.NOT_HEALTHY, False, "synced; the result is not compared yet", facts.about)

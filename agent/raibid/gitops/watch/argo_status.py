@@ -6,6 +6,7 @@ Leaves to others: what that means for the commit (`argo.py`), which commits a re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,14 @@ from raibid.gitops.watch.revisions import Line, Standing
 COMPARISON_ERROR: Final = "ComparisonError"
 SYNC_ERROR: Final = "SyncError"
 SPEC_ERRORS: Final = ("InvalidSpecError", "UnknownError")
-"""While one of these is there Argo CD compares nothing: it sets no revision and no `reconciledAt`."""
+"""While one of these is there Argo CD mostly compares nothing: it sets no revision and no `reconciledAt`. Where it has
+compared all the same (an UnknownError of a server-side diff, `Namespace … is missing`), it is a failure as well."""
+_NOT_REACHED: Final = re.compile(
+    r"code = (?:Unavailable|DeadlineExceeded|Canceled)\b|`git fetch|failed to (?:fetch|list refs)|connection refused"
+    r"|authentication (?:required|failed)|i/o timeout|no such host",
+    re.IGNORECASE,
+)
+"""In a ComparisonError: the repository server, or the forge, did not answer. It says nothing about the commit."""
 
 _BROKEN: Final = ("SyncFailed", "Failed", "Error")
 _SHOWN: Final = 3
@@ -32,6 +40,11 @@ class Said:
 
     message: str
     since: datetime | None
+
+    @property
+    def not_reached(self) -> bool:
+        """Whether something did not answer, so that nothing is known about the commit."""
+        return bool(_NOT_REACHED.search(self.message))
 
 
 @dataclass(frozen=True)

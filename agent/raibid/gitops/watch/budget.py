@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from raibid.gitops.groups import ARGOCD, HELM, KUSTOMIZE, SOURCE
 from raibid.gitops.objects import Ref, spec_of, text
 from raibid.gitops.settings import Timeouts
-from raibid.gitops.watch.route import ARGOCD, HELM, KUSTOMIZE, SOURCE, Sight, depth_of
+from raibid.gitops.watch.route import Sight, depth_of
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

@@ -17,13 +17,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from raibid.gitops.cluster import Cluster
+from raibid.gitops.groups import ARGOCD
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim, Owner, Place, Tool
 from raibid.gitops.settings import GitopsSettings
 from raibid.gitops.watch.outcome import Result, Step
 from raibid.gitops.watch.probe import Probe
 from raibid.gitops.watch.revisions import Contains, Line, unknown
-from raibid.gitops.watch.route import ARGOCD
 from raibid.gitops.watch.view import View
 from raibid.gitops.watch.walk import Walk
 

@@ -3,9 +3,12 @@
 Owns: the rules by kind, and the generic ones (generation, Reconciling, Stalled, Ready) for every other kind.
 Leaves to others: where the object comes from, Argo CD's own health.
 
-Source: kubernetes-sigs/cli-utils, pkg/kstatus/status. Two deliberate differences. A pod that failed is failed here;
-kstatus calls it current, because it only asks whether the controller has finished. A Job that runs is in progress,
-as Flux's own reader of Jobs has it.
+Source: kubernetes-sigs/cli-utils, pkg/kstatus/status. Where it differs, and why:
+a pod that failed is failed (kstatus only asks whether the controller has finished), one that crashes again and again is
+so in its init containers and before it runs, too, and one without a node is in progress: a node may come. A Job that
+runs is in progress, as Flux's own reader of Jobs has it, and one is suspended by its spec: its condition may be of the
+time before somebody resumed it, and Jobs observe no generation. A StatefulSet with partition 0, which is the API
+server's default, is compared by revisions: kstatus takes it for updated by the number of its new pods alone.
 """
 
 from __future__ import annotations
@@ -204,10 +207,12 @@ def waiting_of(pod: Manifest) -> str:
 
 def _job(manifest: Manifest) -> Health:
     status, conditions = status_of(manifest), conditions_of(manifest)
-    for kind, state in (("Complete", State.CURRENT), ("Failed", State.FAILED), ("Suspended", State.CURRENT)):
+    for kind, state in (("Complete", State.CURRENT), ("Failed", State.FAILED)):
         condition = conditions.get(kind)
         if condition is not None and condition.status == "True":
             return Health(state, condition.message or kind.lower())
+    if spec_of(manifest).get("suspend") is True:
+        return Health(State.CURRENT, "it is suspended")
     return Health(State.IN_PROGRESS, f"active: {_number(status, 'active')}, failed: {_number(status, 'failed')}")
 
 

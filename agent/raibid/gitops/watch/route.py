@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from raibid.gitops.groups import ARGOCD, HELM, KUSTOMIZE, SOURCE
 from raibid.gitops.objects import (
     Manifest,
     Ref,
@@ -29,10 +30,6 @@ from raibid.gitops.watch.health import State, health
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Line
 
-KUSTOMIZE: Final = "kustomize.toolkit.fluxcd.io"
-HELM: Final = "helm.toolkit.fluxcd.io"
-SOURCE: Final = "source.toolkit.fluxcd.io"
-ARGOCD: Final = "argoproj.io"
 _GIT: Final = "GitRepository"
 _APPLIERS: Final = frozenset({(KUSTOMIZE, "Kustomization"), (HELM, "HelmRelease")})
 

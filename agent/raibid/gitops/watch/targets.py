@@ -12,6 +12,7 @@ from typing import Final
 
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.errors import UnmanagedError
+from raibid.gitops.groups import ARGOCD, HELM, KUSTOMIZE, SOURCE
 from raibid.gitops.objects import Manifest, Ref, ref_of
 from raibid.gitops.owner.argo_sources import sources
 from raibid.gitops.owner.find import find
@@ -21,7 +22,7 @@ from raibid.gitops.owner.world import World
 from raibid.gitops.revisions import sha_of
 from raibid.gitops.watch.flux import fetched
 from raibid.gitops.watch.follow import claim_of
-from raibid.gitops.watch.route import ARGOCD, HELM, KUSTOMIZE, SOURCE, chart_of, source_of
+from raibid.gitops.watch.route import chart_of, source_of
 
 _GIT: Final = "GitRepository"
 

@@ -14,6 +14,7 @@ from typing import Final
 from raibid.git.errors import GitError
 from raibid.gitops.cluster import Cluster, Happening
 from raibid.gitops.errors import GitopsError, UnmanagedError
+from raibid.gitops.groups import ARGOCD
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim
 from raibid.gitops.settings import Timeouts
@@ -25,7 +26,7 @@ from raibid.gitops.watch.drift import drift
 from raibid.gitops.watch.outcome import Outcome, Progress, Result, Step
 from raibid.gitops.watch.probe import Probe
 from raibid.gitops.watch.revisions import Line
-from raibid.gitops.watch.route import ARGOCD, Look, Route, chart_of, route_of, source_of
+from raibid.gitops.watch.route import Look, Route, chart_of, route_of, source_of
 from raibid.gitops.watch.view import View
 from raibid.kube.errors import KubeError
 
