@@ -18,7 +18,7 @@ from typing import Final
 from pulumi import ComponentResource, ResourceOptions
 from raibid.contract import Env, Secrets
 
-from components import flux, flux_objects, gitea_config, priority
+from components import flux, flux_objects, gitea_config, priority, rollback_admission
 from components.agent_pod import USER
 from components.api import IMAGE
 from components.budget import Budget, Footprint, Workload
@@ -49,6 +49,8 @@ NAME: Final = "raibid-rollback"
 FLOWS: Final = (("flux", "watches"), ("gitea", "reverts"))
 """Whom it talks to, and about what: `components graph` draws it."""
 NAMESPACE: Final = "infrastructure"
+ACCOUNT: Final = f"system:serviceaccount:{NAMESPACE}:{NAME}"
+"""As the API server names it."""
 DIRECTORY: Final = "apps/base/raibid-rollback"
 PORT: Final = 8470
 URL: Final = f"http://{NAME}.{NAMESPACE}.svc.cluster.local:{PORT}/flux"
@@ -90,6 +92,7 @@ def manifests(settings: Settings) -> Tree:
                 config_map(NAME, NAMESPACE, NAME, _files()),
                 service_account(NAME, NAMESPACE, NAME),
                 *_rights(),
+                *rollback_admission.policy(NAME, NAME, ACCOUNT),
                 disruption_budget(NAME, NAMESPACE, NAME),
                 _network_policy(),
                 _provider(),
@@ -118,8 +121,8 @@ def _files() -> Mapping[str, str]:
 
 
 def _rights() -> Iterator[Manifest]:
-    """In Flux's namespace: to look, to ask Flux to look again (an annotation; RBAC knows no smaller right than
-    `patch`), to say what it did. Where HelmReleases are: to look at them.
+    """In Flux's namespace: to look, to ask Flux to look again (an annotation, and no more of `patch` than that:
+    `rollback_admission`), to say what it did. Where HelmReleases are: to look at them.
     """
     home, releases = flux_objects.NAMESPACE, rule("helm.toolkit.fluxcd.io", ["helmreleases"], _LOOK)
     yield role(

@@ -62,7 +62,7 @@ def run(gitea: Gitea, people: tuple[Developer, Developer], fleet: str, tmp_path:
     password = operator.api.login.password.get_secret_value()
     credentials.write_text(f"http://{operator.name}:{password}@{urlsplit(gitea.url).netloc}\n")
 
-    def deliver_(replicas: int, policy: Policy = Policy.AUTO) -> Landed | None:
+    def deliver_(replicas: int, policy: Policy = Policy.AUTO, *, once: bool = False) -> Landed | None:
         git = git_for(GitopsSettings(), credentials)
         checkout = Checkout.open(f"{gitea.url}/{fleet}.git", "main", tmp_path / f"work{next(clones)}", git)
 
@@ -70,7 +70,7 @@ def run(gitea: Gitea, people: tuple[Developer, Developer], fleet: str, tmp_path:
             there.write({"web.yaml": f"replicas: {replicas}\n".encode()})
             return there.commit(f"replicas: {replicas}\n")
 
-        said = Proposal(branch=BRANCH, title=f"replicas: {replicas}", body="Why: a test.")
+        said = Proposal(branch=BRANCH, title=f"replicas: {replicas}", body="Why: a test.", once=once)
         return deliver(checkout, make, policy=policy, proposal=said, credentials=credentials)
 
     return deliver_
@@ -118,14 +118,42 @@ def test_a_protected_branch_gets_one_pull_request_that_follows_our_wish(
     assert newest(people, fleet) == before
 
 
+def closed(people: tuple[Developer, Developer], fleet: str) -> None:
+    people[0].api.call("PATCH", f"/repos/{fleet}/pulls/1", {"state": "closed"})
+
+
 def test_a_pull_request_that_was_closed_is_left_alone(
     people: tuple[Developer, Developer], fleet: str, run: Deliver
 ) -> None:
+    first = run(2, Policy.PULL_REQUEST, once=True)
+    closed(people, fleet)
+    second = run(3, Policy.PULL_REQUEST, once=True)
+    assert first is not None
+    assert second is not None
+    assert (second.declined, second.pull, second.url) == (True, 1, first.url)
+    assert [pull["state"] for pull in people[0].api.call("GET", f"/repos/{fleet}/pulls?state=all")] == ["closed"]
+
+
+def test_whoever_asks_again_after_a_pull_request_was_closed_gets_another_one(
+    people: tuple[Developer, Developer], fleet: str, run: Deliver
+) -> None:
     run(2, Policy.PULL_REQUEST)
-    people[0].api.call("PATCH", f"/repos/{fleet}/pulls/1", {"state": "closed"})
+    closed(people, fleet)
     landed = run(2, Policy.PULL_REQUEST)
     assert landed is not None
-    assert landed.pull == 2
+    assert (landed.declined, landed.pull) == (False, 2)
+
+
+def test_a_pull_request_that_was_merged_is_no_refusal(
+    people: tuple[Developer, Developer], fleet: str, run: Deliver
+) -> None:
+    run(2, Policy.PULL_REQUEST, once=True)
+    path = f"/repos/{fleet}/pulls/1"
+    until(lambda: people[0].api.call("GET", path)["mergeable"], "Gitea has looked at the pull request")
+    people[0].api.call("POST", f"{path}/merge", {"Do": "merge"})
+    landed = run(3, Policy.PULL_REQUEST, once=True)
+    assert landed is not None
+    assert (landed.declined, landed.pull) == (False, 2)
 
 
 def test_a_push_to_a_protected_branch_is_refused_in_giteas_words(

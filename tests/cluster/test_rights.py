@@ -6,7 +6,9 @@ import pytest
 
 from components import agent_pod, api, apps, controller, rollback
 from components.namespaces import POD_SECURITY
+from components.rollback_admission import MESSAGE, REQUEST
 from policies.rule import AGENTS
+from tests.cluster.admission import policies_in_force
 from tests.cluster.tree.api import Manifest
 from tests.cluster.tree.emitted import EmittedCluster
 from tests.cluster.tree.rights import rights
@@ -77,6 +79,29 @@ def test_who_takes_commits_back_changes_only_what_asks_flux_to_look_again(emitte
     wanted = {("patch", "kustomizations"), ("patch", "gitrepositories"), ("create", "events")}
     assert written == (wanted if rollback.wanted(emitted_cluster.tree.settings) else set())
     assert "secrets" not in {resource for _, _, resource in allowed}
+
+
+@pytest.mark.parametrize("kind", ["Kustomization", "GitRepository"])
+def test_who_takes_commits_back_is_refused_every_other_change_by_the_api_server(
+    emitted_cluster: EmittedCluster, kind: str
+) -> None:
+    if not rollback.wanted(emitted_cluster.tree.settings):
+        pytest.skip("this stack has no rollback controller")
+    policies_in_force(emitted_cluster.api)
+    account = emitted_cluster.acting_as(ROLLBACK)
+    source = {"kind": "GitRepository", "name": "x"}
+    spec = {"interval": "1m", "url": "https://gitea.example/raibid/fleet"}
+    if kind == "Kustomization":
+        more = {"retryInterval": "1m", "timeout": "1m", "prune": True, "path": "./x", "sourceRef": source}
+        spec = {"interval": "1m", **more}
+    group = "source" if kind == "GitRepository" else "kustomize"
+    metadata = {"name": "to-be-asked", "namespace": "flux-system"}
+    made = {"apiVersion": f"{group}.toolkit.fluxcd.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    assert emitted_cluster.api.apply(made).said == ""
+    assert account.merge(made, {"metadata": {"annotations": {REQUEST: "now"}}}).said == ""
+    for change in ({"spec": {"suspend": True}}, {"metadata": {"labels": {"a": "b"}}}):
+        assert MESSAGE in account.merge(made, change).said
+    emitted_cluster.api.delete(made)
 
 
 @pytest.mark.parametrize("namespace", ["infrastructure", "ci", "apps", "default"])

@@ -19,6 +19,7 @@ from tests.gitops.memory_cluster import MemoryCluster, Written
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 SOURCE = "source.toolkit.fluxcd.io"
 FLEET = Ref(SOURCE, "GitRepository", "flux-system", "flux-system")
+EARLY = "health check failed after 89ms: failed early due to stalled resources: [Deployment/apps/web]"
 REQUESTED = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -42,9 +43,13 @@ class FluxTwin:
     """Kustomization → the file whose text decides."""
     at_once: bool = True
     """It answers to a request at once; False: only `sync` does."""
+    lingers: bool = False
+    """A health check that failed is what the next one still reads, whatever that one's commit is: a Deployment that
+    missed its deadline says so until the pods of its next revision make progress."""
     judge: Callable[[str], tuple[str, str]] = broken
     attempts: dict[str, list[str]] = field(default_factory=dict)
     """Kustomization → what was attempted, oldest first."""
+    _stalled: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._put_source("")
@@ -67,6 +72,11 @@ class FluxTwin:
         status: dict[str, Any] = dict(before.get("status", {}))
         self.attempts.setdefault(name, []).append(sha)
         reason, message = self.judge(self.host.text(self.repository, self.paths[name], sha))
+        if self.lingers and not reason and name in self._stalled:
+            self._stalled.discard(name)
+            reason, message = "HealthCheckFailed", EARLY
+        elif reason == "HealthCheckFailed":
+            self._stalled.add(name)
         status["lastAttemptedRevision"] = f"main@sha1:{sha}"
         if request:
             status["lastHandledReconcileAt"] = request

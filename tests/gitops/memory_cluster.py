@@ -50,7 +50,7 @@ class Written:
     """One write, in the order they came."""
 
     verb: str
-    """annotate, apply or create."""
+    """annotate, apply, replace or create."""
     ref: Ref
     body: Mapping[str, Any] = field(compare=False)
     """The annotations, or the manifest."""
@@ -192,6 +192,17 @@ class MemoryCluster:
         self._wrote(Written("apply", ref, manifest, dry_run, force, manager))
         return Applied(merged, self.warn)
 
+    def replace(self, manifest: Manifest, *, manager: str, dry_run: bool = False) -> Applied:
+        ref = ref_of(manifest)
+        self._allowed(str(ref), ref.kind)
+        self.admit(manifest)
+        if metadata_of(manifest).get("resourceVersion") != metadata_of(self.get(ref))["resourceVersion"]:
+            raise KubeConflictError(f"{ref}: the object has been modified (409)")
+        if not dry_run:
+            self.put(manifest)
+        self._wrote(Written("replace", ref, manifest, dry_run, False, manager))
+        return Applied(manifest, self.warn)
+
     def create(self, manifest: Manifest) -> Manifest:
         metadata = metadata_of(manifest)
         name = metadata.get("name") or f"{metadata.get('generateName', '')}{len(self._log)}"
@@ -211,7 +222,7 @@ class MemoryCluster:
 
     def _allowed(self, what: str, kind: str, also: frozenset[str] = frozenset()) -> None:
         if kind in self.refuse | also:
-            raise KubeRefusedError(f'{what}: {kind} is forbidden: User "developer" cannot read it (403)')
+            raise KubeRefusedError(f'{kind} is forbidden: User "developer" cannot read {what} (403)')
 
 
 def documents(*files: Path) -> list[dict[str, Any]]:

@@ -49,7 +49,8 @@ class PullsApi(ABC):
         if path.startswith("/branches/"):
             return self._branch(repository, path.removeprefix("/branches/"))
         if path == "/pulls" and method == "GET":
-            return 200, [pull for pull in self.pulls if pull["state"] == "open" and self.matches(pull, query)]
+            state = query.get("state", "open")
+            return 200, [pull for pull in self.pulls if pull["state"] == state and self.matches(pull, query)]
         if path == "/pulls":
             return self._open(repository, body)
         found = next((pull for pull in self.pulls if path == f"/pulls/{pull['number']}"), None)
@@ -107,6 +108,13 @@ class GiteaPullsApi(PullsApi):
 
     def branch(self, protected: bool) -> dict[str, Any]:
         return {"name": "main", "protected": protected, "user_can_push": not protected}
+
+    def _of(self, repository: str, method: str, path: str, query: Mapping[str, str], body: Any) -> Answer:
+        pair = re.fullmatch(r"/pulls/([^/]+)/(.+)", path)
+        if pair and method == "GET":  # whichever there is, of any state
+            found = [pull for pull in self.pulls if (pull["base"]["ref"], pull["head"]["ref"]) == pair.groups()]
+            return (200, {"merged": False, **found[0]}) if found else NOT_FOUND
+        return super()._of(repository, method, path, query, body)
 
 
 class GithubPullsApi(PullsApi):

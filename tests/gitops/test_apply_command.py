@@ -180,6 +180,41 @@ def test_without_a_configured_repository_somebody_has_to_say_one(raibid: Stage, 
     assert raibid.change("apply", "-f", "new.yaml", "--repository", url, "--path", "apps/dgx-spark")["changed"]
 
 
+def follow_branch(raibid: Stage, branch: str) -> None:
+    """The applier of the stage reads another branch."""
+    source = raibid.cluster.get(Ref("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "fleet"))
+    raibid.cluster.put({**source, "spec": {**source["spec"], "ref": {"branch": branch}}})
+
+
+def follow_head(raibid: Stage, path: str) -> None:
+    """An Argo CD Application reads the default branch, whichever that is."""
+    source = {"repoURL": raibid.host.clone_url(FLEET), "path": path, "targetRevision": "HEAD"}
+    spec = {"source": source, "destination": {"server": "https://kubernetes.default.svc"}}
+    metadata = {"name": "head", "namespace": "argocd"}
+    about = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata}
+    raibid.cluster.put({**about, "spec": spec})
+
+
+def test_the_branch_that_is_applied_is_committed_to_and_not_the_default_one(raibid: Stage, tmp_path: Path) -> None:
+    raibid.host.commit(FLEET, FILES, branch="prod")
+    follow_branch(raibid, "prod")
+    (tmp_path / "gitops.yaml").write_text("hosts: [127.0.0.1]\n")
+    where = ("--repository", raibid.host.clone_url(FLEET), "--path", "apps/dgx-spark")
+    assert raibid.change("apply", "-f", "new.yaml", *where)["done"]["branch"] == "prod"
+    assert raibid.commits == 1
+
+
+@pytest.mark.parametrize(("branch", "code"), [("main", ExitCode.OK), ("prod", ExitCode.REFUSED)])
+def test_an_applier_of_the_default_branch_applies_no_other(raibid: Stage, branch: str, code: int) -> None:
+    raibid.host.commit(FLEET, FILES, branch="prod")
+    follow_head(raibid, "docs")
+    where = ("--path", "docs", "--branch", branch)
+    ended, _, err = raibid("apply", "-f", "new.yaml", *where, "--yes", "--no-watch")
+    assert ended == code, err
+    assert raibid.commits == (2 if code == ExitCode.OK else 1)
+    assert len(raibid.host.log(FLEET, "prod")) == 1
+
+
 def test_with_no_provider_a_new_object_is_applied_directly(direct: Stage) -> None:
     report = direct.change("apply", "-f", "new.yaml")
     (written,) = direct.writes

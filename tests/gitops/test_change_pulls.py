@@ -22,6 +22,7 @@ from tests.gitops.pulls_forge import GiteaPullsApi, GithubPullsApi, PullsApi
 
 FLEET = "raibid/fleet"
 BRANCH = "raibid/deployment-api-replicas-123456"
+OURS = "Raibid-Object: Deployment/ci/api\nRaibid-By: ada@dgx\n"
 Deliver = Callable[..., Landed | None]
 
 
@@ -45,16 +46,18 @@ def run(host: GitHost, tmp_path: Path) -> Deliver:
     """One run of a command that sets replicas, from a clone of its own."""
     clones = iter(range(100))
 
-    def deliver_(replicas: int = 2, policy: Policy = Policy.AUTO, *, branch: str = BRANCH) -> Landed | None:
+    def deliver_(
+        replicas: int = 2, policy: Policy = Policy.AUTO, *, branch: str = BRANCH, title: str = ""
+    ) -> Landed | None:
         credentials = host.credentials(tmp_path / "credentials")
         git = git_for(GitopsSettings(), credentials)
         checkout = Checkout.open(host.clone_url(FLEET), "main", tmp_path / f"work{next(clones)}", git)
 
         def make(there: Checkout) -> str | None:
             there.write({"a.yaml": f"replicas: {replicas}\n".encode()})
-            return there.commit(f"replicas: {replicas}\n")
+            return there.commit(f"replicas: {replicas}\n\n{OURS}")
 
-        said = Proposal(branch=branch, title=f"replicas: {replicas}", body="Why: a test.")
+        said = Proposal(branch=branch, title=title or f"replicas: {replicas}", body="Why: a test.")
         return deliver(checkout, make, policy=policy, proposal=said, credentials=credentials)
 
     return deliver_
@@ -117,6 +120,32 @@ def test_somebody_elses_commits_on_our_branch_are_not_overwritten(host: GitHost,
     with pytest.raises(NotAllowedError, match=r"dev@example\.org pushed to raibid/"):
         run(3, Policy.PULL_REQUEST)
     assert host.head(FLEET, BRANCH) == theirs
+
+
+@pytest.mark.parametrize("message", ["by hand", f"by hand\n\n{OURS}"], ids=["on top", "on top, with our trailers"])
+def test_a_commit_of_whoever_has_our_address_is_not_overwritten(
+    host: GitHost, forge: PullsApi, run: Deliver, message: str
+) -> None:
+    run(2, Policy.PULL_REQUEST)
+    who = {
+        f"GIT_{role}_{key}": "raibid@raibid.internal" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
+    }
+    theirs = host.commit(FLEET, {"b.yaml": "b\n"}, message, branch=BRANCH, who=who)
+    with pytest.raises(NotAllowedError, match="which is a branch of ours"):
+        run(3, Policy.PULL_REQUEST)
+    assert host.head(FLEET, BRANCH) == theirs
+
+
+def test_a_branch_that_main_has_left_behind_is_still_ours(host: GitHost, forge: PullsApi, run: Deliver) -> None:
+    run(2, Policy.PULL_REQUEST)
+    newer = host.commit(FLEET, {"b.yaml": "b\n"})
+    run(3, Policy.PULL_REQUEST)
+    assert host.log(FLEET, BRANCH)[1] == newer
+
+
+def test_a_title_is_one_line(forge: PullsApi, run: Deliver) -> None:
+    run(2, Policy.PULL_REQUEST, title="replicas:\n2")
+    assert forge.pulls[0]["title"] == "replicas: 2"
 
 
 def test_nothing_to_change_is_no_push_and_no_pull_request(host: GitHost, forge: PullsApi, run: Deliver) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from raibid.gitops.change.target import refuse_direct, target_of, typed
+from raibid.gitops.change.target import refuse_controlled, refuse_direct, target_of, typed
 from raibid.gitops.errors import ContestedError, NotAllowedError, NotEditableError
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim, Owner, Ownership, Place, Tool, Verdict
@@ -39,7 +39,7 @@ def test_what_two_own_is_refused_by_both_names() -> None:
     contested = owned(CLAIM, replace(CLAIM, chain=(ARGO,)), verdict=Verdict.CONTESTED)
     with pytest.raises(ContestedError, match="Kustomization/flux-system/apps and Application/argocd/web"):
         target_of(contested)
-    with pytest.raises(NotAllowedError):
+    with pytest.raises(ContestedError):
         refuse_direct(contested)
 
 
@@ -79,3 +79,16 @@ def test_who_is_switched_off_is_a_warning() -> None:
 
 def test_a_kind_of_somebody_elses_is_typed_with_its_group() -> None:
     assert typed(APPS.ref) == "kustomization.kustomize.toolkit.fluxcd.io/apps -n flux-system"
+
+
+@pytest.mark.parametrize(("controller", "refused"), [(True, True), (False, False), (None, False), ("true", False)])
+def test_what_a_controller_keeps_is_refused_by_the_name_of_that(controller: object, refused: bool) -> None:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "controller": controller}
+    metadata = {"name": "web-1", "namespace": "ci", "ownerReferences": ["junk", reference]}
+    live = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
+    if not refused:
+        return refuse_controlled(live)
+    with pytest.raises(NotEditableError, match="is made by Deployment/ci/web") as error:
+        refuse_controlled(live)
+    assert "raibid gitops set deployment/web -n ci" in error.value.hint
+    return None

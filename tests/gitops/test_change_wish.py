@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raibid.gitops.change.manifests import described, only, with_values
+from raibid.gitops.change.manifests import described, over, with_values
 from raibid.gitops.change.wish import read_value, set_fields, set_image_of, set_replicas_of
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.objects import Ref
@@ -113,24 +113,16 @@ def test_what_an_applier_would_apply_has_nothing_of_the_servers() -> None:
     assert "status" not in described(LIVE)
 
 
-def test_only_the_field_is_applied_and_what_tells_its_item_apart() -> None:
-    assert only(LIVE, {f"{CONTAINERS}[0].image": "web:2", "spec.replicas": 2}) == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "ci"},
-        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}},
-    }
+def test_a_manifest_on_top_leaves_what_it_does_not_say() -> None:
+    found = over(LIVE, {"spec": {"replicas": 2}, "metadata": {"labels": {"tier": "1"}}})
+    assert found["metadata"]["labels"] == {"app": "web", "tier": "1"}
+    assert (found["spec"]["replicas"], found["spec"]["template"]) == (2, LIVE["spec"]["template"])
 
 
-def test_a_port_is_told_apart_by_number_and_protocol() -> None:
-    applied = only(LIVE, {f"{CONTAINERS}[name=side].ports[containerPort=80].hostPort": 8080})
-    (port,) = applied["spec"]["template"]["spec"]["containers"][0]["ports"]
-    assert port == {"containerPort": 80, "protocol": "TCP", "name": "http", "hostPort": 8080}
-
-
-def test_an_item_without_a_name_cannot_be_applied_alone() -> None:
-    with pytest.raises(NotEditableError, match="args"):
-        only(LIVE, {f"{CONTAINERS}[name=web].args[1]": "c"})
+def test_a_value_from_a_file_is_stated_nowhere() -> None:
+    wish = set_fields(WEB, LIVE, ["spec.x=hunter2", "spec.y=2"], unsaid=["spec.x=hunter2"])
+    assert wish.subject == "Set spec.x, spec.y=2 of Deployment/ci/web"
+    assert wish.discreet == "Set spec.x, spec.y of Deployment/ci/web"
 
 
 def test_with_values_changes_these_and_not_the_original() -> None:

@@ -59,6 +59,19 @@ def test_a_round_of_a_well_cluster_does_nothing(world: Controlled) -> None:
     assert (world.head(), world.host.pushes, world.cluster.written) == (head, 0, [])
 
 
+def test_a_revert_whose_first_health_check_reads_the_old_failure_is_well_at_the_second(world: Controlled) -> None:
+    world.flux.lingers = True
+    world.push(BAD)
+    rounds(world.controller())
+    revert = world.head()
+    assert (world.text(), world.flux.ready("web")) == (GOOD, "True")
+    assert world.flux.attempts["web"].count(revert) == 2
+    (issue,) = world.forge.issues
+    assert issue["title"].startswith("Rolled back")
+    assert world.forge.states(revert)[-1] == "success"
+    assert world.events()[-1] == "RollbackSucceeded"
+
+
 def test_a_missing_age_key_takes_nothing_back(world: Controlled) -> None:
     bad = world.push("age: lost\n")
     rounds(world.controller())

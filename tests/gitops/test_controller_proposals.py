@@ -51,7 +51,12 @@ def rolled_back_by_helm(world: Controlled) -> str:
         {"type": "Ready", "status": "False", "reason": "RollbackSucceeded", "message": "Helm rollback to v1 succeeded"},
         {"type": "Remediated", "status": "True", "reason": "RollbackSucceeded", "message": "rolled back"},
     ]
-    world.cluster.put(release_of({"conditions": conditions}))
+    history = [
+        {"version": 3, "status": "deployed", "lastDeployed": "2026-11-21T12:00:00Z"},
+        {"version": 2, "status": "failed", "lastDeployed": "2026-11-21T11:59:00Z"},
+        {"version": 1, "status": "superseded", "lastDeployed": "2025-06-01T09:00:00Z"},
+    ]
+    world.cluster.put(release_of({"conditions": conditions, "history": history}))
     return bad
 
 
@@ -95,6 +100,38 @@ def test_another_controller_finds_the_pull_request_that_is_open(world: Controlle
     rounds(world.controller())
     assert (len(world.forge.pulls), len(world.forge.issues), world.host.pushes) == (1, 1, pushes)
     assert world.events() == ["RollbackProposed"]
+
+
+def closed(world: Controlled) -> list[str]:
+    """Somebody closes every pull request; the states that they had."""
+    states = [str(pull["state"]) for pull in world.forge.pulls]
+    for pull in world.forge.pulls:
+        pull["state"] = "closed"
+    return states
+
+
+def test_a_pull_request_that_somebody_closed_is_the_answer_also_after_a_restart(world: Controlled) -> None:
+    bad = world.push(f"{BAD}---\n{CLAIM}")
+    controller = world.controller()
+    rounds(controller)
+    assert closed(world) == ["open"]
+    pushes = world.host.pushes
+    for minutes in (6, 12):
+        world.later(minutes=minutes)
+        rounds(controller)
+    rounds(world.controller())
+    assert closed(world) == ["closed"]
+    assert (world.host.pushes, world.head(), "declined" in world.kinds()) == (pushes, bad, True)
+
+
+def test_a_later_commit_elsewhere_does_not_ask_again(world: Controlled) -> None:
+    world.push(f"{BAD}---\n{CLAIM}")
+    controller = world.controller()
+    rounds(controller)
+    assert closed(world) == ["open"]
+    world.push("image: db:2\n", path=DB)
+    rounds(controller)
+    assert closed(world) == ["closed"]
 
 
 def test_the_issue_is_of_the_commit_that_touched_the_path_and_not_of_the_newest(world: Controlled) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from raibid.gitops.objects import ref_of
@@ -52,6 +53,13 @@ TABLE = {
     "encrypted-and-no-decryption-configured": Kind.NEVER,
     "mac-does-not-match": Kind.NEVER,
     "webhook-unreachable": Kind.NEVER,
+    "variables-gone": Kind.NEVER,
+    "kubeconfig-gone": Kind.NEVER,
+    "waits-for-a-chart-source": Kind.NEVER,
+    "waits-for-another-kustomization": Kind.NEVER,
+    "waits-for-a-release-and-its-chart-source": Kind.NEVER,
+    "waits-for-a-release": Kind.PULL_REQUEST,
+    "waits-for-a-release-and-a-workload": Kind.ROLL_BACK,
     "spec-of-its-own-wrong": Kind.NEVER,
     "access-denied": Kind.NEVER,
     "never-passed": Kind.NEVER,
@@ -65,6 +73,7 @@ TABLE = {
     "helm-upgrade-under-way": Kind.WAIT,
     "helm-has-nothing-to-go-back-to": Kind.NEVER,
     "helm-first-install-undone": Kind.NEVER,
+    "helm-first-install-failed": Kind.NEVER,
     "helm-ready": Kind.NEVER,
     "helm-suspended": Kind.NEVER,
     "helm-dependency-not-ready": Kind.NEVER,
@@ -72,15 +81,15 @@ TABLE = {
 }
 
 
-def facts_of(row: str, *, seen: int = 0) -> Facts:
+def facts_of(row: str) -> Facts:
     manifests = documents(ROWS / f"{row}.yaml")
-    facts = read(MemoryCluster.of(*manifests), ref_of(manifests[0]), seen=seen).facts
+    facts = read(MemoryCluster.of(*manifests), ref_of(manifests[0])).facts
     # What a HelmRelease goes back to is for Git to say.
     return replace(facts, applied=GOOD) if facts.about.kind == "HelmRelease" else facts
 
 
-def decided(row: str, branch: Branch | None = BRANCH, **known: int) -> Decision:
-    return decide(replace(facts_of(row, **known), branch=branch), now=NOW)
+def decided(row: str, branch: Branch | None = BRANCH, **known: Any) -> Decision:
+    return decide(replace(facts_of(row), branch=branch, **known), now=NOW)
 
 
 def test_every_row_has_its_fixture_and_every_fixture_its_row() -> None:
@@ -107,7 +116,7 @@ def test_git_is_looked_at_only_for_what_the_objects_leave_open(row: str, kind: K
 @pytest.mark.parametrize("row", ["failed-once", "does-not-build-once", "does-not-build-after-it-waited-for-others"])
 def test_the_first_failure_asks_for_a_second_attempt_and_the_second_one_decides(row: str) -> None:
     assert decided(row).ask_again
-    assert decided(row, seen=2).kind is Kind.ROLL_BACK
+    assert decided(row, attempts=2).kind is Kind.ROLL_BACK
 
 
 def test_nothing_happens_before_somebody_has_looked_at_the_branch() -> None:
@@ -127,8 +136,23 @@ def test_commits_that_touched_other_paths_only_are_left_alone() -> None:
 
 
 def test_a_rollback_is_never_taken_back() -> None:
-    again = replace(BRANCH, suspects=(Suspect("d" * 40, rollback=True), Suspect(BAD)))
+    again = replace(BRANCH, suspects=(Suspect("d" * 40, takes_back_for=("apps/web",)), Suspect(BAD)))
     assert decided("invalid-manifest-twice", again).kind is Kind.STOP
+
+
+def test_a_rollback_for_another_applier_is_no_reason_to_stop() -> None:
+    others = replace(BRANCH, suspects=(Suspect("d" * 40, takes_back_for=("apps/db",)), Suspect(BAD)))
+    assert decided("invalid-manifest-twice", others).kind is Kind.ROLL_BACK
+
+
+@pytest.mark.parametrize(("changed", "kind"), [(timedelta(0), Kind.NEVER), (timedelta(seconds=1), Kind.PULL_REQUEST)])
+def test_a_release_that_worked_since_its_manifests_last_change_fails_by_something_else(
+    changed: timedelta, kind: Kind
+) -> None:
+    worked = facts_of("helm-rolled-back").worked
+    assert worked is not None
+    branch = replace(BRANCH, suspects=(Suspect(BAD, at=worked + changed),))
+    assert decided("helm-rolled-back", branch).kind is kind
 
 
 @pytest.mark.parametrize("row", ["invalid-manifest-twice", "helm-rolled-back"])

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from raibid.gitops.errors import GitopsError, NoFileError, NotAllowedError, NotEditableError
+from raibid.gitops.errors import GitopsError, NoFileError, NotAllowedError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.files.locate import locate
-from raibid.gitops.files.manifests import add_manifests, remove
+from raibid.gitops.files.manifests import add_manifests
 from raibid.gitops.objects import Ref
 
 from tests.gitops.kustomize_trees import write
@@ -67,29 +67,14 @@ def test_the_same_object_again_changes_nothing(tmp_path: Path) -> None:
     assert add_manifests(tmp_path, "a", [thing("web", data={"x": "1"})]).files == {}
 
 
-def test_taking_out_what_was_added_restores_every_byte(tmp_path: Path) -> None:
-    tree = {
-        "a/kustomization.yaml": "resources:\n- x.yaml   # first\n",
-        "a/x.yaml": yaml.safe_dump(thing("x", "Service")),
-    }
-    write(tmp_path, tree)
-    landed(tmp_path, add_manifests(tmp_path, "a", [thing("web", "Deployment", "apps/v1")]))
-    landed(tmp_path, remove(tmp_path, "a", WEB))
-    assert {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.yaml")} == tree
-
-
-def test_one_document_of_several_is_taken_out_and_the_others_stay(tmp_path: Path) -> None:
-    head, tail = "# all\n---\n" + yaml.safe_dump(thing("x")), "---\n# last\n" + yaml.safe_dump(thing("z"))
-    write(tmp_path, {"all.yaml": head + "---\n" + yaml.safe_dump(thing("web", "Deployment", "apps/v1")) + tail})
-    assert remove(tmp_path, "", WEB).files == {"all.yaml": (head + tail).encode()}
-
-
-def test_what_a_patch_names_is_not_taken_out(tmp_path: Path) -> None:
-    patch = yaml.safe_dump(thing("web", "Deployment", "apps/v1"))
-    listed = yaml.safe_dump({"resources": ["w.yaml"], "patches": [{"patch": patch}]})
-    write(tmp_path, {"kustomization.yaml": listed, "w.yaml": patch})
-    with pytest.raises(NotEditableError, match=r"the patch kustomization\.yaml \(patches\[0\]\) names"):
-        remove(tmp_path, "", WEB)
+def test_only_an_object_that_no_file_describes_is_new(tmp_path: Path) -> None:
+    write(tmp_path, {"several-apps/kustomization.yaml": "resources: []\n", "twice/a.yaml": yaml.safe_dump(thing("x"))})
+    write(tmp_path, {"twice/b.yaml": yaml.safe_dump(thing("x")), "broken/kustomization.yaml": "resources: [w.yaml]\n"})
+    write(tmp_path, {"broken/w.yaml": "kind: ConfigMap\nbad: [\n"})
+    assert "several-apps/configmap.yaml" in add_manifests(tmp_path, "several-apps", [thing("x")]).files
+    for directory in ("twice", "broken"):
+        with pytest.raises(NoFileError):
+            add_manifests(tmp_path, directory, [thing("x")])
 
 
 @pytest.mark.parametrize(

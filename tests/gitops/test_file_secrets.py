@@ -12,7 +12,7 @@ import pytest
 import yaml
 from raibid.gitops.errors import GitopsError, NotAllowedError, NotEditableError, SealedError
 from raibid.gitops.files.edit import set_field
-from raibid.gitops.files.manifests import add_manifests, remove
+from raibid.gitops.files.manifests import add_manifests
 from raibid.gitops.objects import Ref
 
 pytestmark = pytest.mark.skipif(shutil.which("sops") is None, reason="sops is not on PATH")
@@ -116,16 +116,12 @@ def test_the_value_is_in_no_argument_and_no_readable_directory(
     assert "hunter3" not in seen
 
 
-def test_nothing_of_an_encrypted_file_is_taken_out_but_the_whole(repository: Path) -> None:
-    assert remove(repository, ".", TOKEN).files == {
-        "secret.enc.yaml": None,
-        "kustomization.yaml": b"resources: []\n",
-    }
-
-
 def test_a_secret_in_clear_is_never_added(tmp_path: Path) -> None:
     with pytest.raises(NotAllowedError, match="Secret/ci/token would be in Git in clear"):
         add_manifests(tmp_path, "", [yaml.safe_load(PLAIN)])
+    for metadata in ({}, {"mac": "ENC[x]"}, None):
+        with pytest.raises(NotAllowedError, match="in clear"):
+            add_manifests(tmp_path, "", [{**yaml.safe_load(PLAIN), "sops": metadata}])
 
 
 def test_a_value_that_is_no_base64_is_refused(repository: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from raibid.git.cli import Ended, Git
 from raibid.git.errors import GitError, StoppedError
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.fence import git_for
@@ -121,3 +123,27 @@ def test_what_is_too_large_for_one_piece_lands_as_well(host: GitHost, checkout: 
     landed = land(checkout, large)
     assert landed is not None
     assert host.head(FLEET) == landed.sha
+
+
+def test_a_lost_race_fetches_what_was_pushed_since_and_nothing_of_the_past(
+    host: GitHost, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        host.commit(FLEET, {"b.txt": f"{number}\n"})
+    checkout.refresh()
+    attempt, fetches = Git.attempt, list[tuple[str, ...]]()
+
+    def counted(git: Git, *arguments: str, **how: Any) -> Ended:
+        if arguments[0] == "fetch":
+            fetches.append(arguments)
+        return attempt(git, *arguments, **how)
+
+    def once() -> None:
+        host.before_push = None
+        host.commit(FLEET, {"b.txt": "theirs\n"})
+
+    monkeypatch.setattr(Git, "attempt", counted)
+    host.before_push = once
+    assert land(checkout, ours) is not None
+    assert len(fetches) == 1
+    assert checkout.git("rev-list", "--count", "HEAD").strip() == "3"  # the base, theirs, ours

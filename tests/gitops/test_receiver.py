@@ -6,7 +6,10 @@ import hashlib
 import hmac
 import json
 import socket
+import struct
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from raibid.gitops.errors import GitopsSettingsError
+from raibid.gitops.rollback import receiver as module
 from raibid.gitops.rollback.receiver import (
     HEADER,
     MOST_BYTES,
@@ -26,6 +30,8 @@ from raibid.gitops.rollback.receiver import (
     opened,
     signature,
 )
+
+from tests.waiting import until
 
 KEY = b"the key of the provider"
 # As notification-controller marshals an event (fluxcd/pkg/apis/event/v1beta1).
@@ -64,8 +70,8 @@ class Listening:
             return there.recv(65536)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Listening]:
+@contextmanager
+def listening() -> Iterator[Listening]:
     found = Listening()
     served = Served(
         keys=lambda: found.keys,
@@ -74,9 +80,15 @@ def receiver() -> Iterator[Listening]:
         ready=lambda: found.ready,
         metrics=lambda: (b"raibid_rollback_total 0\n", "text/plain"),
     )
-    with Receiver("127.0.0.1", 0, served) as listening:
-        found.port = listening.port
-        found.url = f"http://127.0.0.1:{listening.port}"
+    with Receiver("127.0.0.1", 0, served) as server:
+        found.port = server.port
+        found.url = f"http://127.0.0.1:{server.port}"
+        yield found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Listening]:
+    with listening() as found:
         yield found
 
 
@@ -131,6 +143,51 @@ def test_a_body_that_ends_early_is_not_taken(receiver: Listening) -> None:
     head = f"POST /flux HTTP/1.1\r\nContent-Length: 10\r\n{HEADER}: {signature(b'12', KEY)}\r\n\r\n12".encode()
     assert b" 408 " in receiver.raw(head).splitlines()[0]
     assert receiver.alerts == []
+
+
+def test_headers_that_trickle_in_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SECONDS", 0.1)
+    with listening() as receiver, socket.create_connection(("127.0.0.1", receiver.port)) as there:
+        there.settimeout(0.05)
+        there.sendall(b"POST /flux HTTP/1.1\r\n")
+
+        def answered() -> bool:
+            try:
+                there.sendall(b"X-More: to come\r\n")
+                return bool(there.recv(100))
+            except TimeoutError:
+                return False
+
+        until(answered, "the receiver has heard enough")
+
+
+def test_there_are_only_so_many_connections_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
+    with listening() as receiver:
+        with socket.create_connection(("127.0.0.1", receiver.port)):
+            assert receiver.raw(b"") == b""
+            assert receiver.counted == ["busy"]
+
+        def free() -> bool:
+            try:
+                return requests.get(f"{receiver.url}/healthz", timeout=10).ok
+            except requests.ConnectionError:
+                return False
+
+        until(free, "the next one is heard")
+
+
+@pytest.mark.parametrize("sent", [b"POST /flux HTTP/1.1\r\n", b"POST /flux HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
+def test_a_sender_that_hangs_up_leaves_no_traceback(
+    receiver: Listening, capfd: pytest.CaptureFixture[str], sent: bytes
+) -> None:
+    there = socket.create_connection(("127.0.0.1", receiver.port))
+    there.sendall(sent)
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() resets
+    there.close()
+    until(lambda: not [thread for thread in threading.enumerate() if "process_request" in thread.name], "it is over")
+    assert receiver.post().status_code == 202
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from raibid.gitops.objects import Ref
 from raibid.gitops.rollback.closure import clean, closure
-from raibid.gitops.rollback.decide import Branch, Suspect
+from raibid.gitops.rollback.decide import Branch
 from raibid.gitops.rollback.look import look
 from raibid.gitops.rollback.revert import revert
 from raibid.gitops.rollback.tree import Tree
@@ -94,9 +94,9 @@ def web(content: str, message: str = "change") -> Change:
 
 
 def test_the_branch_tells_who_touched_the_path_and_which_of_them_took_something_back(tmp_path: Path) -> None:
-    back = web("a: 1\n", "Roll back\n\nFlux-Rollback: flux-system/web\n")
-    branch = seen(tmp_path, first(), web("a: 2\n"), Change({"README.md": text("")}), back)
-    assert [suspect.rollback for suspect in branch.suspects] == [True, False]
+    back = web("a: 1\nb: 1\n", "Roll back\n\nFlux-Rollback: flux-system/web\n")
+    branch = seen(tmp_path, first(), web("a: 2\nb: 1\n"), Change({"README.md": text("")}), back)
+    assert [suspect.takes_back_for for suspect in branch.suspects] == [("flux-system/web",), ()]
     assert branch.good_is_ancestor
     assert not branch.exclusions
 
@@ -115,7 +115,7 @@ def test_the_last_rollback_of_an_hour_is_found_before_the_good_commit(tmp_path: 
     now = datetime.fromtimestamp(BEGINNING + 3 * 60, UTC) + timedelta(minutes=minutes)
     branch = look(history.checkout(), ["apps/web"], history.commits[3], history.commits[4], about=WEB, now=now)
     assert (branch.last_rollback is not None) == told
-    assert branch.suspects == (Suspect(history.commits[4]),)
+    assert [suspect.sha for suspect in branch.suspects] == [history.commits[4]]
 
 
 def test_a_good_commit_that_is_not_in_the_history_is_told(tmp_path: Path) -> None:

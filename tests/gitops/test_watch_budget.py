@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raibid.gitops.objects import Ref
 from raibid.gitops.settings import Timeouts
-from raibid.gitops.watch.budget import budget, seconds_of
+from raibid.gitops.watch.budget import LONGEST, budget, seconds_of
 from raibid.gitops.watch.route import depth_of, waiting_for
 
-from tests.gitops.flux_fake import FLEET, WEB, kustomization
+from tests.gitops.flux_fake import FLEET, WEB, FakeFlux, followed, kustomization
+from tests.gitops.history import NEW
 from tests.gitops.memory_cluster import MemoryCluster
 from tests.gitops.sight import Snapshot
 
@@ -55,6 +56,20 @@ def test_an_applier_has_a_budget_for_each_that_has_its_turn_before_it() -> None:
 
 def test_sources_objects_and_probes_have_theirs() -> None:
     assert [budget(about, sight(), TIMEOUTS) for about in (FLEET, WEB, None)] == [60, 120, 120]
+
+
+@pytest.mark.parametrize("timeout", ["2562047h", "100000h", f"{'9' * 400}h"])
+def test_nobody_watches_for_longer_than_a_day(timeout: str) -> None:
+    assert budget(kustomization("apps"), sight(applier("apps", timeout=timeout)), TIMEOUTS) == LONGEST
+
+
+def test_a_watch_of_something_that_may_take_years_waits_and_says_that_it_will_not() -> None:
+    flux = FakeFlux()
+    flux.fetch(NEW)
+    flux.cluster.put(applier("apps", timeout="2562047h", sourceRef={"kind": "GitRepository", "name": FLEET.name}))
+    result = followed(flux, timeout=0.2)
+    assert result.timed_out
+    assert any(note.startswith("Kustomization/flux-system/apps is waited for no longer") for note in result.notes)
 
 
 def test_a_circle_of_dependencies_ends() -> None:

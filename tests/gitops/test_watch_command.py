@@ -117,6 +117,36 @@ def test_a_later_commit_counts_if_the_repository_says_that_it_contains_it(stage:
     assert out.startswith(f"{stage.first[:12]} is healthy")
 
 
+@pytest.mark.parametrize("command", ["watch", "verify"])
+def test_a_reverted_commit_is_not_healthy_and_the_revert_of_its_revert_is(
+    stage: Stage, typed: Typed, command: str
+) -> None:
+    def reverted(sha: str, replicas: int) -> str:
+        files = {"apps/web.yaml": f"replicas: {replicas}\n"}
+        return stage.host.commit("raibid/fleet", files, f"Revert\n\nThis reverts commit {sha}.\n")
+
+    bad = stage.push()
+    arguments = (command, "kustomization/apps", "-n", "flux-system", "--commit", bad)
+    revert = reverted(bad, 1)
+    stage.all_at(revert)
+    code, out, _ = typed(*arguments)
+    assert (code, f"it is reverted by {revert}" in out) == (ExitCode.FAILED, True)
+    stage.all_at(reverted(revert, 2))
+    assert typed(*arguments)[0] == ExitCode.OK
+
+
+def test_probes_are_asked_in_a_watch_once_all_is_healthy(stage: Stage, typed: Typed) -> None:
+    stage.flux.manage("demo_web_apps_Deployment")
+    stage.all_at(stage.first)
+    arguments = ("watch", "deployment/web", "-n", "demo")
+    assert typed(*arguments, "--cel", "status.readyReplicas == 1")[0] == ExitCode.OK
+    code, out, _ = typed(*arguments, "--cel", "status.readyReplicas == 9", "--timeout", "0.3")
+    assert (code, "status.readyReplicas == 9 is" in out) == (ExitCode.UNFINISHED, True)
+    url = stage.host.clone_url("raibid/none")
+    code, out, _ = typed(*arguments, "--http", url, "--timeout", "0.3")
+    assert (code, f"GET {url}: status" in out) == (ExitCode.UNFINISHED, True)
+
+
 def test_without_the_repository_a_note_says_what_that_means(
     stage: Stage, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raibid.gitops.objects import Ref
+from raibid.gitops.objects import Manifest, Ref
 from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.follow import claim_of, follow
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Line
 from raibid.gitops.watch.route import Look, route_of
+from raibid.gitops.watch.walk import Walk
 
 from tests.gitops.flux_fake import APPS, FLEET, WEB, FakeFlux
 from tests.gitops.history import BESIDE, LATER, NEW, OLD, contains
@@ -25,7 +26,7 @@ from tests.gitops.sight import Snapshot
 
 Do = Callable[[FakeFlux], Any]
 
-HASTY = GitopsSettings(timeouts=Timeouts(fetch=0.05, apply=0.05, health=0.05))
+TIMEOUTS = Timeouts(fetch=60, apply=300, health=300)
 ACTIONS: Final[dict[str, Do]] = {
     **{f"fetch {sha[0]}": partial(FakeFlux.fetch, sha=sha) for sha in (OLD, NEW, LATER, BESIDE)},
     **{f"begin {sha[0]}": partial(FakeFlux.begin, name="apps", sha=sha) for sha in (OLD, NEW, LATER)},
@@ -51,20 +52,53 @@ def look(cluster: MemoryCluster, edit: Ref | None = WEB) -> Progress:
     return Look(sight=Snapshot(cluster), line=Line(NEW, contains), pushed_at=datetime.now(UTC)).walked(route)
 
 
-@settings(max_examples=25)
+@dataclass
+class Scripted(Snapshot):
+    """A view in which something happens, or time passes, exactly when somebody waits for it."""
+
+    actions: Iterator[Callable[[], object]]
+    now: float = 0.0
+    count: int = 0
+    notes: tuple[str, ...] = ()
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, count: int, seconds: float) -> None:
+        assert count == self.count
+        act = next(self.actions, None)
+        if act is None:
+            self.now += seconds
+        else:
+            act()
+            self.count += 1
+            self.now += 0.1
+
+    def refresh(self, ref: Ref) -> Manifest | None:
+        return self.get(ref)
+
+
+@settings(max_examples=500)
 @given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
 def test_any_order_of_updates_ends_in_an_outcome_that_fits(names: list[str]) -> None:
     flux = FakeFlux()
-    actor = threading.Thread(target=lambda: [ACTIONS[name](flux) for name in names])
-    actor.start()
-    claims = [claim_of(APPS, edit=WEB)]
-    result = follow(flux.cluster, claims, NEW, settings=HASTY, contains=contains, timeout=5)
-    actor.join()
+    view = Scripted(flux.cluster, iter([partial(ACTIONS[name], flux) for name in names]))
+    walk = Walk(
+        cluster=flux.cluster, view=view, line=Line(NEW, contains), timeouts=TIMEOUTS, pushed_at=datetime.now(UTC),
+        clock=view.clock, tell=lambda _: None,
+    )  # fmt: skip
+    walk.begin([claim_of(APPS, edit=WEB)], again=False, ask=True)
+    while not walk.look() and walk.wait(None):
+        pass
+    result = walk.result(waited=True)
+    happened = {*names[: view.count]}
     proofs = PROOFS.get(result.outcome)
-    assert proofs is None or proofs & {*names}
-    # Once nothing changes any more, a look is what the last states say.
-    last = follow(flux.cluster, claims, NEW, settings=HASTY, contains=contains, wait=False)
-    assert last.ends == (look(flux.cluster),)
+    assert proofs is None or proofs & happened
+    # It is what the last states say, whatever was before; and it took no longer than it had to.
+    last = look(flux.cluster)
+    assert [(end.outcome, end.message, end.object) for end in result.ends] == [(last.outcome, last.message, last.object)]
+    assert result.timed_out or view.now < 1
+    assert view.now <= TIMEOUTS.fetch + TIMEOUTS.apply + TIMEOUTS.health + 1
 
 
 @given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=12))
@@ -92,5 +126,5 @@ def test_whatever_strangers_wrote_ends_in_an_outcome(source: Any, applier: Any, 
         metadata = {"name": ref.name, "namespace": ref.namespace, "generation": 1}
         cluster.put({"apiVersion": f"{ref.group}/v1", "kind": ref.kind, "metadata": metadata, **written})
     for edit in (None, Ref("helm.toolkit.fluxcd.io", "HelmRelease", "demo", "web")):
-        result = follow(cluster, [claim_of(APPS, edit=edit)], NEW, settings=HASTY, contains=contains, wait=False)
+        result = follow(cluster, [claim_of(APPS, edit=edit)], NEW, settings=GitopsSettings(), contains=contains, wait=False)
         assert result.outcome in Outcome

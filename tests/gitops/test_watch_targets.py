@@ -33,16 +33,14 @@ def reading(*sources: dict[str, Any], revisions: list[str]) -> MemoryCluster:
     return MemoryCluster.of(application)
 
 
-SHAPES = [
-    pytest.param(reading(CHART, OF_VALUES, revisions=["15.7.1", VALUES]), id="a chart with values in Git"),
-    pytest.param(reading(OF_SHOP, OF_VALUES | {"path": "."}, revisions=[SHOP, VALUES]), id="two repositories"),
-    pytest.param(
-        reading(OF_SHOP, OF_SHOP | {"path": "jobs"}, revisions=[SHOP, SHOP]), id="two directories of one repository"
-    ),
-]
+SHAPES = {
+    "a chart with values in Git": reading(CHART, OF_VALUES, revisions=["15.7.1", VALUES]),
+    "two repositories": reading(OF_SHOP, OF_VALUES | {"path": "."}, revisions=[SHOP, VALUES]),
+    "two directories of one repository": reading(OF_SHOP, OF_SHOP | {"path": "jobs"}, revisions=[SHOP, SHOP]),
+}
 
 
-@pytest.mark.parametrize("cluster", SHAPES)
+@pytest.mark.parametrize("cluster", SHAPES.values(), ids=SHAPES)
 def test_an_application_of_several_sources_is_followed_to_its_end_without_naming_a_commit(
     cluster: MemoryCluster,
 ) -> None:
@@ -60,7 +58,7 @@ def test_a_commit_of_any_repository_of_an_application_arrives(sha: str) -> None:
 
 
 def test_history_is_asked_of_one_repository_only() -> None:
-    one, two, mixed = (claims_of(cluster, ABOUT) for cluster in (shape.values[0] for shape in SHAPES))
+    one, two, mixed = (claims_of(cluster, ABOUT) for cluster in SHAPES.values())
     assert lineage_of(one) == one[0].place
     place = lineage_of(mixed)
     assert place is not None
@@ -69,7 +67,7 @@ def test_history_is_asked_of_one_repository_only() -> None:
 
 
 def test_of_several_places_none_is_taken_for_the_one_that_a_rollback_means() -> None:
-    for shape in SHAPES[1:]:
-        (claim,) = claims_of(shape.values[0], ABOUT)
+    for shape in ("two repositories", "two directories of one repository"):
+        (claim,) = claims_of(SHAPES[shape], ABOUT)
         assert claim.place is None
         assert "name the object" in claim.note

@@ -1,6 +1,6 @@
-"""An API server over real HTTP that also takes what `raibid gitops` writes: server-side applies and annotations.
+"""An API server over real HTTP that also takes what `raibid gitops` writes: server-side applies, replacements, annotations.
 
-Owns: PATCH, with the answers of admission.
+Owns: PATCH and PUT, with the answers of admission.
 Leaves to others: reading (`api_server.py`), the objects (`memory_cluster.py`).
 """
 
@@ -23,28 +23,30 @@ class WritingServer(ApiServer):
     """Its cluster's `admit` is what admission says."""
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
-        return type("Writing", (super().handler(),), {"do_PATCH": _patch, "writes_to": self})
+        return type("Writing", (super().handler(),), {"do_PATCH": _write, "do_PUT": _write, "writes_to": self})
 
-    def patch(self, path: str, query: dict[str, list[str]], kind: str, body: dict[str, Any]) -> Any:
+    def written(self, path: str, query: dict[str, list[str]], kind: str, body: dict[str, Any]) -> Any:
         """What Kubernetes says. Raises KubeError."""
         self.forget()
+        asked = {name: values[0] for name, values in query.items()}
+        dry_run = asked.get("dryRun") == "All"
+        if kind == "application/json":
+            return self.cluster.replace(body, manager=asked["fieldManager"], dry_run=dry_run).manifest
         if "apply-patch" not in kind:
             live = json.loads(self.answer(path, {}))
             self.cluster.annotate(ref_of(live), **body["metadata"]["annotations"])
             return live
-        asked = {name: values[0] for name, values in query.items()}
-        force, dry_run = asked.get("force") == "true", asked.get("dryRun") == "All"
-        manager = asked["fieldManager"]
-        return self.cluster.apply(body, manager=manager, dry_run=dry_run, force=force).manifest
+        force = asked.get("force") == "true"
+        return self.cluster.apply(body, manager=asked["fieldManager"], dry_run=dry_run, force=force).manifest
 
 
-def _patch(handler: Any) -> None:
+def _write(handler: Any) -> None:
     server: WritingServer = handler.writes_to
     parts = urlsplit(handler.path)
     body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
     code, found = 200, {}
     try:
-        found = server.patch(parts.path, parse_qs(parts.query), handler.headers["Content-Type"], body)
+        found = server.written(parts.path, parse_qs(parts.query), handler.headers["Content-Type"], body)
     except KubeError as error:
         code = _CODES.get(type(error), 403)
         found = {"kind": "Status", "status": "Failure", "message": str(error), "code": code}

@@ -1,7 +1,7 @@
 """`raibid gitops apply`: new manifests, into Git where somebody picks them up, or directly where nobody does.
 
 Owns: the command's options, reading files, which manifests may be applied directly.
-Leaves to others: the commit (`gitops_change.commit`), where they go (`raibid.gitops.change.placing`).
+Leaves to others: the commit (`gitops_commit.py`), where they go (`raibid.gitops.change.placing`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
-from raibid.cli.gitops_change import HOW, How, by, commit, live_of
-from raibid.cli.gitops_show import Report, confirm, end, must_be_able_to_ask, preview
+from raibid.cli.gitops_change import HOW, How, by, live_of
+from raibid.cli.gitops_show import must_be_able_to_ask
 from raibid.cli.output import PLAIN, Output
 from raibid.contract import ExitCode
 
@@ -51,7 +51,7 @@ def apply(
     repository
         Clone URL; else `default` of the settings.
     branch
-        Its branch; else `default` of the settings, or the repository's own default.
+        Its branch; else `default` of the settings, or the one from which that directory is applied.
     path
         Directory in it; else `default` of the settings.
     """
@@ -60,7 +60,7 @@ def apply(
     from raibid.gitops.change.placing import destination
     from raibid.gitops.settings import Provider
 
-    must_be_able_to_ask(yes=how.yes, dry_run=how.dry_run)
+    must_be_able_to_ask(output, yes=how.yes, dry_run=how.dry_run)
     with told(), cluster(how.context) as connected:
         manifests = [item for name in file for item in manifests_in(_text(name), name)]
         operators = settings()
@@ -74,9 +74,10 @@ def _in_git(
     connected: Cluster, manifests: Sequence[dict[str, Any]], where: Destination, operators: GitopsSettings, how: How,
     output: Output,
 ) -> int:  # fmt: skip
+    from raibid.cli.gitops_commit import InGit, committed
     from raibid.gitops.change.adding import adding, tried_all
     from raibid.gitops.change.operation import Asked
-    from raibid.gitops.change.placing import applier_of, refuse_others_objects
+    from raibid.gitops.change.placing import ANY_BRANCH, applier_of, refuse_others_objects
     from raibid.gitops.change.target import target_at
     from raibid.gitops.owner.additions import additions
 
@@ -85,27 +86,32 @@ def _in_git(
     spec = additions(connected, claim, target.place)
     refs = [_placed(connected, item, spec) for item in manifests]
     refuse_others_objects(connected, refs, claim)
-    trial = tried_all(
-        connected, [_within(item, ref) for item, ref in zip(manifests, refs, strict=True)], target.manager
-    )
+    subject = f"Add {refs[0]}" if len(refs) == 1 else f"Add {len(refs)} objects to {where.path or 'the root'}"
     asked = Asked(
         about=tuple(refs),
-        subject=f"Add {refs[0]}" if len(refs) == 1 else f"Add {len(refs)} objects to {where.path or 'the root'}",
+        subject=subject,
+        discreet=subject,
         fields=("new", *(str(ref) for ref in refs)),
         by=by(),
         reason=how.reason,
         warnings=target.warnings,
+        branch="" if where.branch == ANY_BRANCH else where.branch,
     )
-    report = Report(refs, warnings=[*target.warnings, *trial.warnings], tried=trial.tried)
-    claims = [replace(claim, edit=ref) for ref in refs]
-    edits = adding(where.path, target.place, manifests, spec)
-    places = [replace(target.place, branch=where.branch)]
-    return commit(connected, places, lambda _place: edits, asked, claims, report, how, output)
+    whole = [_within(item, ref) for item, ref in zip(manifests, refs, strict=True)]
+    change = InGit(
+        place=target.place,
+        edits=adding(where.path, target.place, manifests, spec),
+        asked=asked,
+        claims=tuple(replace(claim, edit=ref) for ref in refs),
+        trial=lambda: tried_all(connected, whole, target.manager),
+    )
+    return committed(connected, change, how, output)
 
 
 def _directly(connected: Cluster, manifests: Sequence[dict[str, Any]], how: How, output: Output) -> int:
-    from raibid.gitops.change.direct import applied, direct_manifest
-    from raibid.gitops.change.target import refuse_direct
+    from raibid.cli.gitops_direct import directly
+    from raibid.gitops.change.direct import direct_manifest
+    from raibid.gitops.change.target import refuse_controlled, refuse_direct
     from raibid.gitops.owner.find import find
 
     changes = []
@@ -114,22 +120,9 @@ def _directly(connected: Cluster, manifests: Sequence[dict[str, Any]], how: How,
         live = live_of(connected, ref)
         if live is not None:
             refuse_direct(find(connected, ref))
+            refuse_controlled(live)
         changes.append(direct_manifest(connected, ref, live, _within(item, ref)))
-    report = Report(
-        [change.about for change in changes],
-        diff="".join(change.diff for change in changes),
-        warnings=[warning for change in changes for warning in change.trial.warnings],
-        tried=all(change.trial.tried for change in changes),
-    )
-    preview(output, report)
-    wanted = [change for change in changes if change.diff]
-    if wanted and not how.dry_run:
-        confirm(f"apply {', '.join(str(change.about) for change in wanted)} in the cluster?", yes=how.yes)
-        for change in wanted:
-            applied(connected, change)
-        report.done["applied"] = ", ".join(str(change.about) for change in wanted)
-    end(output, report)
-    return ExitCode.OK
+    return directly(changes, how, output)
 
 
 def _placed(connected: Cluster, manifest: Manifest, spec: Manifest | None) -> Ref:

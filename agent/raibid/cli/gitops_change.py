@@ -1,8 +1,8 @@
 """`raibid gitops set|image|scale`: change a field of a live object where it is described.
 
-Owns: the commands' options, the order in which a person is shown, asked and told.
-Leaves to others: new manifests (`gitops_apply.py`), what is shown (`gitops_show.py`), the change itself
-(`raibid.gitops.change`).
+Owns: the commands' options, whether the change goes into Git or not.
+Leaves to others: new manifests (`gitops_apply.py`), showing, asking and telling (`gitops_commit.py`,
+`gitops_direct.py`), the change itself (`raibid.gitops.change`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import getpass
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -19,18 +19,15 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
-from raibid.cli.gitops_show import Report, confirm, end, must_be_able_to_ask, preview
+from raibid.cli.gitops_show import must_be_able_to_ask
 from raibid.cli.output import PLAIN, Output
 from raibid.contract import ExitCode
 
 if TYPE_CHECKING:
-    from raibid.gitops.change.landing import Landed
-    from raibid.gitops.change.operation import Asked, Edits
     from raibid.gitops.change.target import Target
     from raibid.gitops.change.wish import Wish
     from raibid.gitops.cluster import Cluster
     from raibid.gitops.objects import Manifest, Ref
-    from raibid.gitops.owner.ownership import Claim, Place
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -85,8 +82,9 @@ def set_(
 
     if not assignments:
         raise CliError("nothing to set", "raibid gitops set KIND/NAME FIELD=VALUE", ExitCode.USAGE)
-    words = [_read(word) for word in assignments]
-    return _run(about, namespace, how, output, lambda ref, live: set_fields(ref, live, words))
+    words = {_read(word): word for word in assignments}
+    from_files = {read for read, word in words.items() if read != word}
+    return _run(about, namespace, how, output, lambda ref, live: set_fields(ref, live, list(words), unsaid=from_files))
 
 
 def image(
@@ -143,7 +141,7 @@ def _run(about: str, namespace: str, how: How, output: Output, wish_of: Callable
     from raibid.gitops.kinds import referred
     from raibid.gitops.owner.find import find
 
-    must_be_able_to_ask(yes=how.yes, dry_run=how.dry_run)
+    must_be_able_to_ask(output, yes=how.yes, dry_run=how.dry_run)
     with told(), cluster(how.context) as connected:
         ref = referred(about, namespace, connected.kinds())
         ownership = narrowed(connected, find(connected, ref), settings(), Git(credentials=credentials()))
@@ -158,90 +156,47 @@ def _run(about: str, namespace: str, how: How, output: Output, wish_of: Callable
 
 
 def _in_git(connected: Cluster, target: Target, live: Manifest | None, wish: Wish, how: How, output: Output) -> int:
+    from raibid.cli.gitops_commit import InGit, committed
     from raibid.gitops.change.manifests import described, with_values
     from raibid.gitops.change.operation import Asked
     from raibid.gitops.change.site import site_of
     from raibid.gitops.change.trial import Trial, tried
 
-    def edits(place: Place) -> Edits:
-        site = site_of(connected, target.claim, place)
-        return lambda root: (edit(root, site) for edit in wish.edits)
+    site = site_of(connected, target.claim, target.place)
 
-    trial = Trial(False)
-    if live is not None and wish.values:
-        trial = tried(connected, with_values(described(live), wish.values), manager=target.manager)
+    def trial() -> Trial:
+        if live is None or not wish.values:
+            return Trial(False)
+        return tried(connected, with_values(described(live), wish.values), manager=target.manager)
+
     asked = Asked(
         about=(wish.about,),
         subject=wish.subject,
+        discreet=wish.discreet,
         fields=wish.fields,
         by=by(),
         reason=how.reason,
         warnings=target.warnings,
     )
-    report = Report([wish.about], warnings=[*target.warnings, *trial.warnings], tried=trial.tried)
-    places = [target.place, *(place for place in target.claim.others if place.branch)]
-    return commit(connected, places, edits, asked, [target.claim], report, how, output)
+    change = InGit(
+        place=target.place,
+        edits=lambda root: (edit(root, site) for edit in wish.edits),
+        asked=asked,
+        claims=(target.claim,),
+        trial=trial,
+        values=wish.values,
+    )
+    return committed(connected, change, how, output)
 
 
 def _directly(connected: Cluster, live: Manifest, wish: Wish, how: How, output: Output) -> int:
-    from raibid.gitops.change.direct import applied, direct_values
+    from raibid.cli.gitops_direct import directly
+    from raibid.gitops.change.direct import direct_values
+    from raibid.gitops.change.target import refuse_controlled
 
+    refuse_controlled(live)
     change = direct_values(connected, live, wish.values)
-    report = Report([wish.about], diff=change.diff, warnings=list(change.trial.warnings), tried=change.trial.tried)
-    report.notes.append(f"nobody applies {wish.about} from Git: it is changed directly")
-    preview(output, report)
-    if change.diff and not how.dry_run:
-        confirm(f"apply to {wish.about} in the cluster?", yes=how.yes)
-        applied(connected, change)
-        report.done["applied"] = str(wish.about)
-    end(output, report)
-    return ExitCode.OK
-
-
-def commit(
-    connected: Cluster, places: Sequence[Place], edits: Callable[[Place], Edits], asked: Asked,
-    claims: Sequence[Claim], report: Report, how: How, output: Output,
-) -> int:  # fmt: skip
-    """Clone, show, ask, land, follow: what all changes in Git have alike."""
-    from raibid.cli.gitops_access import credentials, settings
-    from raibid.cli.gitops_progress import end as watched
-    from raibid.cli.gitops_progress import shown
-    from raibid.gitops.change.operation import Change
-    from raibid.gitops.settings import Policy
-    from raibid.gitops.watch.follow import follow
-
-    operators = settings()
-    policy = Policy(how.policy) if how.policy else operators.policy
-    output.say(f"looking into {places[0].repository}")
-    with Change.begin(places, edits, asked, settings=operators, credentials=credentials()) as change:
-        report.repository, report.branch, report.diff = change.checkout.url, change.checkout.branch, change.diff
-        report.notes += change.notes
-        preview(output, report)
-        landed = None
-        if change.diff and not how.dry_run:
-            confirm(f"commit to {report.branch} of {report.repository}?", yes=how.yes)
-            landed = change.land(policy)
-            note(report, landed)
-        end(output, report)
-        if landed is None or landed.branch != report.branch or not how.watch:
-            return ExitCode.OK
-        with shown(output) as tell:
-            result = follow(
-                connected, claims, landed.sha, settings=operators, tell=tell, contains=change.checkout.contains
-            )
-    return watched(output, result)
-
-
-def note(report: Report, landed: Landed | None) -> None:
-    """Where a change is now."""
-    if landed is None:  # somebody has just done the same
-        report.diff = ""
-        return
-    report.done = {"commit": landed.sha, "branch": landed.branch}
-    if landed.pull:
-        report.done |= {"pull request": landed.url, "number": landed.pull}
-    elif landed.url:
-        report.done["open the pull request by hand"] = landed.url
+    return directly([change], how, output, f"nobody applies {wish.about} from Git: it is changed directly")
 
 
 def live_of(connected: Cluster, ref: Ref) -> Manifest | None:

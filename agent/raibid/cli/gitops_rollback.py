@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from raibid.cli.errors import CliError
-from raibid.cli.gitops_change import HOW, How, Namespace, by, note
+from raibid.cli.gitops_change import HOW, How, Namespace, by
+from raibid.cli.gitops_commit import note
 from raibid.cli.gitops_show import Report, confirm, end, must_be_able_to_ask, preview
 from raibid.cli.output import PLAIN, Output
 from raibid.contract import ExitCode
@@ -67,7 +68,7 @@ def rollback(
 
     if to and commit:
         raise CliError("--to and --commit contradict each other", "say one of them", ExitCode.USAGE)
-    must_be_able_to_ask(yes=how.yes, dry_run=how.dry_run)
+    must_be_able_to_ask(output, yes=how.yes, dry_run=how.dry_run)
     with told(), cluster(how.context) as connected:
         subject = subject_of(connected, referred(about, namespace, connected.kinds()))
         return _rolled_back(connected, subject, to, commit, how, output)
@@ -112,7 +113,7 @@ def _rolled_back(
 def _report(checkout: Checkout, planned: Plan, sha: str | None) -> Report:
     subject, place = planned.subject, planned.subject.place
     report = Report([subject.about], repository=checkout.url, branch=checkout.branch)
-    report.diff = checkout.git("diff", "--no-color", "--no-renames", planned.bad, sha) if sha else ""
+    report.diff = checkout.difference(planned.bad, sha) if sha else ""
     report.notes = [f"takes back {commit.sha[:_SHORT]} {commit.subject}" for commit in planned.commits]
     if planned.good:
         report.notes.append(f"back to {planned.good[:_SHORT]}")
@@ -155,8 +156,17 @@ def _followed(
     from raibid.cli.gitops_progress import end as watched
     from raibid.cli.gitops_progress import shown
     from raibid.gitops.watch.follow import follow
+    from raibid.gitops.watch.lineage import reverts_in
 
     with shown(output) as tell:
         claims = [planned.subject.claim]
-        result = follow(connected, claims, sha, settings=operators, tell=tell, contains=checkout.contains)
+        result = follow(
+            connected,
+            claims,
+            sha,
+            settings=operators,
+            tell=tell,
+            contains=checkout.contains,
+            reverts=reverts_in(checkout),
+        )
     return watched(output, result)

@@ -7,7 +7,7 @@ Leaves to others: the change (`raibid.gitops.change`), what becomes of the commi
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,15 +67,23 @@ def preview(output: Output, report: Report) -> None:
         line(f"… {len(lines) - _MOST} lines more", "dim")
     for note in report.notes:
         output.say(note)
+    warn(output, report.warnings)
+
+
+def warn(output: Output, warnings: Iterable[str]) -> None:
+    """What to know before one agrees."""
+    if output.json:
+        return
     console = Console(stderr=True)
-    for warning in report.warnings:
+    for warning in warnings:
         console.print(Text(f"warning: {readable(warning)}", style="yellow"), soft_wrap=True)
 
 
-def must_be_able_to_ask(*, yes: bool, dry_run: bool) -> None:
-    """Raises CliError: nobody is there to be asked."""
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise CliError("nobody can be asked here", "--yes does it, --dry-run only shows it", ExitCode.USAGE)
+def must_be_able_to_ask(output: Output, *, yes: bool, dry_run: bool) -> None:
+    """Raises CliError: nobody is there to be asked, or would see what is asked about."""
+    if not (yes or dry_run) and (output.json or not sys.stdin.isatty()):
+        why = "--json shows no diff to agree to" if output.json else "nobody can be asked here"
+        raise CliError(why, "--yes does it, --dry-run only shows it", ExitCode.USAGE)
 
 
 def confirm(question: str, *, yes: bool) -> None:

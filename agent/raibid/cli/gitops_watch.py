@@ -7,6 +7,7 @@ Leaves to others: following (`raibid.gitops.watch`), how it is shown (`gitops_pr
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
@@ -29,6 +30,38 @@ _COMMIT: Final = re.compile(r"[0-9a-fA-F]{7,64}")
 Flag = Annotated[bool, Parameter(negative=())]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Probing:
+    """What is asked once everything is applied and healthy."""
+
+    http: str = ""
+    """A URL that has to answer, too."""
+    status: int = 200
+    """The status that it answers with."""
+    body: str = ""
+    """What its answer contains."""
+    within: float = 5.0
+    """Seconds that it may take."""
+    cel: str = ""
+    """A CEL expression that has to be true of the object."""
+
+    def probes(self, about: Ref) -> list[Probe]:
+        """As they are asked. Raises ProbeError."""
+        from raibid.gitops.watch.cel_probe import CelProbe
+        from raibid.gitops.watch.probe import HttpProbe
+
+        found: list[Probe] = []
+        if self.http:
+            found.append(HttpProbe(url=self.http, status=self.status, body=self.body, within=self.within))
+        if self.cel:
+            found.append(CelProbe(about, self.cel))
+        return found
+
+
+PROBING: Final = Probing()
+
+
 def watch(
     about: str = "",
     /,
@@ -37,6 +70,7 @@ def watch(
     commit: str = "",
     timeout: float | None = None,
     again: Flag = False,
+    probing: Probing = PROBING,
     context: str = "",
     output: Output = PLAIN,
 ) -> int:
@@ -44,10 +78,12 @@ def watch(
 
     Ends with one of: healthy, not-fetched, not-attempted, failing, not-healthy, superseded, suspended, awaiting-sync;
     and with the last message and events of the object that decided. With --json one document per line.
-    Exit code 0: healthy; 1: not; 10: the time was over before it was clear.
+    Exit code 0: healthy; 1: not; 10: the time was over before it was clear. Probes are asked once all of it is healthy,
+    and again until they are answered as wanted.
 
     For example:
       raibid gitops watch deployment/raibid-api -n ci --commit 3f2a9c1b
+      raibid gitops watch deployment/raibid-api -n ci --http https://ci.dgx.local/healthz
       raibid gitops watch gitrepository/flux-system -n flux-system --json
 
     Parameters
@@ -73,6 +109,7 @@ def watch(
 
     with told(), cluster(context) as connected:
         ref = _meant(connected, about, namespace)
+        probes = probing.probes(ref)
         claims = claims_of(connected, ref)
         sha = _checked(commit) or newest(connected, claims)
         if not sha:
@@ -85,6 +122,8 @@ def watch(
                 settings=settings(),
                 tell=tell,
                 contains=lineage.contains,
+                reverts=lineage.reverts,
+                probes=probes,
                 again=again,
                 timeout=timeout,
             )
@@ -97,11 +136,7 @@ def verify(
     *,
     namespace: Namespace = "default",
     commit: str = "",
-    http: str = "",
-    status: int = 200,
-    body: str = "",
-    within: float = 5.0,
-    cel: str = "",
+    probing: Probing = PROBING,
     context: str = "",
     output: Output = PLAIN,
 ) -> int:
@@ -121,30 +156,17 @@ def verify(
         Its namespace; for kinds that have one.
     commit
         Another commit than the newest of the branch.
-    http
-        A URL that has to answer, too.
-    status
-        The status that it answers with.
-    body
-        What its answer contains.
-    within
-        Seconds that it may take.
-    cel
-        A CEL expression that has to be true of the object.
     context
         A context of KUBECONFIG, other than its current one.
     """
     from raibid.cli.gitops_access import cluster, settings, told
     from raibid.cli.gitops_progress import end
-    from raibid.gitops.watch.cel_probe import CelProbe
     from raibid.gitops.watch.follow import follow
-    from raibid.gitops.watch.probe import HttpProbe
     from raibid.gitops.watch.targets import claims_of
 
     with told(), cluster(context) as connected:
         ref = _meant(connected, about, namespace)
-        probes: list[Probe] = [HttpProbe(url=http, status=status, body=body, within=within)] if http else []
-        probes += [CelProbe(ref, cel)] if cel else []
+        probes = probing.probes(ref)
         claims = claims_of(connected, ref)
         with _lineage(claims) as lineage:
             result = follow(
@@ -153,6 +175,7 @@ def verify(
                 _checked(commit) or _newest(connected, claims, lineage, output),
                 settings=settings(),
                 contains=lineage.contains,
+                reverts=lineage.reverts,
                 probes=probes,
                 wait=False,
             )

@@ -43,6 +43,14 @@ class PullRequests(Protocol):
     def find(self, repository: str, *, head: str, base: str) -> PullRef | None:
         """The open pull request from one branch to another."""
 
+    def closed(self, repository: str, *, head: str, base: str) -> PullRef | None:
+        """One from one branch to another that was closed without being merged."""
+
+
+def declined(forge: PullRequests, repository: str, *, head: str, base: str) -> PullRef | None:
+    """The pull request between these branches that somebody closed and did not merge, if none is open."""
+    return None if forge.find(repository, head=head, base=base) else forge.closed(repository, head=head, base=base)
+
 
 def propose(forge: PullRequests, repository: str, *, head: str, base: str, title: str, body: str) -> PullRef:
     """Open a pull request; the one that is open between these branches gets this title and text instead."""

@@ -111,6 +111,9 @@ class Git:
             )
         except FileNotFoundError as error:
             raise GitError("git is not on PATH") from error
+        except (OSError, ValueError) as error:  # more arguments than Linux takes, no more processes; a NUL in one
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise GitError(f"git {arguments[0]} could not be started: {why}") from error
         deadline = time.monotonic() + seconds
         out, err = self._wait(process, lines, lambda: self._may_go_on(arguments[0], room, deadline, seconds))
         ended = Ended(process.returncode, out, _SCRUB.sub("***@", err))

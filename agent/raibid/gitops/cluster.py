@@ -90,5 +90,12 @@ class Cluster(Protocol):
             KubeConflictError: another manager owns a field of it.
         """
 
+    def replace(self, manifest: Manifest, *, manager: str, dry_run: bool = False) -> Applied:
+        """Put an object in the place of the one whose resourceVersion it has; strict, and no other manager is asked.
+
+        Raises:
+            KubeConflictError: the object has changed since it was read.
+        """
+
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object, for example an Event."""

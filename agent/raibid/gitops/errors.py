@@ -26,6 +26,10 @@ class NoFileError(GitopsError):
     """The repository describes no such object below that path, or several files do."""
 
 
+class NotDescribedError(NoFileError):
+    """Every file that counts was read, and none describes the object."""
+
+
 class NotEditableError(GitopsError):
     """The file is there, but not to be edited by hand: generated, emitted by the program, from a chart."""
 

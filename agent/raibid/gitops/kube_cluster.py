@@ -168,15 +168,25 @@ class KubeCluster:
 
     def apply(self, manifest: Manifest, *, manager: str, dry_run: bool = False, force: bool = False) -> Applied:
         """As the protocol says."""
+        how = {"force": str(force).lower()}
+        return self._put("PATCH", "application/apply-patch+yaml", manifest, manager, dry_run=dry_run, **how)
+
+    def replace(self, manifest: Manifest, *, manager: str, dry_run: bool = False) -> Applied:
+        """As the protocol says."""
+        return self._put("PUT", "application/json", manifest, manager, dry_run=dry_run)
+
+    def _put(
+        self, method: str, media: str, manifest: Manifest, manager: str, *, dry_run: bool, **how: str
+    ) -> Applied:  # fmt: skip
         ref = ref_of(manifest)
-        params = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
+        params = {"fieldManager": manager, "fieldValidation": "Strict", **how}
         answer = self._send(
-            "PATCH",
+            method,
             self._path(ref, str(manifest.get("apiVersion", ""))),
             str(ref),
             params={**params, **({"dryRun": "All"} if dry_run else {})},
             content=_written(str(ref), manifest),
-            headers={"Content-Type": "application/apply-patch+yaml"},
+            headers={"Content-Type": media},
         )
         warnings = tuple(_warning(header) for header in answer.headers.get_list("Warning"))
         return Applied(_read(str(ref), answer.text), warnings)

@@ -24,7 +24,7 @@ from raibid.local.state import StateDir, read_secret
 _LISTED: Final = 5
 """Commits in a payload: Gitea's `[ui] FEED_MAX_COMMIT_NUM`; `total_commits` says how many there were."""
 _TIMEOUT: Final = 10.0
-_FIELD, _END = "\x1f", "\x1e"
+_FIELDS: Final = ("%H", "%aI", "%an", "%ae", "%B")
 
 
 class RefUpdate(msgspec.Struct, frozen=True):
@@ -140,15 +140,16 @@ def _commits(bare: Path, update: RefUpdate) -> tuple[list[dict[str, Any]], int]:
         span = [update.after, "--not", f"--exclude={own}", "--branches"]
     total = int(git("rev-list", "--count", *span, at=bare))
     form = [f"-{_LISTED}", "--name-status", "--no-renames", "--diff-merges=first-parent"]
-    fields = f"--format={_END}%H{_FIELD}%aI{_FIELD}%an{_FIELD}%ae{_FIELD}%B{_FIELD}"
-    log = git("-c", "core.quotePath=false", "log", *form, fields, *span, at=bare)
-    return [_commit(text) for text in log.split(_END)[1:]], total
+    # By NULs, which neither a message nor a name can hold: another character would let a message pose as a commit.
+    fields = f"--format=%x00{'%x00'.join(_FIELDS)}%x00"
+    log = git("-c", "core.quotePath=false", "log", *form, fields, *span, at=bare).split("\0")[1:]
+    each = len(_FIELDS) + 1
+    return [_commit(*log[at : at + each]) for at in range(0, len(log), each)], total
 
 
-def _commit(text: str) -> dict[str, Any]:
-    sha, when, author, email, message, files = text.split(_FIELD)
+def _commit(sha: str, when: str, author: str, email: str, message: str, files: str) -> dict[str, Any]:
     changes: dict[str, list[str]] = {"A": [], "D": [], "M": []}
-    for line in filter(None, files.splitlines()):
+    for line in filter(None, files.split("\n")):
         kind, _, path = line.partition("\t")
         changes["D" if kind == "D" else "A" if kind == "A" else "M"].append(path)
     return {

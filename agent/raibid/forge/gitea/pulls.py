@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from raibid.forge.alike import home
+from raibid.forge.errors import ForgeNotFoundError
 from raibid.forge.pulls import PullRef
 from raibid.forge.session import Session
 
@@ -39,6 +40,13 @@ class _Listed(msgspec.Struct, frozen=True):
     base: _Side
 
 
+class _Found(msgspec.Struct, frozen=True):
+    number: int
+    html_url: str
+    state: str
+    merged: bool = False
+
+
 class GiteaPulls:
     """Pull requests of a Gitea."""
 
@@ -59,3 +67,11 @@ class GiteaPulls:
                 if ours and (pull.head.ref, pull.base.ref) == (head, base):
                     return PullRef(pull.number, pull.html_url)
         return None
+
+    def closed(self, repository: str, *, head: str, base: str) -> PullRef | None:
+        """As the protocol says; the oldest one that there is, for `pulls/{base}/{head}` gives one of any state."""
+        try:
+            found = self.session.get(f"{home(repository)}/pulls/{quote(base, safe='')}/{quote(head)}", _Found)
+        except ForgeNotFoundError:
+            return None
+        return PullRef(found.number, found.html_url) if found.state == "closed" and not found.merged else None

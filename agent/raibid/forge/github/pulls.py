@@ -29,6 +29,12 @@ class _Branch(msgspec.Struct, frozen=True):
     """By a protection rule or a ruleset."""
 
 
+class _Listed(msgspec.Struct, frozen=True):
+    number: int
+    html_url: str
+    merged_at: str | None = None
+
+
 class GithubPulls:
     """Pull requests of a GitHub."""
 
@@ -49,6 +55,14 @@ class GithubPulls:
 
     def find(self, repository: str, *, head: str, base: str) -> PullRef | None:
         """As the protocol says."""
-        query = urlencode({"state": "open", "head": f"{repository.partition('/')[0]}:{head}", "base": base})
-        found = self.session.get(f"{home(repository)}/pulls?{query}", list[PullRef])
-        return found[0] if found else None
+        found = self._listed(repository, "open", head, base)
+        return PullRef(found[0].number, found[0].html_url) if found else None
+
+    def closed(self, repository: str, *, head: str, base: str) -> PullRef | None:
+        """As the protocol says."""
+        unmerged = (pull for pull in self._listed(repository, "closed", head, base) if not pull.merged_at)
+        return next((PullRef(pull.number, pull.html_url) for pull in unmerged), None)
+
+    def _listed(self, repository: str, state: str, head: str, base: str) -> list[_Listed]:
+        query = urlencode({"state": state, "head": f"{repository.partition('/')[0]}:{head}", "base": base})
+        return self.session.get(f"{home(repository)}/pulls?{query}", list[_Listed])

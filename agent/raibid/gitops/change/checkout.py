@@ -7,7 +7,7 @@ Leaves to others: git's settings (`fence.py`), races (`landing.py`), what is wri
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -19,6 +19,7 @@ from raibid.git.errors import GitError, SourceGoneError
 from raibid.git.rooms import Room
 from raibid.gitops.change.fence import ATTRIBUTES, fenced, inside
 from raibid.gitops.change.push_answer import push_error
+from raibid.gitops.change.veil import veiled
 from raibid.gitops.errors import NoRepositoryError, NotAllowedError
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -28,6 +29,8 @@ _STEPS: Final = (50, 500)
 """Commits of each further look into the past; after them, all."""
 _DEFAULT: Final = "HEAD"
 _HEADS: Final = "refs/heads/"
+_DIFF: Final = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+"""Never by a program that a repository's settings name."""
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
 
@@ -83,14 +86,22 @@ class Checkout:
         self._fetch(*(("--depth=1",) if self._shallow else ()))
         return self.reset()
 
+    def catch_up(self) -> str:
+        """As `refresh`, but with every commit that was pushed since: `reaches` needs no other look then."""
+        # Without a depth git asks for what is newer than it has, however shallow that is.
+        self._fetch()
+        return self.reset()
+
     def reset(self) -> str:
         """As `refresh`, without asking the forge."""
-        self.git("reset", "--quiet", "--hard", self._newest())
+        self.git("reset", "--quiet", "--hard", self._newest)
         self.git("clean", "--quiet", "-ffdx")
         self.head = self.git("rev-parse", "HEAD").strip()
         return self.head
 
+    @property
     def _newest(self) -> str:
+        """The ref of the branch's newest commit, as it was last fetched."""
         return f"refs/remotes/origin/{self.branch}"
 
     def _fetch(self, *how: str, branch: str = "") -> None:
@@ -149,15 +160,24 @@ class Checkout:
             raise NotAllowedError(f"{path}: {error.strerror}") from error
         return path if kept or content is not None else ""
 
-    def diff(self) -> str:
-        """What is different from the branch's newest commit, as a unified diff."""
+    def diff(self, *, clear: Collection[str] = ()) -> str:
+        """What is different from the branch's newest commit, as `difference` tells it."""
         self.git("add", "--all")
-        return self.git("diff", "--cached", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "HEAD")
+        return self.difference("HEAD", clear=clear)
+
+    def difference(self, old: str, new: str = "", *, clear: Collection[str] = ()) -> str:
+        """A unified diff of two commits (`new` empty: what is added), without values of Secrets (`veil.py`)."""
+        sides = (old, new) if new else ("--cached", old)
+        diff = self.git("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", *sides)
+        return veiled(diff, lambda path: self._text_in(old, path), lambda path: self._text_in(new, path), clear)
+
+    def _text_in(self, revision: str, path: str) -> str:
+        return self.attempt("cat-file", "blob", f"{revision}:{path}").out
 
     def commit(self, message: str) -> str | None:
         """Commit everything; the commit. None: nothing is different."""
         self.git("add", "--all")
-        if not self.attempt("diff", "--cached", "--quiet", "HEAD").code:
+        if not self.attempt("diff", "--cached", "--quiet", *_DIFF, "HEAD").code:
             return None
         self.git("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--file=-", lines=message)
         self.head = self.git("rev-parse", "HEAD").strip()
@@ -178,7 +198,7 @@ class Checkout:
         if ended.code:
             raise push_error(target, ended)
         if target == self.branch:
-            self.git("update-ref", self._newest(), "HEAD")
+            self.git("update-ref", self._newest, "HEAD")
 
     def newest_of(self, branch: str) -> str:
         """The commit of another branch as the forge has it; empty: there is no such branch. Raises GitError."""
@@ -187,23 +207,33 @@ class Checkout:
         return found[0] if found[1:2] == [ref] else ""
 
     def fetch(self, branch: str) -> str:
-        """Fetch another branch's newest commit, without checking it out; the commit. Raises as `refresh`."""
-        self._fetch("--depth=1", branch=_checked(branch))
+        """Fetch another branch's newest commit and its parents, not checked out; the commit. Raises as `refresh`."""
+        self._fetch("--depth=2", branch=_checked(branch))
         return self.git("rev-parse", f"refs/remotes/origin/{branch}").strip()
 
     def deepen(self, *commits: str) -> None:
         """Fetch as much of the branch's past as these commits need to be in it; all of it for one that is not."""
         for step in (*(f"--deepen={step}" for step in _STEPS), "--unshallow"):
-            if all(self._reached(commit) for commit in commits) or not self._cut():
+            if all(self.reaches(commit) for commit in commits) or not self._cut():
                 return
             self._fetch(step)
             self._shallow = False
 
+    def reach_back(self, count: int, commit: str = "") -> None:
+        """Have so many commits of the line that leads to a commit (`head`, if nobody says), or all that there are."""
+        counting = ("rev-list", "--count", "--first-parent", f"--max-count={count}", "--end-of-options")
+        before, have = -1, int(self.git(*counting, commit or self.head))
+        while before < have < count and self._cut():
+            self._fetch(f"--deepen={count}")
+            self._shallow = False
+            before, have = have, int(self.git(*counting, commit or self.head))
+
     def _cut(self) -> bool:
         return self.git("rev-parse", "--is-shallow-repository").strip() == "true"
 
-    def _reached(self, commit: str) -> bool:
-        return not self.attempt("merge-base", "--is-ancestor", commit, self._newest()).code
+    def reaches(self, commit: str) -> bool:
+        """Whether the branch has a commit, in what is fetched of it."""
+        return not self.attempt("merge-base", "--is-ancestor", commit, self._newest).code
 
     def contains(self, ancestor: str, descendant: str) -> bool:
         """Whether one commit is another, or in its past; False, too, for what is no commit of the branch.

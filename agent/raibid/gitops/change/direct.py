@@ -1,86 +1,99 @@
-"""A change of an object that nobody applies from Git: server-side apply of just that.
+"""A change of an object that nobody applies from Git: of single fields, or by a whole manifest.
 
-Owns: what is applied, as whom, and what would be different.
-Leaves to others: that nobody owns it (`target.py`), asking the person (`raibid.cli`).
+Single fields are a read, a change and a write of the whole object, guarded by its resourceVersion. A server-side apply
+of these fields alone would take away all that an earlier one of the same manager has set and this one leaves out.
+
+Owns: what is sent, as whom, what would be different, who has set these fields until now.
+Leaves to others: that nobody owns it (`target.py`), asking the person (`raibid.cli`), the text (`difference.py`).
 """
 
 from __future__ import annotations
 
-import difflib
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from ruamel.yaml import YAML
-
-from raibid.gitops.change.manifests import described, only, with_values
-from raibid.gitops.change.trial import Trial, tried
-from raibid.gitops.cluster import Cluster
-from raibid.gitops.objects import Manifest, Ref, mapping, ref_of
+from raibid.gitops.change.difference import difference
+from raibid.gitops.change.manifests import described, over, with_values
+from raibid.gitops.change.trial import Trial, answered, tried
+from raibid.gitops.cluster import Applied, Cluster
+from raibid.gitops.objects import Manifest, Ref, mappings, metadata_of, ref_of
+from raibid.kube.errors import KubeConflictError, KubeError
 
 MANAGER: Final = "raibid"
-_HIDDEN: Final = "(hidden)"
+_TRIES: Final = 8
+"""Others' writes between our reading and our writing: a status that somebody keeps is one, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Direct:
-    """What is applied, and the difference that makes; an empty one: none."""
+    """One object's change, tried, and not made yet."""
 
     about: Ref
-    manifest: Manifest
     diff: str
+    """The difference as the API server would make it, or as it is wished; empty: none."""
     trial: Trial
+    refused: KubeError | None
+    """Why the API server would not take it."""
+    send: Callable[[], Manifest]
+    """Make it; what the object is then. Raises KubeError."""
 
 
 def direct_values(cluster: Cluster, live: Manifest, values: Mapping[str, object]) -> Direct:
-    """Other values in some fields of a live object. Raises NotEditableError, KubeError."""
-    before, wanted = described(live), only(live, values)
-    after = with_values(before, values)
-    return _compared(cluster, ref_of(live), before, after, wanted)
+    """Other values in some fields of a live object. Raises NotEditableError."""
+    wished = with_values(live, values)
+
+    def send(current: Manifest, *, dry_run: bool) -> Applied:
+        for _ in range(_TRIES - 1):
+            try:
+                return cluster.replace(with_values(current, values), manager=MANAGER, dry_run=dry_run)
+            except KubeConflictError:
+                current = cluster.get(ref_of(live))
+        return cluster.replace(with_values(current, values), manager=MANAGER, dry_run=dry_run)
+
+    def trial() -> Trial:
+        found = answered(lambda: send(live, dry_run=True))
+        return replace(found, warnings=(*_displaced(live, found.manifest or live), *found.warnings))
+
+    return _of(ref_of(live), live, wished, trial, lambda: send(live, dry_run=False).manifest)
 
 
 def direct_manifest(cluster: Cluster, ref: Ref, live: Manifest | None, manifest: Manifest) -> Direct:
-    """A manifest as it is; `live`: the object that is there. Raises KubeError."""
-    before = described(live) if live is not None else {}
-    trial = tried(cluster, manifest, manager=MANAGER)
-    after = described(trial.manifest) if trial.manifest is not None else dict(manifest)
-    return Direct(about=ref, manifest=manifest, diff=difference(ref, before, after), trial=trial)
+    """A manifest as it is, by server-side apply; `live`: the object that is there."""
+
+    def send() -> Manifest:
+        # By force: whoever else set these fields was told of, and the person agreed.
+        return cluster.apply(manifest, manager=MANAGER, force=True).manifest
+
+    wished = over(live or {}, manifest)
+    return _of(ref, live, wished, lambda: tried(cluster, manifest, manager=MANAGER), send)
 
 
-def applied(cluster: Cluster, change: Direct) -> Manifest:
-    """Apply it. By force: whoever else set these fields was told of, and the person agreed. Raises KubeError."""
-    return cluster.apply(change.manifest, manager=MANAGER, force=True).manifest
+def _of(
+    ref: Ref, live: Manifest | None, wished: Manifest, ask: Callable[[], Trial], send: Callable[[], Manifest]
+) -> Direct:
+    trial, refused = Trial(False), None
+    try:
+        trial = ask()
+    except KubeError as error:
+        refused = error
+    after = trial.manifest if trial.manifest is not None else wished
+    diff = difference(ref, described(live) if live is not None else {}, described(after))
+    return Direct(about=ref, diff=diff, trial=trial, refused=refused, send=send)
 
 
-def difference(ref: Ref, before: Manifest, after: Manifest) -> str:
-    """A unified diff of two manifests; of a Secret without its values."""
-    old, new = (_text(_without_secrets(side)).splitlines(keepends=True) if side else [] for side in (before, after))
-    name = str(ref)
-    said = "".join(difflib.unified_diff(old, new, f"{name} (live)", f"{name} (after)"))
-    # Values that are hidden differ nevertheless.
-    return said or ("" if before == after else f"--- {name} (live)\n+++ {name} (after)\n values differ\n")
+def _displaced(before: Manifest, after: Manifest) -> Iterator[str]:
+    """Others that set a field which they would no longer have: an autoscaler sets it again."""
+    left = _managed(after)
+    for who, fields in _managed(before).items():
+        if who[0] != MANAGER and left.get(who) != fields:
+            yield f"somebody else sets this as well: {who[0]}"
 
 
-def _compared(cluster: Cluster, ref: Ref, before: Manifest, after: Manifest, wanted: Manifest) -> Direct:
-    diff = "" if before == after else difference(ref, before, after)
-    trial = tried(cluster, wanted, manager=MANAGER) if diff else Trial(False)
-    return Direct(about=ref, manifest=wanted, diff=diff, trial=trial)
-
-
-def _without_secrets(manifest: Manifest) -> Manifest:
-    if manifest.get("kind") != "Secret":
-        return manifest
-    hidden = {
-        name: dict.fromkeys(mapping(manifest[name]), _HIDDEN) for name in ("data", "stringData") if name in manifest
+def _managed(manifest: Manifest) -> dict[tuple[str, str, str], Any]:
+    entries = mappings(metadata_of(manifest).get("managedFields"))
+    names = ("manager", "operation", "subresource")
+    return {
+        (str(item.get(names[0], "")), str(item.get(names[1], "")), str(item.get(names[2], ""))): item.get("fieldsV1")
+        for item in entries
     }
-    return {**manifest, **hidden}
-
-
-def _text(manifest: Manifest) -> str:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.width = 4096
-    stream = io.StringIO()
-    yaml.dump(manifest, stream)
-    return stream.getvalue()

@@ -33,6 +33,8 @@ class Landed:
     """The pull request that brings it; 0: it is on the branch itself, or nobody could open one."""
     url: str = ""
     """The pull request's page, or where it is opened by hand."""
+    declined: bool = False
+    """Somebody closed that pull request: nothing was pushed."""
 
 
 def land(checkout: Checkout, make: Make, *, tries: int = 8) -> Landed | None:
@@ -54,7 +56,8 @@ def land(checkout: Checkout, make: Make, *, tries: int = 8) -> Landed | None:
             if checkout.runner.stop.is_set():
                 raise StoppedError(_ENDING) from error
             # The answer may have been lost and not the push, and curl pushes again by itself: that one is late.
-            if not checkout.contains(sha, checkout.refresh()):
+            checkout.catch_up()
+            if not checkout.reaches(sha):
                 if attempt == tries or not isinstance(error, PushRacedError):
                     raise
                 _pause(checkout, attempt)

@@ -26,9 +26,9 @@ def message(subject: str, body: str, trailers: Mapping[str, str | Sequence[str]]
         f"{name}: {text}"
         for name, values in trailers.items()
         for value in ((values,) if isinstance(values, str) else values)
-        if (text := _line(value))
+        if (text := one_line(value))
     ]
-    paragraphs = [_line(subject)[:_SUBJECT] or _NONE, _body(body), "\n".join(lines)]
+    paragraphs = [one_line(subject)[:_SUBJECT] or _NONE, _body(body), "\n".join(lines)]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
 
@@ -52,8 +52,8 @@ def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _line(text: str) -> str:
-    """One line without control characters: git ends the message at a NUL."""
+def one_line(text: str) -> str:
+    """A text as one line without control characters: git ends the message at a NUL."""
     return " ".join(_printable(text).split())
 
 

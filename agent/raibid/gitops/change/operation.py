@@ -1,6 +1,6 @@
 """One change in Git from end to end: clone, edit, show, and then land it.
 
-    with Change.begin([place], lambda place: edits, asked, settings=settings, credentials=file) as change:
+    with Change.begin(place, edits, asked, settings=settings, credentials=file) as change:
         print(change.diff)
         landed = change.land(settings.policy)
 
@@ -11,8 +11,8 @@ Leaves to others: each step; trying it on the API server (`trial.py`); what beco
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from raibid.gitops.change import trailers
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.fence import git_for
 from raibid.gitops.change.landing import Landed
-from raibid.gitops.change.message import message
+from raibid.gitops.change.message import message, one_line
 from raibid.gitops.change.policy import deliver
 from raibid.gitops.change.pull_request import Proposal, branch_for
-from raibid.gitops.errors import NoFileError
+from raibid.gitops.errors import NotAllowedError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Place
@@ -39,11 +39,15 @@ class Asked:
 
     about: tuple[Ref, ...]
     subject: str
+    discreet: str
+    """The same without values, for a change that writes one of a Secret."""
     fields: tuple[str, ...]
     """They name the branch of a pull request."""
     by: str
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    branch: str = ""
+    """The one that was asked for; empty: whichever the applier reads."""
 
 
 @dataclass
@@ -55,52 +59,57 @@ class Change:
     edits: Edits
     credentials: Path | None
     diff: str = ""
-    notes: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
+    """As it may be shown: without values of Secrets."""
+    made: tuple[Edit, ...] = ()
 
     @classmethod
     @contextmanager
     def begin(
-        cls,
-        places: Sequence[Place],
-        edits: Callable[[Place], Edits],
-        asked: Asked,
-        *,
-        settings: GitopsSettings,
-        credentials: Path | None,
-    ) -> Iterator[Change]:
-        """Clone and edit; nothing is committed. The first of the places that has the file.
-
-        Raises:
-            NotAllowedError: its host is not on the list. NoRepositoryError, GitError; and what the edits raise.
-        """
-        with ExitStack() as stack:
-            for place in places:
-                begun = cls._begun(place, edits(place), asked, settings=settings, credentials=credentials)
-                try:
-                    change = stack.enter_context(begun)
-                except NoFileError:
-                    if place == places[-1]:
-                        raise
-                else:
-                    break
-            yield change
-
-    @classmethod
-    @contextmanager
-    def _begun(
         cls, place: Place, edits: Edits, asked: Asked, *, settings: GitopsSettings, credentials: Path | None
     ) -> Iterator[Change]:
+        """Clone and edit; nothing is committed.
+
+        Raises:
+            NotAllowedError: its host is not on the list, or another branch was asked for than the applier reads.
+            NoRepositoryError, GitError; and what the edits raise.
+        """
         reachable = settings.reachable(place.repository)
         with tempfile.TemporaryDirectory(prefix="raibid-gitops-") as directory:
             git = git_for(settings, credentials)
             checkout = Checkout.open(reachable, place.branch, Path(directory) / "work", git)
+            if asked.branch not in ("", checkout.branch):
+                raise NotAllowedError(
+                    f"{asked.branch} was asked for, and {checkout.branch} of {place.repository} is applied"
+                )
             change = cls(checkout, asked, edits, credentials)
-            made = change._edit(checkout)
-            change.diff = checkout.diff()
-            change.notes = tuple(dict.fromkeys(note for edit in made for note in edit.notes))
-            change.files = tuple(dict.fromkeys(path for edit in made for path in edit.files))
+            change._edit()
+            change.diff = checkout.diff(clear=change.clear)
             yield change
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was set where, and why there."""
+        return tuple(dict.fromkeys(note for edit in self.made for note in edit.notes))
+
+    @property
+    def clear(self) -> frozenset[str]:
+        """Files that are a Secret's."""
+        return frozenset(path for edit in self.made for path in edit.clear)
+
+    @property
+    def secret(self) -> bool:
+        """Whether a value of a Secret is among what was written: no message states any."""
+        return any(edit.secret for edit in self.made)
+
+    @property
+    def through(self) -> tuple[Ref, ...]:
+        """The ConfigMaps and Secrets whose variables were set."""
+        return tuple(dict.fromkeys(ref for edit in self.made for ref in edit.through))
+
+    @property
+    def subject(self) -> str:
+        """The commit's first line."""
+        return self.asked.discreet if self.secret else self.asked.subject
 
     def land(self, policy: Policy) -> Landed | None:
         """Commit and push, or propose, on the branch's newest state. None: somebody has just done the same.
@@ -112,15 +121,15 @@ class Change:
             self.checkout, self._make, policy=policy, proposal=self._proposal(), credentials=self.credentials
         )
 
-    def _edit(self, checkout: Checkout) -> list[Edit]:
+    def _edit(self) -> None:
         made = []
-        for edit in self.edits(checkout.at):
-            checkout.write(edit.files)
+        for edit in self.edits(self.checkout.at):
+            self.checkout.write(edit.files)
             made.append(edit)
-        return made
+        self.made = tuple(made)
 
     def _make(self, checkout: Checkout) -> str | None:
-        self._edit(checkout)
+        self._edit()
         return checkout.commit(self.message())
 
     def message(self) -> str:
@@ -131,23 +140,26 @@ class Change:
             trailers.REASON: asked.reason,
             trailers.BY: asked.by,
         }
-        return message(asked.subject, "", said)
+        return message(self.subject, "", said)
 
     def _proposal(self) -> Proposal:
         asked = self.asked
         return Proposal(
-            branch=branch_for(asked.about[0], asked.fields), title=asked.subject, body=_body(asked, self.notes)
+            branch=branch_for(asked.about[0], asked.fields),
+            title=self.subject,
+            body=self._body(),
+            clear=self.clear,
         )
 
-
-def _body(asked: Asked, notes: Sequence[str]) -> str:
-    objects = ", ".join(f"`{ref}`" for ref in asked.about)
-    parts = [
-        f"{asked.subject}, asked by {asked.by} with `raibid gitops`.",
-        f"**Why:** {asked.reason}" if asked.reason else "",
-        f"**Objects:** {objects}",
-        "\n".join(f"- {note}" for note in notes),
-        "\n".join(f"> **Warning:** {warning}" for warning in asked.warnings),
-        "A change of the live objects by hand would be reverted by their applier: merge this instead.",
-    ]
-    return "\n\n".join(part for part in parts if part)
+    def _body(self) -> str:
+        asked = self.asked
+        objects = ", ".join(f"`{ref}`" for ref in asked.about)
+        parts = [
+            f"{one_line(self.subject)}, asked by {asked.by} with `raibid gitops`.",
+            f"**Why:** {asked.reason}" if asked.reason else "",
+            f"**Objects:** {objects}",
+            "\n".join(f"- {note}" for note in self.notes),
+            "\n".join(f"> **Warning:** {warning}" for warning in asked.warnings),
+            "A change of the live objects by hand would be reverted by their applier: merge this instead.",
+        ]
+        return "\n\n".join(part for part in parts if part)

@@ -24,7 +24,7 @@ from raibid.gitops.owner.world import World
 from raibid.gitops.settings import GitopsSettings, Provider
 from raibid.kube.errors import KubeNotFoundError
 
-_ANY_BRANCH: Final = "HEAD"
+ANY_BRANCH: Final = "HEAD"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Destination:
 
     repository: str
     branch: str
+    """`HEAD`: nobody said; whichever the applier reads."""
     path: str
 
 
@@ -52,7 +53,7 @@ def destination(settings: GitopsSettings, repository: str = "", branch: str = ""
     directory = PurePosixPath(path or (default.path if ours else ""))
     if directory.is_absolute() or ".." in directory.parts:
         raise NotAllowedError(f"{path} is no path in a repository")
-    chosen = branch or (default.branch if ours else _ANY_BRANCH)
+    chosen = branch or (default.branch if ours else ANY_BRANCH)
     return Destination(repository=where, branch=chosen, path="" if str(directory) == "." else str(directory))
 
 
@@ -103,8 +104,8 @@ def _appliers(world: World, provider: Provider) -> Iterator[tuple[Owner, Place]]
 
 
 def _covers(place: Place, where: Destination, settings: GitopsSettings) -> bool:
-    branches = {place.branch, where.branch}
-    same_branch = bool(place.branch) and (len(branches) == 1 or _ANY_BRANCH in branches)
+    # Which branch HEAD is only the repository says: whoever clones it compares (`Asked.branch`).
+    same_branch = bool(place.branch) and (place.branch == where.branch or ANY_BRANCH in (place.branch, where.branch))
     above = f"{where.path}/".startswith(f"{place.path}/") or not place.path
     return same_branch and above and _same(place.repository, where.repository, settings)
 

@@ -17,6 +17,8 @@ from raibid.forge import pulls
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.forge_at import ForgeAt, page_of
 from raibid.gitops.change.landing import Landed, Make
+from raibid.gitops.change.message import one_line, trailers_of
+from raibid.gitops.change.trailers import BY, OBJECT
 from raibid.gitops.errors import NotAllowedError
 from raibid.gitops.objects import Ref
 
@@ -36,6 +38,10 @@ class Proposal:
     """Ours: it begins with `raibid/`."""
     title: str
     body: str
+    clear: frozenset[str] = frozenset()
+    """Files that are a Secret's as a whole: nothing of them is in the text."""
+    once: bool = False
+    """A pull request that somebody closed is the answer: nobody is asked a second time."""
 
 
 def branch_for(about: Ref, fields: Sequence[str]) -> str:
@@ -50,7 +56,8 @@ def branch_for(about: Ref, fields: Sequence[str]) -> str:
 def propose(checkout: Checkout, make: Make, proposal: Proposal, forge: ForgeAt | None) -> Landed | None:
     """Push the commit to its branch, and open a pull request or rewrite the one that is open.
 
-    None: there is nothing to change. Of a forge whose API we do not speak, `url` is its page and `pull` 0.
+    None: there is nothing to change. Of a forge whose API we do not speak, `url` is its page and `pull` 0. What is
+    proposed once and was declined stays so.
 
     Raises:
         NotAllowedError: somebody else pushed to that branch. PushRacedError, PushRefusedError, CallError, GitError.
@@ -61,15 +68,19 @@ def propose(checkout: Checkout, make: Make, proposal: Proposal, forge: ForgeAt |
     sha = make(checkout)
     if sha is None:
         return None
-    diff = checkout.git("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", base, sha)
+    if proposal.once and forge is not None:
+        about = {"head": proposal.branch, "base": checkout.branch}
+        if declined := pulls.declined(forge.pulls, forge.repository, **about):
+            return Landed(sha, proposal.branch, declined.number, declined.html_url, declined=True)
+    diff = checkout.difference(base, sha, clear=proposal.clear)
     before = checkout.newest_of(proposal.branch)
-    if before and _is_ours(checkout, proposal.branch, before) and _same(checkout, before, sha):
+    if before and _is_ours(checkout, proposal.branch, before, base) and _same(checkout, before, sha):
         sha = before
     else:
         checkout.push(proposal.branch, instead_of=before)
     if forge is None:
         return Landed(sha, proposal.branch, url=page_of(checkout.url))
-    said = {"title": proposal.title, "body": text(proposal.body, checkout.branch, base, diff)}
+    said = {"title": one_line(proposal.title), "body": text(proposal.body, checkout.branch, base, diff)}
     pull = pulls.propose(forge.pulls, forge.repository, head=proposal.branch, base=checkout.branch, **said)
     return Landed(sha, proposal.branch, pull.number, pull.html_url)
 
@@ -82,13 +93,19 @@ def text(body: str, branch: str, base: str, diff: str) -> str:
     return f"{body.rstrip()}\n\nOn top of {base} of `{branch}`.\n\n{fence}diff\n{shown.rstrip()}\n{fence}\n"
 
 
-def _is_ours(checkout: Checkout, branch: str, commit: str) -> bool:
-    """Raises NotAllowedError: its newest commit is somebody else's, and we would overwrite it."""
+def _is_ours(checkout: Checkout, branch: str, commit: str, base: str) -> bool:
+    """One commit of ours on top of the base, and nothing else.
+
+    Raises:
+        NotAllowedError: there is something of somebody else's, and we would overwrite it.
+    """
     checkout.fetch(branch)
-    committer = checkout.git("log", "-1", "--format=%ce", commit).strip()
-    if committer != checkout.runner.settings.get("user.email"):
+    who, parents, said = checkout.git("log", "-1", "--format=%ce%x00%P%x00%B", commit).split("\0")
+    # A person's settings may give our commits their own address: it tells nothing alone.
+    known = who == checkout.runner.settings.get("user.email") and {OBJECT, BY} <= trailers_of(said).keys()
+    if not (known and checkout.contains(parents, base)):
         raise NotAllowedError(
-            f"{committer or 'somebody else'} pushed to {branch}, which is a branch of ours",
+            f"{who or 'somebody else'} pushed to {branch}, which is a branch of ours",
             "merge or close its pull request and delete the branch, then try again",
         )
     return True

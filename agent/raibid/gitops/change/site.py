@@ -45,7 +45,8 @@ def source_of(cluster: Cluster, ref: Ref, place: Place) -> VariableSource:
     """A ConfigMap or Secret of variables, and the directory by which its file is found in the same repository."""
     owner = _owned(cluster, ref)
     same = owner is not None and (owner.repository, owner.branch) == (place.repository, place.branch)
-    return VariableSource(ref, _keys(_seen(cluster, ref)), owner.path if owner and same else "")
+    # Without an owner its file may be anybody's: another cluster's ConfigMap has the same name.
+    return VariableSource(ref, _keys(_seen(cluster, ref)), owner.path if owner and same else None)
 
 
 def _owned(cluster: Cluster, ref: Ref) -> Place | None:

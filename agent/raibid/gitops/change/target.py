@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from raibid.gitops.errors import ContestedError, NotAllowedError, NotEditableError
-from raibid.gitops.objects import Ref
+from raibid.gitops.objects import Manifest, Ref, mappings, metadata_of, owners_of, ref_of
 from raibid.gitops.owner.ownership import Claim, Owner, Ownership, Place, Tool, Verdict
 
 _MANAGERS = {Tool.FLUX: "kustomize-controller", Tool.ARGOCD: "argocd-controller"}
@@ -74,11 +74,11 @@ def refuse_direct(ownership: Ownership) -> None:
     """Only what nobody owns is changed directly.
 
     Raises:
-        NotAllowedError: somebody does, or nobody knows.
+        NotAllowedError: somebody does, or nobody knows. ContestedError: several do.
     """
     if ownership.verdict is Verdict.UNMANAGED:
         return
-    if not ownership.claims:
+    if not ownership.claims or ownership.verdict is Verdict.CONTESTED:
         target_of(ownership)
     owners = " and ".join(str(claim.chain[-1].ref) for claim in ownership.claims)
     edit = ownership.claims[0].edit
@@ -86,6 +86,19 @@ def refuse_direct(ownership: Ownership) -> None:
         f"{ownership.about} is applied from Git by {owners}, which would revert a direct change",
         f"change it in Git: raibid gitops set {typed(edit)} FIELD=VALUE",
     )
+
+
+def refuse_controlled(live: Manifest) -> None:
+    """What a controller keeps is changed in vain: it makes the object again as its own says.
+
+    Raises:
+        NotEditableError: an ownerReference names a controller; that one is to be changed.
+    """
+    references = mappings(metadata_of(live).get("ownerReferences"))
+    if any(item.get("controller") is True for item in references):
+        controller = owners_of(live)[0]  # it comes first
+        hint = f"change that one: raibid gitops set {typed(controller)} FIELD=VALUE"
+        raise NotEditableError(f"{ref_of(live)} is made by {controller}, which makes it again", hint)
 
 
 def typed(ref: Ref) -> str:

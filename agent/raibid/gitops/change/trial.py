@@ -1,17 +1,18 @@
-"""A change tried on the API server before it is committed: server-side apply as a dry run.
+"""A change tried on the API server before it is made: the same request as a dry run.
 
 Flux drops fields that a kind does not know without a word (seen with kustomize-controller 1.7.3), and reports what
 admission refuses only after the push: so both are found here.
 
-Owns: what is tried, as whom, what an answer means for the change.
+Owns: what an answer means for the change.
 Leaves to others: the manifest (`manifests.py`), asking (`raibid.gitops.cluster`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from raibid.gitops.cluster import Cluster
+from raibid.gitops.cluster import Applied, Cluster
 from raibid.gitops.objects import Manifest
 from raibid.kube.errors import KubeConflictError, KubeNotFoundError, KubeRefusedError
 
@@ -32,13 +33,23 @@ def tried(cluster: Cluster, manifest: Manifest, *, manager: str) -> Trial:
     Raises:
         KubeInvalidError: an unknown field, a wrong value, an admission policy. KubeError: no answer.
     """
-    try:
+
+    def send() -> Applied:
         try:
-            applied = cluster.apply(manifest, manager=manager, dry_run=True)
+            return cluster.apply(manifest, manager=manager, dry_run=True)
         except KubeConflictError as error:
             # Appliers force: it goes through, and then both write the field in turns.
             applied = cluster.apply(manifest, manager=manager, dry_run=True, force=True)
-            return Trial(True, (f"somebody else sets this as well: {error}", *applied.warnings), applied.manifest)
+            warnings = (f"somebody else sets this as well: {error}", *applied.warnings)
+            return Applied(applied.manifest, warnings)
+
+    return answered(send)
+
+
+def answered(send: Callable[[], Applied]) -> Trial:
+    """What a dry run says; that it could not be made is a warning. Raises as `tried`."""
+    try:
+        applied = send()
     except KubeNotFoundError as error:
         return Trial(False, (f"not tried on the API server: {error}",))
     except KubeRefusedError as error:

@@ -1,13 +1,13 @@
 """What somebody wants changed, from the words of a command: fields and values, an image, a number of replicas.
 
-Owns: `FIELD=VALUE`, whether a value is a number or a text, which container is meant.
+Owns: `FIELD=VALUE`, whether a value is a number or a text, what a commit may say of it.
 Leaves to others: what a field's name means (`raibid.gitops.files.fields`), which file sets it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,8 @@ from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Edit
 from raibid.gitops.files.edit import set_field, set_image, set_replicas
 from raibid.gitops.files.fields import read_field, shown, value_at
-from raibid.gitops.objects import Manifest, Ref, mapping, mappings
+from raibid.gitops.files.workloads import container_field, replicas_field
+from raibid.gitops.objects import Manifest, Ref
 
 Editor = Callable[[Path, Site], Edit]
 
@@ -30,8 +31,6 @@ _TEXTS: Final = re.compile(
     re.DOTALL,
 )
 """Fields whose values are texts, also where they look like numbers."""
-_REPLICAS: Final = ("spec.replicas", "spec.maxReplicaCount", "spec.maxReplicas")
-"""Of a workload, of KEDA's, of an autoscaler."""
 _LONGEST: Final = 60
 
 
@@ -42,6 +41,8 @@ class Wish:
     about: Ref
     subject: str
     """The commit's first line."""
+    discreet: str
+    """The same without values, for a change that turns out to write one of a Secret."""
     fields: tuple[str, ...]
     """What is changed; it names a pull request's branch."""
     values: Mapping[str, object]
@@ -50,25 +51,29 @@ class Wish:
     """As the files are changed, one after the other."""
 
 
-def set_fields(about: Ref, live: Manifest | None, words: Sequence[str]) -> Wish:
-    """`FIELD=VALUE`, one or more.
+def set_fields(
+    about: Ref, live: Manifest | None, words: Sequence[str], *, unsaid: Collection[str] = ()
+) -> Wish:  # fmt: skip
+    """`FIELD=VALUE`, one or more. `unsaid`: those of them whose value nobody states, for it came from a file.
 
     Raises:
         NotEditableError: not of that form.
     """
     values: dict[str, object] = {}
+    said: list[str] = []
     for word in words:
         match = _SPLIT.fullmatch(word)
         if match is None:
             raise NotEditableError(f"{word} is not FIELD=VALUE", "for example spec.replicas=3")
         name = shown(read_field(match["field"]))
         values[name] = read_value(name, match["value"], live)
-    # A commit's message is no place for a secret.
-    hidden = about.kind == "Secret"
-    said = ", ".join(name if hidden else f"{name}={_short(value)}" for name, value in values.items())
+        said.append(name if word in unsaid else f"{name}={_short(values[name])}")
+    discreet = f"Set {', '.join(values)} of {about}"
     return Wish(
         about=about,
-        subject=f"Set {said} of {about}",
+        # A commit's message is no place for a secret.
+        subject=discreet if about.kind == "Secret" else f"Set {', '.join(said)} of {about}",
+        discreet=discreet,
         fields=tuple(values),
         values=values,
         edits=tuple(_field_editor(name, value) for name, value in values.items()),
@@ -86,14 +91,17 @@ def set_image_of(about: Ref, live: Manifest | None, word: str) -> Wish:
         container, image = "", word
     if not image or any(char.isspace() for char in image):
         raise NotEditableError(f"{word} is not [CONTAINER=]IMAGE", "for example web=registry.example.org/web:1.2.3")
-    path, name = _container(about, live, container) if live is not None else ("", container)
+    name, values = container, dict[str, object]()
+    if live is not None:
+        place = container_field(about, live, container)
+        name, values = str(getattr(place[-1], "value", "")), {shown((*place, "image")): image}
 
     def edit(root: Path, site: Site) -> Edit:
         return set_image(root, site.entry, site.ref, name, image, variables=site.variables, flux_spec=site.flux_spec)
 
-    subject = f"Set the image of {f'{name} in ' if name else ''}{about} to {image}"
+    bare = f"Set the image of {f'{name} in ' if name else ''}{about}"
     fields = ("image", name) if name else ("image",)
-    return Wish(about=about, subject=subject, fields=fields, values={path: image} if path else {}, edits=(edit,))
+    return Wish(about=about, subject=f"{bare} to {image}", discreet=bare, fields=fields, values=values, edits=(edit,))
 
 
 def set_replicas_of(about: Ref, live: Manifest | None, count: int) -> Wish:
@@ -108,10 +116,11 @@ def set_replicas_of(about: Ref, live: Manifest | None, count: int) -> Wish:
     def edit(root: Path, site: Site) -> Edit:
         return set_replicas(root, site.entry, site.ref, count, variables=site.variables, flux_spec=site.flux_spec)
 
-    found = [name for name in _REPLICAS if live is not None and value_at(live, read_field(name))[0]]
-    name = next(iter(found), _REPLICAS[0])
-    values = {} if live is None else {name: count}
-    return Wish(about=about, subject=f"Scale {about} to {count}", fields=("replicas",), values=values, edits=(edit,))
+    values = {} if live is None else {shown(replicas_field(about, live)): count}
+    bare = f"Scale {about}"
+    return Wish(
+        about=about, subject=f"{bare} to {count}", discreet=bare, fields=("replicas",), values=values, edits=(edit,)
+    )
 
 
 def read_value(name: str, text: str, live: Manifest | None) -> object:
@@ -142,29 +151,6 @@ def _field_editor(name: str, value: object) -> Editor:
         return set_field(root, site.entry, site.ref, name, value, variables=site.variables, flux_spec=site.flux_spec)
 
     return edit
-
-
-def _container(about: Ref, live: Manifest, wanted: str) -> tuple[str, str]:
-    """The field of a container's image, and the container's name."""
-    found = dict(reversed([*_containers(live, ())]))
-    main = [name for name, path in found.items() if ".containers[" in path]
-    if wanted in found:
-        return found[wanted], wanted
-    if wanted or len(main) != 1:
-        said = f"no container {wanted}" if wanted else f"{len(main)} containers"
-        hint = f"its containers: {', '.join(found)}" if found else "deployments and the like have containers"
-        raise NotEditableError(f"{about} has {said}", hint)
-    return found[main[0]], main[0]
-
-
-def _containers(value: object, way: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Names of containers and the fields of their images, wherever a kind keeps its pod."""
-    for key, inner in mapping(value).items():
-        if key in ("containers", "initContainers"):
-            names = (str(item.get("name", "")) for item in mappings(inner))
-            yield from ((name, f"{shown((*way, key))}[name={name}].image") for name in names)
-        elif isinstance(inner, Mapping):
-            yield from _containers(inner, (*way, key))
 
 
 def _short(value: Any) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from raibid.gitops.errors import NoFileError, NotAllowedError, NotEditableError
+from raibid.gitops.errors import NoFileError, NotAllowedError, NotEditableError, SealedError
+from raibid.gitops.files import sealed
 from raibid.gitops.files.nodes import data, parse
+from raibid.gitops.objects import Ref
 
 _MARKER: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _LARGEST: Final = 16 * 1024 * 1024
@@ -30,6 +32,12 @@ class Edit:
     """Path below the root → its new bytes; None: it is deleted. Empty: all is as wished already."""
     notes: tuple[str, ...] = ()
     """What was set where, and why there."""
+    secret: bool = False
+    """A Secret's value is among what was written: no message states it."""
+    clear: frozenset[str] = frozenset()
+    """The files in which such a value stands unencrypted: no diff shows it."""
+    through: tuple[Ref, ...] = ()
+    """ConfigMaps and Secrets whose variables were set: who applies those applies the change, too."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,9 @@ class Draft:
         self._root = root.resolve()
         self._changed: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
+        self._secret = False
+        self._clear: set[str] = set()
+        self._through: dict[Ref, None] = {}
         self._found: dict[tuple[str, str], tuple[str, list[Document]]] = {}
 
     def path(self, *parts: str) -> str:
@@ -115,9 +126,44 @@ class Draft:
             self._texts[path] = _read(self._root / path, path)
         return self._texts[path]
 
+    def is_text(self, path: str) -> bool:
+        """Whether a file can be read."""
+        try:
+            self.text(path)
+        except (NoFileError, NotAllowedError):
+            return False
+        return True
+
     def write(self, path: str, text: str | None) -> None:
-        """Give a file another text; None deletes it."""
+        """Give a file another text; None deletes it.
+
+        Raises:
+            SealedError: the file is encrypted: whatever is written here would stand in it in clear.
+        """
+        if text is not None and self.is_sealed(path):
+            raise SealedError(f"{path} is encrypted; it is not changed that way here", "`sops edit` does")
         self._changed[path] = text
+
+    def is_sealed(self, path: str) -> bool:
+        """Whether there is a file that SOPS has encrypted."""
+        return self.is_file(path) and sealed.is_sealed(self.text(path))
+
+    def seal(self, path: str, steps: Sequence[str | int], value: Any) -> None:
+        """Set a value of an encrypted file. Raises SealedError."""
+        self._changed[path] = sealed.with_value(self.text(path), steps, value, path)
+
+    def replace_sealed(self, path: str, text: str) -> None:
+        """Give an encrypted file another text that is encrypted, too."""
+        self._changed[path] = text
+
+    def hold_secret(self, path: str, *, sealed: bool) -> None:
+        """Note that a Secret's value was written into a file."""
+        self._secret = True
+        self._clear |= set() if sealed else {path}
+
+    def go_through(self, source: Ref) -> None:
+        """Note that a variable of this object was set."""
+        self._through.setdefault(source)
 
     def documents(self, path: str, *, kind: str = "") -> list[Document]:
         """A file's objects; `kind`: those that may be of it.
@@ -152,7 +198,7 @@ class Draft:
             before = self._texts.get(path) if (self._root / path).is_file() else None
             if text != before or (before is None and (self._root / path).is_file()):
                 files[path] = None if text is None else text.encode()
-        return Edit(files, tuple(notes))
+        return Edit(files, tuple(notes), self._secret, frozenset(self._clear), tuple(self._through))
 
 
 def _read(file: Path, path: str) -> str:

@@ -7,34 +7,30 @@ Leaves to others: each of these; new and removed manifests (`manifests.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.documents import Draft, Edit
 from raibid.gitops.files.emitted import refuse_emitted
-from raibid.gitops.files.fields import Field, Match, Step, named, read_field, shown, steps_in, value_at
+from raibid.gitops.files.fields import Field, named, read_field, shown, steps_in, value_at
 from raibid.gitops.files.fixed import Fixed
 from raibid.gitops.files.images import Image
 from raibid.gitops.files.locate import chosen
-from raibid.gitops.files.neighbours import others_concerned, shared_with
+from raibid.gitops.files.neighbours import Use, others_concerned, shared_with, users_of
 from raibid.gitops.files.provenance import Built, told
 from raibid.gitops.files.secrets import secret_field
+from raibid.gitops.files.spots import Spot
+from raibid.gitops.files.substitution import escaped, has_variables, needs_care
+from raibid.gitops.files.substitution import shown as template_shown
 from raibid.gitops.files.values import changed, removed, same
-from raibid.gitops.files.variables import VariableSource, is_substituted, set_variable
+from raibid.gitops.files.variables import Variables, VariableSource
 from raibid.gitops.files.walk import Walk
+from raibid.gitops.files.workloads import container_field, replicas_field
 from raibid.gitops.objects import Ref, mapping
 
 _NAMES: Final = ("name", "namespace")
-_REPLICAS: Final[dict[str, str]] = {
-    "Deployment": "spec.replicas",
-    "StatefulSet": "spec.replicas",
-    "ReplicaSet": "spec.replicas",
-    "ScaledJob": "spec.maxReplicaCount",
-    "ScaledObject": "spec.maxReplicaCount",
-    "HorizontalPodAutoscaler": "spec.maxReplicas",
-}
 
 
 def set_field(
@@ -60,7 +56,7 @@ def set_image(
         As `set_field`; NotEditableError also if there is no such container.
     """
     editing = Editing(Draft(root), entry, ref, variables, flux_spec)
-    return editing.set((*_container(editing.built.final, ref, container), "image"), str(Image.read(image)))
+    return editing.set((*container_field(ref, editing.built.final, container), "image"), str(Image.read(image)))
 
 
 def set_replicas(
@@ -75,13 +71,7 @@ def set_replicas(
     if count < 0:
         raise NotEditableError(f"{count} is no number of replicas")
     editing = Editing(Draft(root), entry, ref, variables, flux_spec)
-    field = _REPLICAS.get(ref.kind)
-    if field is None and value_at(editing.built.final, ("spec", "replicas"))[0]:
-        field = "spec.replicas"
-    if field is None:
-        hint = "set spec.values.… as its chart names it" if ref.kind == "HelmRelease" else "set the field by its name"
-        raise NotEditableError(f"{ref.kind} has no number of replicas of its own", hint)
-    return editing.set(read_field(field), count)
+    return editing.set(replicas_field(ref, editing.built.final), count)
 
 
 class Editing:
@@ -125,10 +115,19 @@ class Editing:
 
     def _set(self, part: _Part) -> Iterator[str]:
         spot = self.built.spot(self.draft, part.field)
-        if not part.gone and is_substituted(spot.old, self.built.final):
-            yield f"{shown(part.field)} is {spot.old} {spot.why}"
-            yield set_variable(self.draft, spot.old, part.value, self.variables, self.flux_spec)
-            return
+        if not part.gone and (needs_care(spot.old) or needs_care(part.value)):
+            variables = Variables(self.draft, self.variables, self.flux_spec)
+            if variables.reach(self.built.final):
+                if has_variables(spot.old):
+                    yield from self._set_variable(part, spot, variables)
+                    return
+                # It is the value of the live object that was asked for, and not a new variable.
+                part = replace(part, value=escaped(part.value))
+                if same(value_at(self.built.final, part.field)[1], part.value):
+                    return
+        yield from self._set_here(part, spot)
+
+    def _set_here(self, part: _Part, spot: Spot) -> Iterator[str]:
         if not spot.file:
             raise NotEditableError(
                 f"{shown(part.field)} is set {spot.why}", "edit the Kustomization or Application object itself"
@@ -139,15 +138,30 @@ class Editing:
             spot.clear(self.draft)
         else:
             spot.write(self.draft, part.value)
+        sealed = self.draft.is_sealed(spot.file)
+        if self.ref.kind == "Secret" or sealed:
+            self.draft.hold_secret(spot.file, sealed=sealed)
         self.built = self._build()
-        if not _is_proved(before, self.built.final, part, sealed="sops" in self.built.origin.manifest):
+        if not _is_proved(before, self.built.final, part, sealed=sealed):
             raise NotEditableError(
                 f"{shown(part.field)} set {spot.why} would change more of {self.ref}, or not reach it"
             )
         yield told(part.field, spot)
-        if self.ref.kind == "Secret" and "sops" not in self.built.origin.manifest:
+        if self.ref.kind == "Secret" and not sealed:
             yield f"{spot.file} is not encrypted: the value is in Git in clear"
-        yield from shared_with(self.draft, self.entry, self.built, spot)
+        yield from shared_with(self.draft, self.entry, self.flux_spec, spot)
+
+    def _set_variable(self, part: _Part, spot: Spot, variables: Variables) -> Iterator[str]:
+        """The place says `${var}`: the variable is set, and whoever takes it as well is told."""
+        before, secret = variables.values, self.ref.kind == "Secret"
+        made = variables.set(spot.old, part.value, secret=secret)
+        if not made.texts:
+            return
+        said = template_shown(spot.old, secret=secret)
+        yield f"{shown(part.field)} is {said} {spot.why}"
+        yield f"{said} takes {'; '.join(made.places)}"
+        use = Use(before, before.having(made.texts), frozenset(made.texts))
+        yield from users_of(self.draft, self.entry, self.flux_spec, use, (self.built, part.field))
 
 
 def finished(draft: Draft, notes: Sequence[str]) -> Edit:
@@ -193,28 +207,3 @@ def _is_proved(before: Any, after: Any, part: _Part, *, sealed: bool) -> bool:
         return same(after, removed(before, steps))
     value = part.value if item is None else changed(dict(item), [str(s) for s in part.field[len(steps) :]], part.value)
     return same(after, changed(before, steps, value))
-
-
-def _container(manifest: Any, ref: Ref, name: str) -> Field:
-    """The one container of a name, wherever the kind keeps its pod."""
-    found = [place for place in _containers(manifest, ()) if not name or place[-1] == Match("name", name)]
-    if ref.kind == "HelmRelease":
-        raise NotEditableError(
-            f"{ref} has no containers: its chart does", "set spec.values.image.tag, or as it names it"
-        )
-    if len(found) == 1:
-        return found[0]
-    all_names = ", ".join(str(place[-1].value) for place in _containers(manifest, ()) if isinstance(place[-1], Match))
-    raise NotEditableError(
-        f"{ref} has {'no' if not found else 'more than one'} container {name}".rstrip(), f"there are: {all_names}"
-    )
-
-
-def _containers(value: Any, way: tuple[Step, ...]) -> Iterator[Field]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in ("containers", "initContainers") and isinstance(inner, list):
-                names = (item.get("name") for item in inner if isinstance(item, dict))
-                yield from ((*way, key, Match("name", str(found))) for found in names)
-            else:
-                yield from _containers(inner, (*way, key))

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from raibid.gitops.errors import NotEditableError
+from raibid.gitops.files.patterns import fits
+
+_VERSION: Final = re.compile(r"(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?")
+_LONGEST: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,16 @@ class Image:
 
 
 def matches(entry: Mapping[str, Any], text: object) -> bool:
-    """Whether an entry of `images` is about a reference (api/internal/image/image.go: the name is a pattern there)."""
-    pattern = (
-        rf"(?:{entry.get('name', '')})(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?"
-    )
-    try:
-        return isinstance(text, str) and bool(entry.get("name")) and re.fullmatch(pattern, text) is not None
-    except re.error:
+    """Whether an entry of `images` is about a reference (api/internal/image/image.go: the name is a pattern there).
+
+    Raises:
+        NotEditableError: a pattern that cannot be read here.
+    """
+    name = str(entry.get("name") or "")
+    if not name or not isinstance(text, str) or len(text) > _LONGEST:
         return False
+    ends = [len(text), *(place for place, char in enumerate(text) if char in ":@")]
+    return any(fits(name, text[:end]) for end in ends if _VERSION.fullmatch(text, end))
 
 
 def rewritten(entry: Mapping[str, Any], text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from raibid.gitops.files.documents import Document, Draft, one_document
+from raibid.gitops.files.patterns import joined
 from raibid.gitops.objects import Ref, group_of, mapping
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -157,5 +158,5 @@ def is_cluster_scoped(kind: str) -> bool:
 
 def _may_become(template: str, text: str) -> bool:
     """Whether variables of Flux can make a name: `${env}-web`."""
-    parts = [re.escape(part) for part in _VARIABLE.split(template)]
-    return len(parts) > 1 and re.fullmatch(".*".join(parts), text) is not None
+    parts = _VARIABLE.split(template)
+    return len(parts) > 1 and joined(parts, text)

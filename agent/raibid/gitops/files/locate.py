@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raibid.gitops.errors import NoFileError, NotEditableError
+from raibid.gitops.errors import NoFileError, NotDescribedError, NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.layers import Generator, Origin
 from raibid.gitops.files.walk import Walk
@@ -50,23 +50,23 @@ def chosen(walk: Walk, entry: str, flux_spec: Mapping[str, Any] | None = None) -
     """The one object of that name.
 
     Raises:
-        NoFileError: none, or several.
+        NotDescribedError: none. NoFileError: several, or a file on the way cannot be read.
     """
     ref, where = walk.ref, entry or "the repository's root"
-    named = [origin for origin in walk.objects(entry, over=_added(flux_spec)) if origin.is_called(ref)]
+    named = [origin for origin in walk.objects(entry, over=added(flux_spec)) if origin.is_called(ref)]
     # Without a namespace of its own, an object goes where the applier says: into the one asked for, perhaps.
     exact = [origin for origin in named if origin.ids[-1][0] == ref.namespace]
     found = exact or [origin for origin in named if not ref.namespace or "${" in (origin.ids[-1][0] or "${")]
     found = [origin for origin in found if "${" not in origin.ids[-1][1]] or found
     if not found:
-        raise NoFileError(f"no file below {where} describes {ref}", "; ".join(walk.notes))
+        raise NotDescribedError(f"no file below {where} describes {ref}", "; ".join(walk.notes))
     if len(found) > 1:
         places = ", ".join(sorted(_place(origin) for origin in found))
         raise NoFileError(f"several files below {where} describe {ref}: {places}")
     return found[0]
 
 
-def _added(flux_spec: Mapping[str, Any] | None) -> dict[str, Any]:
+def added(flux_spec: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a Flux Kustomization adds to the kustomization that it reads (fluxcd/pkg, kustomize_generator.go)."""
     spec = flux_spec or {}
     if not isinstance(spec, Mapping):

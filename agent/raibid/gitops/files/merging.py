@@ -8,6 +8,7 @@ As kyaml/yaml/merge2 does it with `ListPrepend`: items that a patch names come f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from raibid.gitops.files.fields import Field, Match, Step, list_key, named, posi
 from raibid.gitops.files.values import changed, removed
 
 _DIRECTIVE: Final = "$patch"
+_POSITION: Final = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _pointer(path: object, target: Any) -> tuple[str | int, ...]:
     for part in path.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(target, list):
-            if key != "-" and not key.isdigit():
+            if key != "-" and not _POSITION.fullmatch(key):
                 raise NotEditableError(f"a JSON patch has the path {path}, but {key} is no position")
             at = len(target) if key == "-" else int(key)
             steps.append(at)

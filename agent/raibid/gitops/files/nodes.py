@@ -32,6 +32,8 @@ from raibid.gitops.files.scalars import plain_value
 _PROPERTIES: Final = re.compile(r"(?:[&!][^\s,\[\]{}]*\s+)*")
 _DEPTH: Final = 200
 """Deeper documents are refused: reading is recursive, and no manifest has a tenth of it."""
+_BORROWED: Final = 100_000
+"""Values that aliases stand for, all in all: 300 characters of aliases of aliases stand for millions."""
 
 
 class SyntaxFault(ValueError):  # noqa: N818 - a finding about a text; callers raise NoFileError with the file's name
@@ -107,7 +109,7 @@ def parse(text: str) -> list[Node]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise SyntaxFault(f"{where}{getattr(error, 'problem', None) or str(error).splitlines()[0]}") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:  # OverflowError: an escape beyond all characters
         raise SyntaxFault(str(error).splitlines()[0]) from None
 
 
@@ -146,6 +148,9 @@ class _Reading:
         self.text = text
         self.events = events
         self.anchors: dict[str, Node] = {}
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """What an anchor's alias stands for: how many values, and how deep."""
+        self.count = self.borrowed = self.deepest = 0
 
     def documents(self) -> Iterator[Node]:
         for event in self.events:
@@ -156,14 +161,16 @@ class _Reading:
                     yield node
 
     def _node(self, event: Event, depth: int, *, after: int | None) -> Node:
-        if depth > _DEPTH:
-            raise ValueError("nested too deeply")
+        self._reached(depth)
         begin = event.start_mark.index
         if isinstance(event, AliasEvent):
             if event.anchor not in self.anchors:
                 raise ValueError(f"*{event.anchor} stands for nothing")
+            self._borrow(event.anchor, depth)
             return Alias(start=begin, end=event.end_mark.index, name=event.anchor, target=self.anchors[event.anchor])
         anchor = str(getattr(event, "anchor", None) or "")
+        count, deepest = self.count, self.deepest
+        self.count, self.deepest = count + 1, depth
         node: Node
         if isinstance(event, ScalarEvent):
             node = self._scalar(event, anchor, after)
@@ -174,8 +181,22 @@ class _Reading:
         else:
             raise ValueError("a value is missing")  # noqa: TRY004 - the text's fault, not a caller's
         if anchor:
-            self.anchors[anchor] = node
+            self.anchors[anchor], self.sizes[anchor] = node, (self.count - count, self.deepest - depth)
+        self.deepest = max(self.deepest, deepest)
         return node
+
+    def _reached(self, depth: int) -> None:
+        if depth > _DEPTH:
+            raise ValueError("nested too deeply")
+        self.deepest = max(self.deepest, depth)
+
+    def _borrow(self, anchor: str, depth: int) -> None:
+        """Take an alias for what it stands for: whoever reads it afterwards meets all of that."""
+        count, height = self.sizes[anchor]
+        self.count, self.borrowed = self.count + count, self.borrowed + count
+        if self.borrowed > _BORROWED:
+            raise ValueError("aliases stand for too many values")
+        self._reached(depth + height)
 
     def _scalar(self, event: ScalarEvent, anchor: str, after: int | None) -> Scalar:
         begin, end, style = event.start_mark.index, event.end_mark.index, str(event.style or "")

@@ -88,7 +88,6 @@ class Built:
             f"in {document.file}",
             item,
             rest,
-            "sops" in manifest,
         )
 
 

@@ -10,8 +10,11 @@ either of them would take for something else than a text is written in quotes.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final
+
+from raibid.gitops.errors import NotEditableError
 
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
@@ -46,9 +49,15 @@ def plain_value(text: str, style: str = "", tag: str = "") -> Any:
 
 
 def written(value: Any, style: str = "", *, flow: bool = False) -> str:
-    """A single value in one line; a text in the quotes of `style` where they can hold it."""
+    """A single value in one line; a text in the quotes of `style` where they can hold it.
+
+    Raises:
+        NotEditableError: an infinite number, or none.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotEditableError(f"{value} is no number of JSON, and Kubernetes takes no other")
     if not isinstance(value, str):
-        return json.dumps(value, allow_nan=False)
+        return json.dumps(value)
     if style == "'" and _SAFE.fullmatch(value):
         return "'" + value.replace("'", "''") + "'"
     if style == '"' or not _SAFE.fullmatch(value):

@@ -1,6 +1,6 @@
 """Whom a patch is for: its target, or the name it carries, as kustomize matches them.
 
-Owns: anchored patterns, label selectors, the names that an object has had.
+Owns: targets, label selectors, the names that an object has had.
 Leaves to others: what the patch does (`merging.py`).
 """
 
@@ -10,17 +10,25 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files.layers import Stage, is_cluster_scoped
+from raibid.gitops.files.patterns import fits
 from raibid.gitops.objects import annotations_of, group_of, labels_of, metadata_of
 
 _TERM: Final = re.compile(
     r"\s*(?:(?P<key>[\w./-]+)\s*(?:(?P<op>==|=|!=)\s*(?P<value>[\w.-]*)|\s(?P<set>in|notin)\s*\((?P<values>[^)]*)\))?"
     r"|!\s*(?P<absent>[\w./-]+))\s*(?:,|\Z)"
 )
+_LONGEST: Final = 4096
+"""Characters of a selector: blanks are tried in two ways, a million of them for hours."""
 
 
 def selected(target: Mapping[str, Any], manifest: Mapping[str, Any], stage: Stage) -> bool:
-    """Whether a `target` selects an object (api/types/selector.go: its first and its current name count)."""
+    """Whether a `target` selects an object (api/types/selector.go: its first and its current name count).
+
+    Raises:
+        NotEditableError: a pattern or a selector that cannot be read here.
+    """
     group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
     kind = str(manifest.get("kind", ""))
     ids = (stage.before[0], stage.before[-1])
@@ -50,6 +58,8 @@ def labelled(selector: object, labels: Mapping[str, str]) -> bool:
     if not selector:
         return True
     place, text = 0, str(selector)
+    if len(text) > _LONGEST:
+        raise NotEditableError(f"a selector of {len(text)} characters is not read")
     while place < len(text):
         match = _TERM.match(text, place)
         if match is None or not _holds(match, labels):
@@ -78,12 +88,7 @@ def _holds(match: re.Match[str], labels: Mapping[str, str]) -> bool:
 
 
 def _fits(pattern: object, text: str) -> bool:
-    if not pattern:
-        return True
-    try:
-        return re.fullmatch(str(pattern), text) is not None
-    except re.error:
-        return False
+    return not pattern or fits(str(pattern), text)
 
 
 def _effective(kind: str, namespace: str) -> str:

@@ -1,7 +1,8 @@
 """Places where a value of an object is written, and how each of them takes another value.
 
 Owns: a value of a document, an entry of `images`, a literal or a file of a generator.
-Leaves to others: which of them counts (`provenance.py`), encrypted files (`sealed.py`).
+Leaves to others: which of them counts (`provenance.py`), that nothing is written over an encrypted file
+(`documents.py`, `sealed.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from raibid.gitops.errors import NotEditableError
-from raibid.gitops.files import sealed
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.images import Image, entry_for
 from raibid.gitops.files.patches import Place
@@ -59,7 +59,6 @@ class ValueSpot:
     """A list's item that is made for it, with what tells it from the others."""
     rest: tuple[str, ...] = ()
     """Keys of the value in that item."""
-    sealed: bool = False
 
     @property
     def file(self) -> str:
@@ -69,15 +68,13 @@ class ValueSpot:
     def write(self, draft: Draft, value: Any) -> None:
         """As the protocol says."""
         whole = value if self.item is None else changed(dict(self.item), self.rest, value)
-        if self.sealed:
-            draft.write(self.file, sealed.with_value(draft.text(self.file), self.steps, whole, self.file))
+        if draft.is_sealed(self.file):
+            draft.seal(self.file, self.steps, whole)
             return
         self.place.change(draft, lambda body: with_document(body, self.steps, self.old, whole))
 
     def clear(self, draft: Draft) -> None:
         """As the protocol says."""
-        if self.sealed:
-            raise NotEditableError(f"{self.file} is encrypted; nothing is taken out of it here", "sops edit does")
         self.place.change(draft, lambda body: without_value(body, self.steps))
 
 

@@ -65,7 +65,7 @@ class Patched:
         # Kind and name are whom it is for, not what it sets.
         body = {key: value for key, value in self.patch.body.items() if key not in ("apiVersion", "kind")}
         if "metadata" in body:
-            body["metadata"] = _unnamed(self.patch.body)
+            body["metadata"] = _metadata(self.patch.body, manifest, keyed=self.keyed)
         return merged(manifest, body, keyed=self.keyed) or {}
 
     def find(self, wanted: Field, before: Any, after: Any) -> Spot | None:  # noqa: ARG002
@@ -207,6 +207,11 @@ def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
     yield from replacements(draft, origin, stage)
 
 
-def _unnamed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a patch without the name by which it finds its object."""
-    return {key: value for key, value in mapping(body.get("metadata")).items() if key not in ("name", "namespace")}
+def _metadata(body: Mapping[str, Any], manifest: Any, *, keyed: bool) -> dict[str, Any]:
+    """Metadata of a patch without the name by which it finds its object; its finalizers with the object's own."""
+    metadata = {key: value for key, value in mapping(body.get("metadata")).items() if key not in ("name", "namespace")}
+    mine, theirs = metadata.get("finalizers"), mapping(mapping(manifest).get("metadata")).get("finalizers")
+    if keyed and isinstance(mine, list) and isinstance(theirs, list):
+        # The one list of plain values that a strategic merge adds to instead of replacing it.
+        metadata["finalizers"] = [*mine, *(item for item in theirs if item not in mine)]
+    return metadata

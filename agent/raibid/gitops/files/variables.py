@@ -1,34 +1,32 @@
 """`${var}`: values that Flux puts in after kustomize, and the files that hold them.
 
 Owns: which variable must change for a value to become another, in which source, and how it is written there.
-Leaves to others: the place that says `${var}` (`provenance.py`).
-
-As fluxcd/pkg envsubst does it, on the text of the object: what stands in quotes in the file has none there, so a number
-that must stay a text carries its own quotes in the variable.
+Leaves to others: the place that says `${var}` (`provenance.py`), what Flux makes of it (`substitution.py`), whom a
+variable concerns besides (`neighbours.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from raibid.contract import TEXT_TWIN
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.emitted import emitted_by
+from raibid.gitops.files.generators import decoded
 from raibid.gitops.files.locate import chosen
 from raibid.gitops.files.provenance import Built
 from raibid.gitops.files.scalars import double_quoted, plain_value, reads_as_itself, written
+from raibid.gitops.files.sealed import is_sealed
 from raibid.gitops.files.secrets import data_field, data_value
+from raibid.gitops.files.substitution import Values, filled, is_excepted, names_in, replaced, shown
+from raibid.gitops.files.values import same
 from raibid.gitops.files.walk import Walk
 from raibid.gitops.files.writing import Manner, in_flow
-from raibid.gitops.objects import Ref, annotations_of, mapping
-
-_VARIABLE: Final = re.compile(r"(?<!\$)\$\{(?P<name>[A-Za-z_]\w*)(?::?[=-](?P<default>[^}]*))?\}")
-_ANY: Final = re.compile(r"(?<!\$)\$\{")
-_OFF: Final = "kustomize.toolkit.fluxcd.io/substitute"
+from raibid.gitops.objects import Ref, mapping
 
 
 @dataclass(frozen=True)
@@ -39,48 +37,110 @@ class VariableSource:
     """The ConfigMap or Secret."""
     keys: frozenset[str] = frozenset()
     """The variables that it has in the cluster; those of its file count in any case."""
-    entry: str = ""
-    """Directory by which its file is found: `path` of the Kustomization that applies it."""
+    entry: str | None = None
+    """Directory by which its file is found: `path` of the Kustomization that applies it. None: it is not known to come
+    from this repository, and a file of that name might be another cluster's."""
 
 
-def is_substituted(value: Any, manifest: Mapping[str, Any]) -> bool:
-    """Whether a value takes something from variables; an object may be excepted from that."""
-    off = annotations_of(manifest).get(_OFF) == "disabled"
-    return isinstance(value, str) and _ANY.search(value) is not None and not off
+@dataclass(frozen=True)
+class Made:
+    """What was done to variables."""
+
+    texts: Mapping[str, str]
+    """The variables with their new texts."""
+    places: tuple[str, ...]
+    """Where each was written."""
 
 
-def set_variable(
-    draft: Draft, template: str, value: Any, sources: Sequence[VariableSource], flux_spec: Mapping[str, Any] | None
-) -> str:
-    """Change the variable that makes a template into a value; what was done.
+class Variables:
+    """What is put in for one Kustomization, as the files have it now."""
 
-    Raises:
-        NotEditableError: no single variable can do that, it has no source, or only one that is not edited by hand.
-    """
-    names = [match["name"] for match in _VARIABLE.finditer(template)]
-    if len(_ANY.findall(template)) != len(names):
-        raise NotEditableError(f"{template} uses a function of variables", "set the variable itself")
-    _Source.refuse_inline(names, flux_spec)
-    found = [_Source.read(draft, source) for source in sources]
-    name, text = _which(template, value, found)
-    told = f"{template} takes {name} from {_set(draft, found, name, text)}"
-    twin = f"{name}{TEXT_TWIN}"
-    if not any(item.has(twin) for item in found):
-        return told
-    quoted = double_quoted(text.strip('"'))
-    found = [_Source.read(draft, source) for source in sources]  # what is in them has moved
-    return f"{told}; {twin}, the same as a text, in {_set(draft, found, twin, quoted)}"
+    def __init__(
+        self, draft: Draft, sources: Sequence[VariableSource], flux_spec: Mapping[str, Any] | None = None
+    ) -> None:
+        self._draft = draft
+        self._about = sources
+        self._sources = [_Source.read(draft, source) for source in sources]
+        inline = mapping(mapping(mapping(flux_spec).get("postBuild")).get("substitute"))
+        self._inline = {str(name): text for name, text in inline.items() if isinstance(text, str)}
+
+    def reach(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether something is put into an object: Flux leaves it alone if it has no variable at all."""
+        return bool(self._inline or any(source.names for source in self._sources)) and not is_excepted(manifest)
+
+    @property
+    def values(self) -> Values:
+        """What each variable stands for."""
+        known, unknown = dict[str, str](), set[str]()
+        for source in self._sources:
+            for name in source.names:
+                known.pop(name, None)
+            known |= source.texts
+            unknown = (unknown | source.names) - source.texts.keys()
+        return Values({**known, **self._inline}, frozenset(unknown - self._inline.keys()))
+
+    def set(self, template: str, value: Any, *, secret: bool = False) -> Made:
+        """Change the one variable that makes a template into a value; no text: it is that already.
+
+        Raises:
+            NotEditableError: no single variable can do that, it has no source, or only one that is not edited by hand.
+        """
+        now = self.values
+        names = names_in(template)
+        if None not in map(now.of, names) and _makes(template, now, value):
+            return Made({}, ())
+        fixed = None
+        for name, text, meant in _candidates(template, value, names, now):
+            texts = {name: text, **self._twin(name, meant)}
+            if not _makes(template, now.having(texts), value):
+                continue
+            fixed = next((one for one in texts if one in self._inline), None)
+            if fixed is None:
+                return Made(texts, tuple(self._write(one, new) for one, new in texts.items()))
+        if fixed is not None:
+            raise NotEditableError(
+                f"{fixed} is set in the Flux Kustomization itself",
+                f"set spec.postBuild.substitute.{fixed} of that Kustomization",
+            )
+        told = shown(template, secret=secret)
+        fixed_text = replaced(told, lambda name, _: f"<{name}>")
+        raise NotEditableError(
+            f"the file says {told}: no single variable makes the wished value of it",
+            f"values of that field look like {fixed_text}, and must still be read so; edit the file for another",
+        )
+
+    def _twin(self, name: str, value: Any) -> dict[str, str]:
+        """The text of the variable that says the same in quotes, or without them, if there is one."""
+        other = pair(name, value)
+        return {key: text for key, text in other.items() if key != name and any(s.has(key) for s in self._sources)}
+
+    def _write(self, name: str, text: str) -> str:
+        """Write a variable where it is to be written; where that is."""
+        sources = [_Source.read(self._draft, source) for source in self._about]  # what is in them may have moved
+        source = _owner(self._draft, sources, name)
+        if source.built is None:
+            below = "this repository" if source.about.entry is None else source.about.entry or "the repository's root"
+            raise NoFileError(f"{source.about.ref} has {name}, and no file of {below} is known to describe it")
+        wanted = data_field(source.built, name)
+        spot = source.built.spot(self._draft, wanted)
+        spot.write(self._draft, data_value(source.built, wanted, text))
+        sealed = self._draft.is_sealed(spot.file)
+        self._draft.go_through(source.about.ref)
+        if source.about.ref.kind == "Secret" or sealed:
+            self._draft.hold_secret(spot.file, sealed=sealed)
+        if not sealed and _Source.read(self._draft, source.about).texts.get(name) != text:
+            raise NotEditableError(f"{name} set {spot.why} would not reach {source.about.ref}")
+        return f"{name} from {source.about.ref}: set {spot.why}"
 
 
-def _set(draft: Draft, sources: Sequence[_Source], name: str, text: str) -> str:
-    """Write a variable where it is to be written; where that is."""
-    source = _owner(draft, sources, name)
-    if source.built is None:
-        raise NoFileError(f"{source.about.ref} has {name}, and no file below {source.about.entry or '.'} describes it")
-    wanted = data_field(source.built, name)
-    spot = source.built.spot(draft, wanted)
-    spot.write(draft, data_value(source.built, wanted, text))
-    return f"{source.about.ref}: set {spot.why}"
+def pair(name: str, value: Any) -> dict[str, str]:
+    """A variable's text for a value, and its twin's: `max` is put in as a number, `max_text` in quotes of its own."""
+    plain = value if isinstance(value, str) else _alone(value)
+    if not name.endswith(TEXT_TWIN):
+        return {name: _alone(value), f"{name}{TEXT_TWIN}": double_quoted(plain)}
+    number = plain_value(plain)
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return {name: double_quoted(plain), **({name.removesuffix(TEXT_TWIN): plain} if is_number else {})}
 
 
 @dataclass(frozen=True)
@@ -88,69 +148,78 @@ class _Source:
     about: VariableSource
     built: Built | None
     """None: the repository does not describe it."""
+    texts: Mapping[str, str]
+    """Its variables that can be read here."""
 
     @classmethod
     def read(cls, draft: Draft, source: VariableSource) -> _Source:
+        if source.entry is None:
+            return cls(source, None, {})
         try:
-            return cls(source, Built.of(draft, chosen(Walk(draft, source.ref), source.entry)))
+            built = Built.of(draft, chosen(Walk(draft, source.ref), source.entry))
         except NoFileError:
-            return cls(source, None)
+            return cls(source, None, {})
+        return cls(source, built, dict(_texts(built)))
 
-    @staticmethod
-    def refuse_inline(names: Sequence[str], flux_spec: Mapping[str, Any] | None) -> None:
-        """Inline values go before all sources, and are in the Kustomization's own manifest."""
-        inline = mapping(mapping(mapping(flux_spec).get("postBuild")).get("substitute"))
-        for name in names:
-            if name in inline:
-                raise NotEditableError(
-                    f"{name} is set in the Flux Kustomization itself",
-                    f"set spec.postBuild.substitute.{name} of that Kustomization",
-                )
-
-    def value(self, name: str) -> Any:
-        """What it has for a variable; None: nothing that can be read here."""
-        if self.built is None:
-            return None
-        return mapping(self.built.final.get("stringData")).get(name) or mapping(self.built.final.get("data")).get(name)
+    @property
+    def names(self) -> frozenset[str]:
+        final = self.built.final if self.built is not None else {}
+        there = [*mapping(final.get("data")), *mapping(final.get("stringData"))]
+        return self.about.keys | frozenset(map(str, there))
 
     def has(self, name: str) -> bool:
-        return name in self.about.keys or self.value(name) is not None
+        return name in self.names
 
 
-def _which(template: str, value: Any, sources: Sequence[_Source]) -> tuple[str, str]:
-    """The variable that must change, and its text."""
-    whole = _VARIABLE.fullmatch(template)
-    if whole is not None:
-        return whole["name"], _written(value)
-    if not isinstance(value, str):
-        raise NotEditableError(f"{template} is a text with variables in it; {value!r} is none")
-    names = dict.fromkeys(match["name"] for match in _VARIABLE.finditer(template))
+def _texts(built: Built) -> Iterator[tuple[str, str]]:
+    for key in ("data", "stringData"):
+        for name, value in mapping(built.final.get(key)).items():
+            if not isinstance(value, str) or is_sealed(value):
+                continue
+            try:
+                yield str(name), decoded(value) if built.origin.kind == "Secret" and key == "data" else value
+            except NotEditableError:
+                continue  # bytes: no text, so that no template is filled with it
+
+
+def _makes(template: str, values: Values, value: Any) -> bool:
+    try:
+        return same(filled(template, values), value)
+    except NotEditableError:
+        return False
+
+
+def _candidates(template: str, value: Any, names: Sequence[str], now: Values) -> Iterator[tuple[str, str, Any]]:
+    """Variables with texts that may make a value of a template, and what each means by itself."""
+    if len(names) == 1 and replaced(template, lambda *_: "") == "" and template.count("${") == 1:
+        yield names[0], _alone(value), value
+        return
+    if isinstance(value, dict | list):
+        return
+    text = value if isinstance(value, str) else written(value)
     for name in names:
-        match = re.fullmatch(_pattern(template, name, sources), value, re.DOTALL)
+        pattern = _pattern(template, name, now)
+        match = re.fullmatch(pattern, text, re.DOTALL) if pattern is not None else None
         if match is not None:
-            return name, match[1]
-    fixed = _VARIABLE.sub(lambda found: f"<{found['name']}>", template)
-    raise NotEditableError(
-        f"the file says {template}: no single variable makes {value} of it",
-        f"values of that field look like {fixed}; edit the file for another",
-    )
+            yield name, match["new"], match["new"]
 
 
-def _pattern(template: str, name: str, sources: Sequence[_Source]) -> str:
-    """What a template can become by another value of one variable, the others as they are."""
-    parts, place, seen = [], 0, False
-    for match in _VARIABLE.finditer(template):
-        parts.append(re.escape(template[place : match.start()].replace("$${", "${")))
-        if match["name"] == name:
-            parts.append(r"\1" if seen else "(.*)")
-            seen = True
-        else:
-            now = next(
-                (found for s in reversed(sources) if (found := s.value(match["name"])) is not None), match["default"]
-            )
-            parts.append(re.escape(str(plain_value(str(now)))) if now is not None else r"[^\s\S]")
-        place = match.end()
-    return "".join([*parts, re.escape(template[place:].replace("$${", "${"))])
+def _pattern(template: str, name: str, now: Values) -> str | None:
+    """What a template can become by another value of one variable, the others as they are; None: one is not known."""
+    seen: list[str] = []
+    known = True
+
+    def put(other: str, default: str | None) -> str:
+        nonlocal known
+        if other == name:
+            seen.append(other)
+            return "(?P<new>.*)" if len(seen) == 1 else "(?P=new)"
+        found = now.of(other, default)
+        known = known and found is not None
+        return re.escape(found or "")
+
+    pattern = replaced(template, put, re.escape)
+    return pattern if known else None
 
 
 def _owner(draft: Draft, sources: Sequence[_Source], name: str) -> _Source:
@@ -166,7 +235,8 @@ def _owner(draft: Draft, sources: Sequence[_Source], name: str) -> _Source:
         for source in sources[last + 1 :]
         if source.built is not None and source.about.ref.kind == "ConfigMap" and not _is_emitted(draft, source, name)
     ]
-    if own:
+    # A ConfigMap is no place for what a Secret has.
+    if own and not (having and sources[last].about.ref.kind == "Secret"):
         return own[-1]
     if not having:
         raise NotEditableError(f"no ConfigMap of the Kustomization's substituteFrom has {name}", "its default counts")
@@ -182,7 +252,7 @@ def _is_emitted(draft: Draft, source: _Source, name: str) -> bool:
     return bool(emitted_by(draft, source.built.spot(draft, data_field(source.built, name)).file))
 
 
-def _written(value: Any) -> str:
+def _alone(value: Any) -> str:
     """A value as the text of a variable that stands alone."""
     if isinstance(value, str):
         return value if reads_as_itself(value) else double_quoted(value)

@@ -21,6 +21,7 @@ from raibid.gitops.change import trailers
 from raibid.gitops.change.message import trailers_of
 from raibid.gitops.cluster import Happening
 from raibid.gitops.objects import moment
+from raibid.gitops.revisions import full_shas
 from raibid.gitops.rollback.commits import Commit
 
 
@@ -107,7 +108,7 @@ class Row:
 
 
 # git's own words, for reverts that nobody asked us for.
-_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]{40,64})")
+_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]+)")
 _WORST: Final = (State.FAILING, State.PENDING, State.TRYING, State.SUPERSEDED, State.LANDED)
 
 
@@ -152,8 +153,7 @@ def _row(commit: Commit, landings: tuple[Landing, ...], reverted: str, reverts: 
 
 
 def _reverts(commit: Commit) -> tuple[str, ...]:
-    ours = trailers_of(commit.message).get(trailers.REVERTS, ())
-    return tuple(dict.fromkeys((*ours, *_REVERTS.findall(commit.message))))
+    return tuple(dict.fromkeys((*commit.takes_back, *full_shas(_REVERTS.findall(commit.message)))))
 
 
 def _landing(commits: Sequence[Commit], number: int, order: Mapping[str, int], applier: Applier) -> Landing:

@@ -49,7 +49,8 @@ def origins(rules: Sequence[Copied], path: str) -> list[tuple[str, str]]:
     `@repo/apps/**` to `@artifact/apps/` is the root of `repo` at the root of the artifact.
     """
     found: list[tuple[str, str]] = []
-    for rule in sorted(rules[::-1], key=lambda rule: rule.renamed):
+    newest = rules[::-1]
+    for rule in sorted(newest, key=lambda rule: rule.renamed):
         origin = _origin(rule, path)
         if origin is not None and (rule.alias, origin) not in found:
             found.append((rule.alias, origin))

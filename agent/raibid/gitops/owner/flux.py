@@ -3,8 +3,8 @@
 Owns: Kustomization, HelmRelease, ResourceSet and FluxInstance of any version; labels against inventories.
 Leaves to others: the way on from a HelmRelease to Git (`find.py`), sources (`sources.py`), charts (`chart.py`).
 
-Only an inventory proves something. Labels are copied by templates and stripped by webhooks; equal names, paths and
-destination namespaces are chance.
+Only an applier's own status proves something: its inventory, the release or the HelmChart that it names. Labels
+are copied by templates and stripped by webhooks; equal names, paths and destination namespaces are chance.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ class Owner:
     tool: Tool | None
     """None: a plain owner, such as a Pod's ReplicaSet."""
     how: str
-    """What proves it: `ownerReference`, `inventory`, `release` (Helm's record), `tracking-id`, `status.resources`."""
+    """What proves it: `ownerReference`, `inventory`, `release` (Helm's record), `status.helmChart`, `tracking-id`,
+    `status.resources`."""
     suspended: bool = False
     """It does not apply: Flux's `suspend`, Argo CD without automated sync."""
     applied: str = ""

@@ -128,14 +128,13 @@ def plan(checkout: Checkout, subject: Subject, *, to: str, commits: Sequence[str
 
 def _good(checkout: Checkout, subject: Subject, paths: Sequence[str], now: datetime) -> str:
     facts = subject.facts
-    failing = facts is not None and facts.ready is not None and facts.ready.status == "False"
-    if facts is not None and failing and facts.attempted:
+    if facts is not None and facts.attempted and _fails(facts):
         decision = decide(facts, now=now)
-        if decision.kind is Kind.NEVER:
+        if decision.kind is Kind.NEVER or not facts.applied:
+            why = decision.reason if decision.kind is Kind.NEVER else "no commit has passed yet"
             hint = "if you know better, say what is taken back: --to SHA or --commit SHA"
-            raise NotAllowedError(f"{subject.about}: a revert would not help: {decision.reason}", hint)
-        if facts.applied:
-            return facts.applied
+            raise NotAllowedError(f"{subject.about}: a revert would not help: {why}", hint)
+        return facts.applied
     reached = closure(Tree.of(checkout, checkout.head), paths)
     found = before_change(checkout, checkout.head, reached)
     if not found:
@@ -146,6 +145,11 @@ def _good(checkout: Checkout, subject: Subject, paths: Sequence[str], now: datet
         hint = "say what is taken back: --to SHA or --commit SHA"
         raise RevertError(f"{subject.about}: its last change, {last[0].sha[:12]}, took commits back itself", hint)
     return found
+
+
+def _fails(facts: Facts) -> bool:
+    # Ready alone does not tell: it is Unknown through each of Flux's attempts, which is most of the time.
+    return facts.attempted != facts.applied or (facts.ready is not None and facts.ready.status == "False")
 
 
 def _commit(checkout: Checkout, typed: str) -> str:

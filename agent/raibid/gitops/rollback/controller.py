@@ -1,11 +1,11 @@
 """The rollback controller's round: look at everything that Flux applies, take back what has to be, tell about it.
 
-Owns: what is looked at in a round and what not again, errors as things to try later.
+Owns: what is looked at in a round, and in which order; errors as things to try later.
 Leaves to others: the decision (`decide.py`), carrying it out (`acting.py`), how far reverts are (`standing.py`), the
-records (`records.py`), when there is a round (`process.py`).
+records (`records.py`), what is not looked at again (`memory.py`), when there is a round (`process.py`).
 
-It keeps nothing that a restart could lose: what was taken back is in Git's trailers, how far it is in the cluster, and
-records are found again by what they are about. Two controllers at once meet at the push: the second one's is refused,
+What was taken back is in Git's trailers, how far it is in the cluster, and records are found again by what they are
+about: a restart loses nothing of it. Two controllers at once meet at the push: the second one's is refused,
 it fetches the first one's revert, decides again, and finds that nothing is left to do.
 """
 
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +29,9 @@ from raibid.gitops.objects import Ref
 from raibid.gitops.rollback.acting import Actor
 from raibid.gitops.rollback.controller_settings import ControllerSettings
 from raibid.gitops.rollback.decide import Decision, Kind, decide, worth_looking
+from raibid.gitops.rollback.memory import LATER, SOON, Memory, Place
 from raibid.gitops.rollback.metrics import Metrics
-from raibid.gitops.rollback.reading import Reading, examine
+from raibid.gitops.rollback.reading import Reading, examine, read
 from raibid.gitops.rollback.recorder import Recorder
 from raibid.gitops.rollback.records import Affair, Stage
 from raibid.gitops.rollback.standing import Rollback, progress_of, rollbacks
@@ -42,15 +43,6 @@ from raibid.kube.errors import KubeError
 
 FORESEEN: Final = (GitopsError, GitError, CallError, KubeError)
 """What may fail outside of us; anything else is a mistake of ours, and ends the process."""
-_LATER: Final = timedelta(minutes=5)
-"""What was decided about a failing commit holds so long, unless the branch moves."""
-_SOON: Final = timedelta(seconds=30)
-"""The same where somebody is not done: a newer commit is on its way, or not all of it could be told."""
-_PAUSE: Final = timedelta(seconds=5)
-_LONGEST_PAUSE: Final = timedelta(minutes=5)
-
-Place = tuple[str, str]
-"""A repository's URL, as we reach it, and a branch."""
 
 
 @dataclass
@@ -64,17 +56,7 @@ class Controller:
     metrics: Metrics
     tell: Tell
     now: Callable[[], datetime]
-    _looked: dict[Place, str] = field(default_factory=dict)
-    """The commit at which a branch's rollbacks were looked for."""
-    _open: dict[Place, list[Rollback]] = field(default_factory=dict)
-    """Those that Flux has not applied."""
-    _settled: dict[tuple[Ref, str, str], datetime] = field(default_factory=dict)
-    """Decided, and until when that holds."""
-    _stopped: dict[Ref, str] = field(default_factory=dict)
-    """Given up, at which commit."""
-    _failures: dict[Place, int] = field(default_factory=dict)
-    _after: dict[Place, datetime] = field(default_factory=dict)
-    _said: dict[Ref, str] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def round(self) -> bool:
         """Look at everything once; whether something is under way, so that the next look should be soon.
@@ -83,19 +65,18 @@ class Controller:
             KubeError: the cluster does not even say what there is.
         """
         now, asked = self.now(), self.settings
-        everything = list(watched(self.cluster, asked.namespace, asked.releases, self._trouble))
-        self._settled = {state: until for state, until in self._settled.items() if until > now}
+        found = watched(self.cluster, asked.namespace, asked.releases, self._trouble)
+        everything = [replace(item, reading=self.memory.recalled(item.reading)) for item in found]
         places: dict[Place, list[Watched]] = {}
         for item in everything:
             if place := self._place(item):
                 places.setdefault(place, []).append(item)
         busy = False
         for place, items in places.items():
-            waits = now < self._after.get(place, now)
+            waits = self.memory.waits(place, now)
             busy = waits or self._visited(place, items, now) or busy
-        failing = {item.ref: item.facts.attempted for item in everything if not item.ready}
-        self._stopped = {ref: bad for ref, bad in self._stopped.items() if failing.get(ref) == bad}
-        self.metrics.stopped((ref.namespace, ref.kind, ref.name) for ref in self._stopped)
+        given_up = self.memory.given_up({item.ref: item.facts.attempted for item in everything if not item.ready})
+        self.metrics.stopped((ref.namespace, ref.kind, ref.name) for ref in given_up)
         self.metrics.looked(now.timestamp())
         return busy
 
@@ -115,19 +96,17 @@ class Controller:
         try:
             busy = self._visit(place, items, now)
         except FORESEEN as error:
-            failures = self._failures[place] = self._failures.get(place, 0) + 1
-            self._after[place] = now + min(_LONGEST_PAUSE, _PAUSE * 2 ** min(failures - 1, 10))
+            self.memory.failed(place, now)
             self._trouble(f"{place[0]} {place[1]}", error)
             return True
-        self._failures.pop(place, None)
-        self._after.pop(place, None)
+        self.memory.worked(place)
         return busy
 
     def _visit(self, place: Place, items: Sequence[Watched], now: datetime) -> bool:
         waiting = [item for item in items if self._by_objects(item, now)]
         suspects = [item for item in items if self._suspicious(item, now)]
         fetched = next((item.facts.fetched for item in items if item.facts.fetched), "")
-        if suspects or fetched != self._looked.get(place):
+        if suspects or fetched != self.memory.looked.get(place):
             with self._checkout(place) as checkout:
                 self._follow(place, items, rollbacks(checkout, now), now, checkout.contains)
                 acted = False
@@ -135,10 +114,10 @@ class Controller:
                     acted = self._consider(item, checkout, now) or acted
                 if acted:
                     self._follow(place, items, rollbacks(checkout, now), now, checkout.contains)
-            self._looked[place] = fetched
-        elif self._open.get(place):
-            self._follow(place, items, self._open[place], now)
-        return bool(waiting or suspects or self._open.get(place))
+            self.memory.looked[place] = fetched
+        elif self.memory.open.get(place):
+            self._follow(place, items, self.memory.open[place], now)
+        return bool(waiting or suspects or self.memory.open.get(place))
 
     def _by_objects(self, item: Watched, now: datetime) -> bool:
         """Whether it fails and it is too early to say more; Flux is asked to try once more."""
@@ -151,14 +130,14 @@ class Controller:
         return decision.kind is Kind.WAIT and bool(decision.bad)
 
     def _suspicious(self, item: Watched, now: datetime) -> bool:
-        return item.state not in self._settled and worth_looking(item.facts, now=now)
+        return worth_looking(item.facts, now=now) and not self.memory.settled(item.state, now)
 
     def _consider(self, item: Watched, checkout: Checkout, now: datetime) -> bool:
         """Decide about a failing object with Git's help, and do it; whether the branch has moved by it."""
         reading = examine(item.reading, checkout, now=now)
         decision = decide(reading.facts, now=now)
         self._explain(item, decision)
-        self._settled[item.state] = now + (_SOON if decision.kind is Kind.WAIT else _LATER)
+        self.memory.settle(item.state, now + (SOON if decision.kind is Kind.WAIT else LATER))
         match decision.kind:
             case Kind.ROLL_BACK | Kind.PULL_REQUEST:
                 return self._act(item, reading, decision, checkout, now)
@@ -167,27 +146,35 @@ class Controller:
         return False
 
     def _act(self, item: Watched, reading: Reading, decision: Decision, checkout: Checkout, now: datetime) -> bool:
+        culprit, good = _culprit(reading, decision), decision.good
+        actor = Actor(self.settings, checkout, self._read, self.now)
         try:
-            landed = Actor(self.settings, checkout, self.now).act(reading, decision, item.words)
+            landed = actor.act(reading, decision, item.words, culprit)
         except RevertError as error:
             self._stop(item, reading, decision, str(error), checkout, now)
             return False
         if landed is None:
-            return True  # somebody else was quicker, and what they did is in the checkout now
+            # Something has changed since the round began; if it was the branch, the checkout has it now.
+            self.memory.settle(item.state, now + SOON)
+            return True
         if landed.branch == checkout.branch:
             self._say("reverted", item, f"{decision.bad[:12]} by {landed.sha[:12]}", always=True)
             self.metrics.result(Stage.REVERTED)
             self._ask_source(item)
             return True
-        culprit, good = _culprit(reading, decision), decision.good
+        if landed.declined:
+            self._say("declined", item, f"somebody closed {landed.url}: nothing more is done about {culprit[:12]}")
         affair = item.affair(Stage.PROPOSED, bad=culprit, good=good, word=decision.reason, pull=landed.url)
         self._told(item, affair, checkout.url, now)
         return False
 
+    def _read(self, ref: Ref) -> Reading:
+        return self.memory.recalled(read(self.cluster, ref))
+
     def _stop(
         self, item: Watched, reading: Reading, decision: Decision, why: str, checkout: Checkout, now: datetime
     ) -> None:
-        self._stopped[item.ref] = decision.bad
+        self.memory.give_up(item.ref, decision.bad)
         culprit = _culprit(reading, decision)
         ours = next((one for one in rollbacks(checkout, now) if one.sha == culprit), None)
         affair = item.affair(Stage.STOPPED, bad=culprit, good=decision.good, word=why, rollback=ours)
@@ -195,7 +182,7 @@ class Controller:
 
     def _told(self, item: Watched, affair: Affair, url: str, now: datetime) -> None:
         if not self._record(item, affair, url, now):
-            self._settled[item.state] = now + _SOON
+            self.memory.settle(item.state, now + SOON)
 
     def _ask_source(self, item: Watched) -> None:
         place = item.reading.place
@@ -216,11 +203,12 @@ class Controller:
             if item is None:
                 continue
             progress = progress_of(item.manifest, item.ref, rollback, contains)
+            if not progress.passed and self.memory.gave_up(item.ref):
+                continue  # it has been told how that ended
             if progress.done and not progress.passed:
                 # It fails as well: that is decided like any other failure. Its first health check may have seen what
                 # the bad commit left (`watch.second_try`), and the next one passes.
-                if item.ref not in self._stopped:
-                    left.append(rollback)
+                left.append(rollback)
                 continue
             affair = item.affair(Stage.HEALTHY if progress.passed else Stage.REVERTED, rollback=rollback)
             known = self.recorder.known(affair)
@@ -229,7 +217,7 @@ class Controller:
                 self._say("healthy", item, f"again, with {rollback.sha[:12]}", always=True)
             if not self._record(item, affair, place[0], now) or not progress.passed:
                 left.append(rollback)
-        self._open[place] = left
+        self.memory.open[place] = left
 
     def _record(self, item: Watched, affair: Affair, url: str, now: datetime) -> bool:
         if self.recorder.known(affair):
@@ -252,8 +240,7 @@ class Controller:
 
     def _say(self, kind: str, item: Watched, message: str, *, always: bool = False) -> None:
         """Once, until it is something else: a round comes every few seconds."""
-        if always or self._said.get(item.ref) != f"{kind} {message}":
-            self._said[item.ref] = f"{kind} {message}"
+        if self.memory.is_news(item.ref, f"{kind} {message}") or always:
             self.tell(Told(kind, f"{item.ref.namespace}/{item.ref.name}", message))
 
     def _trouble(self, about: str, error: Exception) -> None:

@@ -8,13 +8,13 @@ In doubt nothing is reverted: a rollback that is not made costs an alert, a wron
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from raibid.gitops.objects import Condition, Ref
+from raibid.gitops.rollback.blame import FAILED, helm_only, outside, reason_outside
 
 
 class Kind(StrEnum):
@@ -50,8 +50,9 @@ class Suspect:
     """A commit after the known-good one that touched what the applier reads."""
 
     sha: str
-    rollback: bool = False
-    """It carries Flux-Rollback: it took something back itself."""
+    takes_back_for: tuple[str, ...] = ()
+    """The appliers, as `namespace/name`, on whose behalf it, or what it merged, takes commits back."""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,8 @@ class Branch:
     """When the path was last taken back; by the trailers, so that a restart forgets nothing."""
     exclusions: tuple[str, ...] = ()
     """Why the revert must be looked at first (`exclusions.py`)."""
+    outside: tuple[str, ...] = ()
+    """What else changed that it is built by, and that no revert of its files brings back (`inputs.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,37 +102,23 @@ class Facts:
     """What the object gives one attempt."""
     failed_at_good: bool = False
     """The known-good commit itself failed after it had passed."""
+    worked: datetime | None = None
+    """HelmRelease: when the release that worked last, before the one that failed, was deployed; None: none ever did."""
     same_build: bool = False
     """The failing commit builds the very manifests that passed before."""
     branch: Branch | None = None
     """None: nobody has looked yet."""
+
+    @property
+    def name(self) -> str:
+        """As trailers have it."""
+        return f"{self.about.namespace}/{self.about.name}"
 
 
 ATTEMPTS: Final = 2
 """Failed attempts that count as a failure: one may be an image that was pulled slowly."""
 PAUSE: Final = timedelta(hours=1)
 """One automatic rollback of a path in this time."""
-
-_FAILED: Final = frozenset({"HealthCheckFailed", "BuildFailed", "ReconciliationFailed", "PruneFailed"})
-_NOT_THE_COMMIT: Final = {
-    "DependencyNotReady": "it waits for what it depends on",
-    "ArtifactFailed": "its source has no artifact for it",
-    "FetchFailed": "its source cannot be fetched",
-    "HealthCheckCanceled": "its health check gave way to a newer commit",
-    "AccessDenied": "it may not read its source",
-    "InvalidCELExpression": "its own spec is wrong, and that is not in the path that it applies",
-    "FeatureGateDisabled": "its own spec asks for what the controller does not do",
-}
-# The words of kustomize-controller's internal/decryptor: "cannot get sops data key", "error decrypting sops tree",
-# "failed to verify sops data integrity", "cannot get sops decryption Secret", "failed to load encrypted YAML data",
-# and "is SOPS encrypted, configuring decryption is required".
-_KEYS: Final = re.compile(r"\bsops\b|decrypt|encrypted|\bdata key\b", re.IGNORECASE)
-# Go's net package, and the API server about a webhook or its own store.
-_UNREACHABLE: Final = re.compile(
-    r"dial tcp|connection refused|connection reset|no such host|no route to host|i/o timeout|TLS handshake timeout"
-    r"|etcdserver:|failed calling webhook|server is currently unable|too many requests",
-    re.IGNORECASE,
-)
 
 
 def worth_looking(facts: Facts, *, now: datetime) -> bool:
@@ -159,21 +148,16 @@ def _by_objects(facts: Facts, now: datetime) -> Decision | None:
 
 def _not_the_commit(facts: Facts, ready: Condition) -> Decision | None:
     """Failures that no revert ends."""
-    if ready.reason in _NOT_THE_COMMIT:
-        return Decision(Kind.NEVER, f"{ready.reason}: {_NOT_THE_COMMIT[ready.reason]}")
-    if ready.reason not in _FAILED:
+    if why := reason_outside(ready.reason):
+        return Decision(Kind.NEVER, why)
+    if ready.reason not in FAILED:
         return Decision(Kind.NEVER, f"{ready.reason or 'no reason given'}: not known to come from a commit")
     if facts.source_trouble:
         return Decision(Kind.NEVER, f"its source: {facts.source_trouble}")
     if facts.unready_dependencies:
         return Decision(Kind.NEVER, f"it depends on {', '.join(facts.unready_dependencies)}, which is not ready")
-    # A health check names the objects that it waited for, whatever they are called.
-    if ready.reason != "HealthCheckFailed" and _KEYS.search(ready.message):
-        return Decision(
-            Kind.NEVER, "it cannot decrypt: the key is missing or was changed, and no commit brings it back"
-        )
-    if ready.reason != "HealthCheckFailed" and _UNREACHABLE.search(ready.message):
-        return Decision(Kind.NEVER, "something that it needs cannot be reached")
+    if why := outside(ready):
+        return Decision(Kind.NEVER, why)
     return None
 
 
@@ -212,13 +196,15 @@ def _helm(facts: Facts) -> Decision | None:
     ready, remediated, stalled = facts.ready, facts.remediated, facts.stalled
     if ready is not None and ready.status == "True":
         return Decision(Kind.NEVER, "it is ready")
-    if ready is not None and ready.reason in _NOT_THE_COMMIT:
-        return Decision(Kind.NEVER, f"{ready.reason}: {_NOT_THE_COMMIT[ready.reason]}")
+    if ready is not None and (why := reason_outside(ready.reason)):
+        return Decision(Kind.NEVER, why)
     if facts.source_trouble:
         return Decision(Kind.NEVER, f"its source: {facts.source_trouble}")
     if _says(facts.reconciling, "Progressing") or _says(facts.reconciling, "ProgressingWithRetry"):
         return Decision(Kind.WAIT, "Helm is not done with it")
     if _says(remediated, "RollbackSucceeded") or _says(stalled, "RetriesExceeded"):
+        if facts.worked is None:
+            return Decision(Kind.NEVER, "no release of it has ever worked: there is nothing to go back to")
         return _too_new(facts)
     if stalled is not None and stalled.status == "True":
         return Decision(Kind.NEVER, f"{stalled.reason}: {stalled.message[:200]}")
@@ -240,19 +226,40 @@ def _by_branch(facts: Facts, now: datetime) -> Decision:
         return Decision(Kind.NEVER, "it has been so since the branch began: there is nothing to go back to", bad=bad)
     if not branch.good_is_ancestor:
         return Decision(Kind.NEVER, "the good commit is not in the branch's history: it was forced", good, bad)
-    if not branch.suspects:
+    if not branch.suspects and not branch.outside:
         return Decision(Kind.NEVER, "no commit since the good one touched what it applies", good, bad)
-    again = [suspect.sha for suspect in branch.suspects if suspect.rollback]
-    if again:
-        return Decision(Kind.STOP, f"{again[0][:12]} took commits back already, and it still fails", good, bad)
-    # A date in the future is a clock that is wrong: it counts as now.
-    if branch.last_rollback is not None and now - branch.last_rollback < PAUSE:
-        return Decision(Kind.STOP, "it was taken back less than an hour ago", good, bad)
+    if unchanged := _unchanged_since_it_worked(facts, branch):
+        return unchanged
+    if why := _no_more(facts, branch, now):
+        return Decision(Kind.STOP, why, good, bad)
     if facts.about.kind == "HelmRelease":
         return Decision(Kind.PULL_REQUEST, "Helm went back, or gave up; Git still says what failed", good, bad)
+    if helm_only(facts.ready):
+        why = "it waits for HelmReleases alone: Helm may have gone back, and Git still says what failed"
+        return Decision(Kind.PULL_REQUEST, why, good, bad)
     if branch.exclusions:
         return Decision(Kind.PULL_REQUEST, "; ".join(branch.exclusions), good, bad)
     return Decision(Kind.ROLL_BACK, _why(facts), good, bad)
+
+
+def _no_more(facts: Facts, branch: Branch, now: datetime) -> str:
+    """Why a revert has not helped, or would not; empty: it may."""
+    again = [suspect.sha for suspect in branch.suspects if facts.name in suspect.takes_back_for]
+    if again:
+        return f"{again[0][:12]} took commits back already, and it still fails"
+    # A date in the future is a clock that is wrong: it counts as now.
+    if branch.last_rollback is not None and now - branch.last_rollback < PAUSE:
+        return "it was taken back less than an hour ago"
+    return "; ".join(branch.outside)
+
+
+def _unchanged_since_it_worked(facts: Facts, branch: Branch) -> Decision | None:
+    """A release may fail without a change of its manifest: by its chart's source, its values' Secret, its cluster."""
+    changed = branch.suspects[0].at if branch.suspects else None
+    if facts.about.kind != "HelmRelease" or facts.worked is None or changed is None or changed > facts.worked:
+        return None
+    why = "its manifest has not changed since a release of it worked"
+    return Decision(Kind.NEVER, why, facts.applied, facts.attempted)
 
 
 def _why(facts: Facts) -> str:

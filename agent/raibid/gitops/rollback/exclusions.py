@@ -1,6 +1,6 @@
 """Reverts that somebody must look at first: what they touch cannot be brought back by another commit.
 
-Owns: encryption keys, and the kinds whose removal takes data with it.
+Owns: encryption keys, and the kinds whose removal takes data with it, by itself or by what is deleted with it.
 Leaves to others: that a pull request is made of them (`decide.py`, `controller.py`).
 """
 
@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from raibid.gitops.objects import mapping, metadata_of
+from raibid.gitops.groups import ARGOCD, HELM, KUSTOMIZE, OPERATOR
+from raibid.gitops.objects import group_of, mapping, metadata_of
 from raibid.gitops.rollback.tree import Tree, documents
 
 _RULES: Final = ".sops.yaml"
@@ -20,7 +21,21 @@ _PRECIOUS: Final = {
     "PersistentVolume": "its data goes with it",
     "Namespace": "everything in it goes with it",
 }
+_PRUNES: Final = "all that it applied goes with it"
+_APPLIERS: Final = {
+    (KUSTOMIZE, "Kustomization"): _PRUNES,
+    (HELM, "HelmRelease"): _PRUNES,
+    (OPERATOR, "ResourceSet"): _PRUNES,
+    (OPERATOR, "FluxInstance"): _PRUNES,
+    (ARGOCD, "Application"): _PRUNES,
+    (ARGOCD, "ApplicationSet"): _PRUNES,
+}
+"""By their groups, too: kustomize's own Kustomization is no object."""
+_KINDS: Final = frozenset(_PRECIOUS) | {kind for _, kind in _APPLIERS}
+_Key = tuple[str, str, str]
+"""Kind, name, and why it matters."""
 _BREAK: Final = re.compile(r"^---", re.MULTILINE)
+_VERSION: Final = re.compile(r"^apiVersion:\s*[\"']?([\w./-]+)", re.MULTILINE)
 _KIND: Final = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
 _FIELD: Final = re.compile(r"^ +(namespace|name):\s*[\"']?([\w.-]+)", re.MULTILINE)
 _RECIPIENT: Final = re.compile(r"\bage1[0-9a-z]{50,}")
@@ -32,19 +47,20 @@ def exclusions(good: Tree, now: Tree, paths: Iterable[str], touched: Iterable[st
     `paths`: what would be taken back; `touched`: everything that the commits in question changed.
     """
     found = [f"{path}: the encryption's rules were changed" for path in touched if path.split("/")[-1] == _RULES]
-    for path in sorted(paths):
-        if good.files.get(path) == now.files.get(path):
-            continue
+    different = sorted(good.differs(now, paths))
+    for path in different:
+        if good.is_large(path) or now.is_large(path):
+            found.append(f"{path}: too large to be looked into")
         before, after = good.text(path), now.text(path)
         if before and after and _recipients(before) != _recipients(after):
             found.append(f"{path}: the encryption's recipients were changed")
     # By name over all files: an object that only moved to another file stays.
-    before_all = _precious(good.text(path) for path in good.only(paths))
-    after_all = _precious(now.text(path) for path in now.only(paths))
-    for kind, name in sorted(before_all - after_all):
-        found.append(f"{kind} {name} was deleted by what would be taken back: {_PRECIOUS[kind]}")
-    for kind, name in sorted(after_all - before_all):
-        found.append(f"{kind} {name} would be deleted again: {_PRECIOUS[kind]}")
+    before_all = _precious(good.text(path) for path in different)
+    after_all = _precious(now.text(path) for path in different)
+    for kind, name, why in sorted(before_all - after_all):
+        found.append(f"{kind} {name} was deleted by what would be taken back: {why}")
+    for kind, name, why in sorted(after_all - before_all):
+        found.append(f"{kind} {name} would be deleted again: {why}")
     return tuple(dict.fromkeys(found))
 
 
@@ -52,11 +68,11 @@ def _recipients(text: str) -> frozenset[str]:
     return frozenset(_RECIPIENT.findall(text)) if "sops" in text else frozenset()
 
 
-def _precious(texts: Iterable[str]) -> set[tuple[str, str]]:
-    """Kind and name of the objects that matter."""
-    found: set[tuple[str, str]] = set()
+def _precious(texts: Iterable[str]) -> set[_Key]:
+    """The objects that matter."""
+    found: set[_Key] = set()
     for text in texts:
-        if not any(kind in text for kind in _PRECIOUS):
+        if not any(kind in text for kind in _KINDS):
             continue
         read = documents(text)
         if read is None:  # the syntax may be the very thing that is taken back: then nothing is lost by it
@@ -66,21 +82,23 @@ def _precious(texts: Iterable[str]) -> set[tuple[str, str]]:
     return found
 
 
-def _guessed(chunk: str) -> set[tuple[str, str]]:
-    kind, fields = _KIND.search(chunk), {match[1]: match[2] for match in _FIELD.finditer(chunk)}
-    return _key(kind[1], fields.get("namespace"), fields.get("name")) if kind else set()
+def _guessed(chunk: str) -> set[_Key]:
+    version, kind = _VERSION.search(chunk), _KIND.search(chunk)
+    fields = {match[1]: match[2] for match in _FIELD.finditer(chunk)}
+    group = group_of(version[1]) if version else ""
+    return _key(group, kind[1], fields.get("namespace"), fields.get("name")) if kind else set()
 
 
-def _named(document: Any) -> set[tuple[str, str]]:
+def _named(document: Any) -> set[_Key]:
     manifest = mapping(document)
     items = manifest.get("items")
     if isinstance(items, list):
         return {key for item in items if "items" not in mapping(item) for key in _named(item)}
-    metadata = metadata_of(manifest)
-    return _key(manifest.get("kind"), metadata.get("namespace"), metadata.get("name"))
+    metadata, kind = metadata_of(manifest), manifest.get("kind")
+    group = group_of(str(manifest.get("apiVersion", "")))
+    return _key(group, kind, metadata.get("namespace"), metadata.get("name")) if isinstance(kind, str) else set()
 
 
-def _key(kind: object, namespace: object, name: object) -> set[tuple[str, str]]:
-    if not isinstance(kind, str) or kind not in _PRECIOUS:
-        return set()
-    return {(kind, f"{namespace}/{name}" if namespace else str(name))}
+def _key(group: str, kind: str, namespace: object, name: object) -> set[_Key]:
+    why = _PRECIOUS.get(kind) or _APPLIERS.get((group, kind))
+    return {(kind, f"{namespace}/{name}" if namespace else str(name), why)} if why else set()

@@ -4,8 +4,8 @@ Owns: reading conditions and history as kustomize-controller 1.9 and helm-contro
 Leaves to others: getting the objects (`reading.py`), the branch (`look.py`), the decision (`decide.py`).
 
 How often an attempt failed is in `status.history`, but a build that fails leaves no entry there, and Ready's own time
-is that of the last attempt. So the failures that somebody has seen count, too, and so does an attempt that was asked
-for by `again`: it is in `status`, and survives our restart.
+is that of the last attempt. So an attempt that was asked for by `again` counts, too: it is in `status`, and survives
+our restart.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from raibid.gitops.revisions import sha_of
 from raibid.gitops.rollback.decide import ATTEMPTS, Facts
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
+_WORKED: Final = frozenset({"deployed", "superseded"})
+"""What Helm says of a release that came up, as of now or before another one took its place."""
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _SHORTEST: Final = timedelta(seconds=30)
@@ -69,9 +71,8 @@ def source_of(manifest: Manifest | None) -> Source:
     return Source(sha_of(artifact.get("revision")), moment(artifact.get("lastUpdateTime")), trouble)
 
 
-def of_kustomization(manifest: Manifest, source: Source, *, unready: Sequence[str] = (), seen: int = 0) -> Facts:
-    """What a Kustomization says. `unready`: what it depends on and is not ready; `seen`: failures of the attempted
-    commit that the caller has counted."""
+def of_kustomization(manifest: Manifest, source: Source, *, unready: Sequence[str] = ()) -> Facts:
+    """What a Kustomization says. `unready`: what it depends on and is not ready."""
     spec, status, conditions = spec_of(manifest), status_of(manifest), conditions_of(manifest)
     entries = [_Entry.of(item) for item in mappings(status.get("history"))]
     attempted, applied = sha_of(status.get("lastAttemptedRevision")), sha_of(status.get("lastAppliedRevision"))
@@ -94,7 +95,7 @@ def of_kustomization(manifest: Manifest, source: Source, *, unready: Sequence[st
         fetched=source.fetched,
         attempted=attempted,
         applied=applied,
-        attempts=max(_attempts(failures, since), seen, ATTEMPTS if _asked_again(status, attempted) else 0),
+        attempts=max(_attempts(failures, since), ATTEMPTS if _asked_again(status, attempted) else 0),
         began=_began(failures, since, waits=bool(spec.get("dependsOn"))),
         timeout=_timeout(spec),
         failed_at_good=_failed_at_good(entries, passed, applied),
@@ -113,10 +114,30 @@ def of_helm_release(manifest: Manifest, source: Source, *, attempted: str) -> Fa
         stalled=conditions.get("Stalled"),
         reconciling=conditions.get("Reconciling"),
         remediated=conditions.get("Remediated"),
+        worked=_worked(mappings(status_of(manifest).get("history"))),
         source_trouble=source.trouble,
         fetched=source.fetched,
         attempted=attempted,
     )
+
+
+def _worked(history: Sequence[Mapping[str, Any]]) -> datetime | None:
+    """When the release was deployed that worked last, before the newest one that failed.
+
+    That one may not be there at all: helm-controller has dry-run failures, too. A rollback makes a newer release, which
+    works, and tells nothing of the manifest that Git has.
+    """
+    releases = sorted(history, key=_release, reverse=True)
+    failed = next((_release(item) for item in releases if item.get("status") == "failed"), None)
+    for item in releases:
+        if item.get("status") in _WORKED and (failed is None or _release(item) < failed):
+            return moment(item.get("lastDeployed")) or moment(item.get("firstDeployed"))
+    return None
+
+
+def _release(item: Mapping[str, Any]) -> int:
+    number = item.get("version")
+    return number if isinstance(number, int) else 0
 
 
 @dataclass(frozen=True)

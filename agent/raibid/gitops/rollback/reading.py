@@ -31,6 +31,7 @@ from raibid.gitops.revisions import sha_of
 from raibid.gitops.rollback.commits import before_change
 from raibid.gitops.rollback.decide import Facts
 from raibid.gitops.rollback.facts import Source, of_helm_release, of_kustomization, source_of
+from raibid.gitops.rollback.inputs import inputs_of
 from raibid.gitops.rollback.look import look
 from raibid.kube.errors import KubeNotFoundError
 
@@ -47,17 +48,19 @@ class Reading:
     """None: what it reads is no branch of a Git repository, and nothing can be reverted."""
     paths: tuple[str, ...] = ()
     """What it reads there: directories, or the file that describes a HelmRelease."""
+    inputs: tuple[Ref, ...] = ()
+    """What else a Kustomization is built by."""
 
 
-def read(cluster: Cluster, ref: Ref, *, seen: int = 0) -> Reading:
-    """A Kustomization or HelmRelease as it is now. `seen`: as `facts.of_kustomization`.
+def read(cluster: Cluster, ref: Ref) -> Reading:
+    """A Kustomization or HelmRelease as it is now.
 
     Raises:
         KubeNotFoundError: there is none. RevertError: another kind. KubeError.
     """
     world = World(cluster)
     if (ref.group, ref.kind) == KUSTOMIZATION:
-        return _kustomization(world, _there(world, ref), seen)
+        return _kustomization(world, _there(world, ref))
     if (ref.group, ref.kind) == HELM_RELEASE:
         return _helm_release(world, _there(world, ref))
     raise RevertError(f"{ref}: only a Kustomization or a HelmRelease of Flux is taken back")
@@ -75,8 +78,8 @@ def examine(reading: Reading, checkout: Checkout, *, now: datetime) -> Reading:
         except GitopsError as error:
             return replace(reading, facts=replace(facts, source_trouble=str(error)))
         paths, facts = (file,), replace(facts, applied=before_change(checkout, facts.attempted, [file]))
-    branch = look(checkout, paths, facts.applied, facts.attempted, about=facts.about, now=now)
-    return Reading(replace(facts, branch=branch), place, paths)
+    branch = look(checkout, paths, facts.applied, facts.attempted, about=facts.about, now=now, inputs=reading.inputs)
+    return replace(reading, facts=replace(facts, branch=branch), paths=paths)
 
 
 def _there(world: World, ref: Ref) -> Manifest:
@@ -86,12 +89,12 @@ def _there(world: World, ref: Ref) -> Manifest:
     return found
 
 
-def _kustomization(world: World, manifest: Manifest, seen: int) -> Reading:
+def _kustomization(world: World, manifest: Manifest) -> Reading:
     found = place_of(world, manifest)
     facts = of_kustomization(
-        manifest, _source(world, found.place, found.note), unready=tuple(_unready(world, manifest)), seen=seen
+        manifest, _source(world, found.place, found.note), unready=tuple(_unready(world, manifest))
     )
-    return Reading(facts, found.place, paths_of(manifest, found.place) if found.place else ())
+    return Reading(facts, found.place, paths_of(manifest, found.place) if found.place else (), inputs_of(manifest))
 
 
 def paths_of(kustomization: Manifest, place: Place) -> tuple[str, ...]:

@@ -14,13 +14,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, Final, Self
 
 from raibid.gitops.errors import GitopsError, GitopsSettingsError
@@ -30,6 +33,9 @@ HEADER: Final = "X-Signature"
 MOST_BYTES: Final = 256 * 1024
 """An event's message is cut by the API server at 1 kB; its metadata are a few labels."""
 _SECONDS: Final = 10.0
+"""What a request may take to arrive, headers and body together."""
+_MOST_AT_ONCE: Final = 32
+"""notification-controller sends an alert at a time, Prometheus and the kubelet ask now and then."""
 _PREFIX: Final = "sha256="
 
 
@@ -130,8 +136,51 @@ class Receiver:
 
 
 class _Server(ThreadingHTTPServer):
+    """A thread per connection, of which there are only so many, and none listens for longer than `_SECONDS`."""
+
     daemon_threads = True  # whoever sends slowly does not hold up our end
     allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        super().__init__(address, handler)
+        self._free = BoundedSemaphore(_MOST_AT_ONCE)
+        self._deadlines: dict[socket.socket, float] = {}
+        self._lock = Lock()
+        self._counted = handler.served.counted
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; a connection too many is closed."""
+        if not self._free.acquire(blocking=False):
+            self._counted("busy")
+            self.shutdown_request(request)
+            return
+        with self._lock:
+            self._deadlines[request] = time.monotonic() + _SECONDS
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._deadlines.pop(request, None)
+            self._free.release()
+
+    def service_actions(self) -> None:
+        """What is late has ended: whoever reads from it is told so. The handler's own timeout starts with each byte."""
+        now = time.monotonic()
+        with self._lock:
+            late = [request for request, deadline in self._deadlines.items() if now > deadline]
+            for request in late:
+                del self._deadlines[request]
+                with suppress(OSError):  # it has just been closed
+                    request.shutdown(socket.SHUT_RD)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that hangs up is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,17 +227,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise AlertError(HTTPStatus.LENGTH_REQUIRED, "no Content-Length")
         if len(said) > 10 or int(said) > MOST_BYTES:
             raise AlertError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes")
-        parts, missing, deadline = list[bytes](), int(said), time.monotonic() + _SECONDS
-        while missing:
-            try:
-                part = self.rfile.read1(min(missing, 65536))
-            except TimeoutError:
-                part = b""
-            if not part or time.monotonic() > deadline:
-                raise AlertError(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive")
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+        try:
+            body = self.rfile.read(int(said))
+        except (ConnectionError, TimeoutError):
+            body = b""
+        if len(body) < int(said):
+            raise AlertError(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive")
+        return body
 
     def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain; charset=utf-8") -> None:
         try:

@@ -19,11 +19,15 @@ from raibid.gitops.change.message import message
 from raibid.gitops.errors import RevertError
 from raibid.gitops.objects import Ref
 from raibid.gitops.rollback.closure import closure
-from raibid.gitops.rollback.commits import Commit, changed_by, touching
+from raibid.gitops.rollback.commits import Commit, parents_said, touching
 from raibid.gitops.rollback.emitted import emitted, kept_true
 from raibid.gitops.rollback.tree import Tree, parents
 
 _PATCH: Final = ".git/raibid-revert.patch"
+_AT_ONCE: Final = 200
+"""Paths of one `git diff`, which takes them as arguments alone: a path has up to 4 KiB, all arguments 2 MiB."""
+_UNREADABLE: Final = "\ufffd"
+"""What stands for bytes of a name that are no UTF-8."""
 _TOLD: Final = 20
 """Commits whose subject is in the message; the trailers name all."""
 
@@ -62,7 +66,12 @@ def reach(checkout: Checkout, paths: Sequence[str], good: str, bad: str) -> Reac
         raise RevertError(f"{bad[:12]} is not in the branch any more", "there is nothing to take back")
     before, after = Tree.of(checkout, good), Tree.of(checkout, bad)
     found = closure(before, paths) | closure(after, paths)
-    return Reach(before, after, found, tuple(touching(checkout, good, bad, found)))
+    # Who changed what is as it was again, has nothing left to take back.
+    different = before.differs(after, found)
+    for path in sorted(different):
+        if not path.isprintable() or _UNREADABLE in path:
+            raise RevertError(f"{path!r} has a name that is no text", "take it back by hand")
+    return Reach(before, after, found, tuple(touching(checkout, good, bad, different)))
 
 
 def revert(
@@ -79,7 +88,7 @@ def revert(
     if not found.commits:
         return None
     _take_back(checkout, found)
-    return checkout.commit(_message(checkout, found, good, about, why or Why()))
+    return checkout.commit(_message(found, good, about, why or Why()))
 
 
 def revert_commits(
@@ -100,7 +109,7 @@ def revert_commits(
         return None
     paths_taken = frozenset(path for found in taken for path in found.paths)
     together = Reach(taken[-1].good, taken[0].bad, paths_taken, tuple(one for found in taken for one in found.commits))
-    return checkout.commit(_message(checkout, together, "", about, why or Why()))
+    return checkout.commit(_message(together, "", about, why or Why()))
 
 
 def parent_of(checkout: Checkout, commit: str) -> str:
@@ -109,13 +118,11 @@ def parent_of(checkout: Checkout, commit: str) -> str:
     Raises:
         RevertError: it is the first one. GitError.
     """
-    # As the commit itself says: at the edge of a shallow clone git knows of no parent.
-    raw = checkout.git("cat-file", "commit", commit).split("\n\n", 1)[0]
-    parents_said = [line.split()[1] for line in raw.splitlines() if line.startswith("parent ")]
-    if not parents_said:
+    said = parents_said(checkout, commit)
+    if not said:
         raise RevertError(f"{commit[:12]} is the branch's first commit", "there is nothing before it")
-    checkout.deepen(parents_said[0])
-    return parents_said[0]
+    checkout.deepen(said[0])
+    return said[0]
 
 
 def _newest_first(checkout: Checkout, commits: Sequence[str]) -> list[str]:
@@ -167,11 +174,16 @@ def _with_paths(checkout: Checkout, paths: Iterable[str], *arguments: str) -> No
 
 def _apply_reversed(checkout: Checkout, found: Reach) -> None:
     """Take the difference back where somebody changed the files since; their changes stay."""
-    limited = [f":(literal){path}" for path in sorted(found.paths)]
     how = ("--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
-    # By way of a file: what git prints is read as text, and a patch may hold anything.
-    checkout.git("diff", *how, f"--output={_PATCH}", found.good.commit, found.bad.commit, "--", *limited)
-    patch = checkout.at / _PATCH
+    patch, part = checkout.at / _PATCH, checkout.at / f"{_PATCH}.part"
+    patch.write_bytes(b"")
+    limited = [f":(literal){path}" for path in sorted(found.good.differs(found.bad, found.paths))]
+    for some in range(0, len(limited), _AT_ONCE):
+        # By way of a file: what git prints is read as text, and a patch may hold anything.
+        span = (f"--output={part}", found.good.commit, found.bad.commit)
+        checkout.git("diff", *how, *span, "--", *limited[some : some + _AT_ONCE])
+        with patch.open("ab") as whole:
+            whole.write(part.read_bytes())
     if not patch.stat().st_size:
         return
     ended = checkout.attempt("apply", "--reverse", "--3way", "--whitespace=nowarn", _PATCH)
@@ -184,13 +196,13 @@ def _apply_reversed(checkout: Checkout, found: Reach) -> None:
         )
 
 
-def _message(checkout: Checkout, found: Reach, good: str, about: Ref, why: Why) -> str:
+def _message(found: Reach, good: str, about: Ref, why: Why) -> str:
     told = [f"{commit.sha[:12]} ({commit.subject[:80]})" for commit in found.commits[:_TOLD]]
     more = f" and {len(found.commits) - _TOLD} more" if len(found.commits) > _TOLD else ""
     paragraphs = [why.reason, f"Takes back {', '.join(told)}{more}."]
-    if any(not found.paths.issuperset(changed_by(checkout, commit.sha)) for commit in found.commits):
+    if any(not found.paths.issuperset(commit.files) for commit in found.commits):
         paragraphs.append(f"Only what {about.namespace}/{about.name} reads: what they did to other files stays.")
-    if emitted(found.bad) & {path for path in found.paths if found.good.files.get(path) != found.bad.files.get(path)}:
+    if emitted(found.bad) & found.good.differs(found.bad, found.paths):
         paragraphs.append("`pulumi up` wrote these files: unless its settings change, the next run brings them back.")
     subject = f"Roll back {why.object or f'{about.namespace}/{about.name}'}" + (f" to {good[:12]}" if good else "")
     named = {

@@ -14,8 +14,8 @@ from raibid.gitops.change import trailers
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.message import trailers_of
 from raibid.gitops.objects import Manifest, Ref, status_of, text
-from raibid.gitops.rollback.commits import since
 from raibid.gitops.rollback.decide import PAUSE
+from raibid.gitops.rollback.past import taken_back
 from raibid.gitops.watch.flux import Facts, progress
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Contains, Line, unknown
@@ -30,23 +30,24 @@ class Rollback:
     sha: str
     at: datetime
     good: str
+    """Empty if nobody says."""
     reverted: tuple[str, ...]
-    """Newest first."""
+    """Newest first; whole commit ids, whatever the trailers hold."""
     reason: str
 
 
 def rollbacks(checkout: Checkout, now: datetime) -> Iterator[Rollback]:
     """Those of the last hour on this branch, newest first. Raises GitError."""
-    for commit in since(checkout, now - PAUSE):
-        found = trailers_of(commit.message)
+    for taken in taken_back(checkout, after=now - PAUSE, now=now):
+        commit = taken.commit
         for about in commit.takes_back_for:
             yield Rollback(
                 about=about,
                 sha=commit.sha,
-                at=commit.at,
-                good=next(iter(found.get(trailers.KNOWN_GOOD, ())), ""),
-                reverted=found.get(trailers.REVERTS, ()),
-                reason=next(iter(found.get(trailers.REASON, ())), commit.subject),
+                at=taken.at,
+                good=commit.known_good,
+                reverted=commit.takes_back,
+                reason=next(iter(trailers_of(commit.message).get(trailers.REASON, ())), commit.subject),
             )
 
 

@@ -1,17 +1,23 @@
 """The files of one commit, without checking it out.
 
-Owns: paths with their modes and contents' ids; the text of one.
-Leaves to others: which of them matter (`closure.py`), the repository (`raibid.gitops.change.checkout`).
+Owns: paths with their modes and contents' ids; the text of one, and its documents, within bounds.
+Leaves to others: which of them matter (`closure.py`), the repository (`raibid.gitops.change.checkout`), reading YAML
+(`raibid.gitops.files.nodes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from raibid.gitops.files.nodes import SyntaxFault, data, parse
+
+_LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a file that is looked into; `raibid.gitops.files` has the same bound."""
+_PARSED: Final = 1024 * 1024
+"""Characters of YAML: the worst ones take 17 s per million, and a usual CustomResourceDefinition has 100,000."""
+_SUBMODULE: Final = "160000"
 
 
 class Repository(Protocol):
@@ -30,23 +36,32 @@ class Tree:
     files: Mapping[str, tuple[str, str]]
     """Path → mode and id of the content."""
     _directories: frozenset[str] = field(repr=False)
+    _large: frozenset[str] = field(repr=False)
 
     @classmethod
     def of(cls, repository: Repository, commit: str) -> Tree:
         """The tree of a commit. Raises GitError."""
-        files = {}
-        for line in repository.git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0"):
+        files, large = {}, set()
+        listed = repository.git("ls-tree", "-r", "-z", "--long", "--full-tree", "--end-of-options", commit)
+        for line in listed.split("\0"):
             about, tab, path = line.partition("\t")
             if tab:
-                mode, _type, content = about.split()
+                mode, _type, content, size = about.split()
                 files[path] = (mode, content)
-        return cls(repository, commit, files, frozenset(parent for path in files for parent in parents(path)))
+                if size.isdecimal() and int(size) > _LARGEST:
+                    large.add(path)
+        directories = frozenset(parent for path in files for parent in parents(path))
+        return cls(repository, commit, files, directories, frozenset(large))
 
     def text(self, path: str) -> str:
-        """What a file says; empty for none."""
-        if path not in self.files or self.files[path][0] == "160000":
+        """What a file says; empty for none, and for one that is too large."""
+        if path not in self.files or self.files[path][0] == _SUBMODULE or self.is_large(path):
             return ""
         return self.repository.git("cat-file", "blob", self.files[path][1])
+
+    def is_large(self, path: str) -> bool:
+        """Whether a file is too large to be looked into."""
+        return path in self._large
 
     def is_directory(self, path: str) -> bool:
         """Whether there are files below it; the empty path is the root."""
@@ -60,12 +75,19 @@ class Tree:
         """What there is of these paths."""
         return {path: self.files[path] for path in paths if path in self.files}
 
+    def differs(self, other: Tree, paths: Iterable[str]) -> frozenset[str]:
+        """Those of these paths that are not the same in both."""
+        return frozenset(path for path in paths if self.files.get(path) != other.files.get(path))
+
 
 def documents(text: str) -> list[Any] | None:
-    """The documents of a YAML file; None: it is no YAML, which may be the very thing that is wrong."""
+    """The documents of a YAML file; None: it is no YAML that a manifest could be, and may be the very thing that is
+    wrong."""
+    if len(text) > _PARSED:
+        return None
     try:
-        return list(YAML(typ="safe", pure=True).load_all(text))
-    except (YAMLError, ValueError, TypeError, RecursionError):
+        return [data(node) for node in parse(text)]
+    except SyntaxFault:
         return None
 
 

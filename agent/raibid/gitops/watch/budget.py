@@ -19,6 +19,8 @@ _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 _LEAST: Final = 30.0
 """kustomize-controller raises a shorter timeout to this."""
+LONGEST: Final = 86400.0
+"""Nobody watches for longer than a day, whatever an object's `timeout` says (Go's go to 292 years)."""
 
 
 def seconds_of(duration: object) -> float:
@@ -29,8 +31,13 @@ def seconds_of(duration: object) -> float:
 def budget(about: Ref | None, sight: Sight, timeouts: Timeouts) -> float:
     """Seconds for one object, once the stages before it are passed.
 
-    For an applier at least its own timeout and one retry, for each applier that has its turn before it.
+    For an applier at least its own timeout and one retry, for each applier that has its turn before it; never more
+    than `LONGEST`.
     """
+    return min(LONGEST, _wanted(about, sight, timeouts))
+
+
+def _wanted(about: Ref | None, sight: Sight, timeouts: Timeouts) -> float:
     if about is None:
         return timeouts.health
     spec = spec_of(sight.get(about) or {}) if about.group in (KUSTOMIZE, HELM, SOURCE) else {}

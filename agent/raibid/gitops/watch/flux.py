@@ -88,21 +88,23 @@ def _source(facts: Facts) -> Progress | None:
     standing = facts.line.standing(commit)
     if standing is Standing.WITH:
         return None
-    if standing is Standing.BESIDE or (standing is Standing.UNKNOWN and facts.fetched):
+    if standing is Standing.BESIDE:
         # A rewritten branch looks so until the source has fetched again.
         handled = bool(facts.request) and status_of(source).get("lastHandledReconcileAt") == facts.request
         return Progress(Outcome.SUPERSEDED, facts.fetched or handled, f"it is at {revision}", about)
+    known = standing is not Standing.UNKNOWN  # it may be a later one, which contains the commit
     if spec_of(source).get("suspend") is True:
-        return Progress(Outcome.SUSPENDED, True, f"{about.kind} is suspended at {revision or 'nothing'}", about)
+        return Progress(Outcome.SUSPENDED, known, f"{about.kind} is suspended at {revision or 'nothing'}", about)
     conditions = conditions_of(source)
     stalled, ready = conditions.get("Stalled"), conditions.get("Ready")
     if stalled is not None and stalled.status == "True":
-        return Progress(Outcome.NOT_FETCHED, True, stalled.message, about)
+        return Progress(Outcome.NOT_FETCHED, known, stalled.message, about)
     if ready is not None and ready.status == "False":
         return Progress(Outcome.NOT_FETCHED, False, ready.message, about)
     if revision and not commit:
         return Progress(Outcome.NOT_FETCHED, True, f"its revision names no commit: {revision}", about)
-    return Progress(Outcome.NOT_FETCHED, False, f"it is at {revision or 'nothing yet'}", about)
+    unsure = "" if known else "; whether that contains the commit is not known"
+    return Progress(Outcome.NOT_FETCHED, False, f"it is at {revision or 'nothing yet'}{unsure}", about)
 
 
 def fetched(source: Manifest) -> tuple[str, str]:

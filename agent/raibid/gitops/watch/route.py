@@ -25,7 +25,7 @@ from raibid.gitops.objects import (
     text,
 )
 from raibid.gitops.owner.ownership import Claim, Place
-from raibid.gitops.watch import argo, flux, helm
+from raibid.gitops.watch import argo, argo_status, flux, helm
 from raibid.gitops.watch.health import State, health
 from raibid.gitops.watch.outcome import Outcome, Progress
 from raibid.gitops.watch.revisions import Line
@@ -85,7 +85,8 @@ class Look:
     def walked(self, route: Route) -> Progress:
         """The first stage that the commit has not passed; else that it is healthy."""
         argocd = route.applier.group == ARGOCD
-        found = self._included(route) or (self.application(route) if argocd else self.applied(route.applier))
+        found = self._included(route) or self._taken_back(route)
+        found = found or (self.application(route) if argocd else self.applied(route.applier))
         for ref in route.below:
             found = self.below(ref) if found.passed else found
         if not found.passed:
@@ -104,6 +105,32 @@ class Look:
             return None
         message = f"{source} includes {included}, and does not say which commit of it was applied"
         return Progress(Outcome.NOT_ATTEMPTED, True, message, route.applier)
+
+    def _taken_back(self, route: Route) -> Progress | None:
+        """What contains the commit may contain its revert as well: nothing of it is left to be healthy."""
+        applier = self.sight.get(route.applier) or {}
+        for revision in self._revisions(route, applier):
+            by = self.line.taken_back(revision, (route.applier, *route.below))
+            if by:
+                return Progress(Outcome.SUPERSEDED, True, f"it is reverted by {by}", route.applier)
+        return None
+
+    def _revisions(self, route: Route, applier: Manifest) -> Iterator[object]:
+        """The commits that the applier was given, or has applied, as far as they are of the line that is followed."""
+        if route.applier.group == ARGOCD:
+            place, hydrator = route.place, mapping(status_of(applier).get("sourceHydrator"))
+            if hydrator:
+                yield mapping(hydrator.get("lastSuccessfulOperation")).get("drySHA")
+                return
+            where = (place.repository, place.branch) if place else ("", "")
+            yield from argo_status.Look(applier, self.line, argo_status.sources_of(applier, *where, self.line)).compared
+            return
+        source = source_of(self.sight.get(chart_of(applier) or route.applier))
+        manifest = self.sight.get(source) if source else None
+        if manifest is not None:
+            yield flux.fetched(manifest)[1]
+        in_git = source is not None and source.kind == _GIT
+        yield status_of(applier).get("lastAppliedRevision" if in_git else "lastAppliedOriginRevision")
 
     def application(self, route: Route) -> Progress:
         """How far it is with an Argo CD Application."""
@@ -195,7 +222,8 @@ class Look:
             return Progress(Outcome.SUSPENDED, True, ready.message if ready else "", other)
         final = ready is not None and ready.status == "False" and ready.reason != flux.DEPENDENCY
         message = f"{ready.reason}: {ready.message}" if ready else "it has no Ready condition yet"
-        return Progress(Outcome.NOT_HEALTHY, final, message, other)
+        found = Progress(Outcome.NOT_HEALTHY, final, message, other)
+        return flux.answered(found, manifest, self.requests(other))
 
 
 def source_of(applier: Manifest | None) -> Ref | None:

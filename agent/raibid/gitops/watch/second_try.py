@@ -4,16 +4,15 @@ A Deployment that missed its deadline says so until the pods of its next revisio
 kustomize-controller gives up as soon as it reads that. So the first check of the very commit that mends it may fail at
 once, and the next one passes (seen with kustomize-controller 1.7.3).
 
-Owns: which failures are tried again, when the second try is over.
-Leaves to others: asking (`asking.py`), the progress (`flux.py`).
+Owns: which failures are tried again.
+Leaves to others: asking, once (`walk.py`), that the failure is not final until the applier has handled the request
+(`flux.answered`).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-from raibid.gitops.objects import Manifest, status_of
 from raibid.gitops.watch.outcome import Outcome, Progress
 
 _EARLY: Final = "failed early due to stalled resources"
@@ -23,9 +22,3 @@ _EARLY: Final = "failed early due to stalled resources"
 def worth_it(found: Progress) -> bool:
     """Whether another try may end in another way."""
     return found.done and found.outcome is Outcome.NOT_HEALTHY and _EARLY in found.message
-
-
-def after_it(found: Progress, applier: Manifest | None, request: str) -> Progress:
-    """The same, not final while the try that `request` asked for is not over."""
-    handled = status_of(applier or {}).get("lastHandledReconcileAt")
-    return found if not request or handled == request else replace(found, done=False)

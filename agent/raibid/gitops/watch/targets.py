@@ -61,9 +61,9 @@ def _of_application(ref: Ref, manifest: Manifest) -> Claim:
     places = (*found.places, *found.values)
     if len(places) == 1:
         return claim_of(ref, place=places[0])
-    return replace(
-        claim_of(ref), others=places, note=f"{ref} reads {len(places)} places: name the object that is meant"
-    )
+    several = f"{ref} reads {len(places)} places: name the object that is meant"
+    note = several if places else f"{ref} reads no file of Git"
+    return replace(claim_of(ref), others=places, note=note)
 
 
 def _readers(world: World, source: Ref) -> Iterator[Ref]:

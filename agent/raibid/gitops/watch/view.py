@@ -11,10 +11,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from raibid.gitops.cluster import Cluster
 from raibid.gitops.objects import Manifest, Ref, metadata_of, ref_of
+from raibid.gitops.watch.route import Sight
 from raibid.kube.errors import KubeError, KubeNotFoundError, KubeRefusedError
 
 _WATCH: Final = 30.0
@@ -23,6 +24,24 @@ _BLIND: Final = 2.0
 _SHORT: Final = 1.0
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a watch that lasted less than `_SHORT` is begun again, the more the more of them there were."""
+
+
+class Live(Sight, Protocol):
+    """Where objects are seen as they change. `View` says what each of these is."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `View`."""
+
+    @property
+    def count(self) -> int:
+        """See `View`."""
+
+    def wait(self, count: int, seconds: float) -> None:
+        """See `View`."""
+
+    def refresh(self, ref: Ref) -> Manifest | None:
+        """See `View`."""
 
 
 class View:
