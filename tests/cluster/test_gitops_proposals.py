@@ -10,8 +10,10 @@ import pytest
 from raibid.gitops.change.checkout import Checkout
 from raibid.gitops.change.fence import git_for
 from raibid.gitops.change.landing import Landed
+from raibid.gitops.change.message import message
 from raibid.gitops.change.policy import deliver
 from raibid.gitops.change.pull_request import Proposal
+from raibid.gitops.change.trailers import BY, OBJECT
 from raibid.gitops.errors import PushRefusedError
 from raibid.gitops.settings import GitopsSettings, Policy
 
@@ -68,7 +70,7 @@ def run(gitea: Gitea, people: tuple[Developer, Developer], fleet: str, tmp_path:
 
         def make(there: Checkout) -> str | None:
             there.write({"web.yaml": f"replicas: {replicas}\n".encode()})
-            return there.commit(f"replicas: {replicas}\n")
+            return there.commit(message(f"replicas: {replicas}", "", {OBJECT: "Deployment/apps/web", BY: "a test"}))
 
         said = Proposal(branch=BRANCH, title=f"replicas: {replicas}", body="Why: a test.", once=once)
         return deliver(checkout, make, policy=policy, proposal=said, credentials=credentials)

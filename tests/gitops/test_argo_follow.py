@@ -12,6 +12,7 @@ from raibid.gitops.owner.find import find
 from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.follow import claim_of, follow
 from raibid.gitops.watch.outcome import Outcome, Result, Step
+from raibid.gitops.watch.reverts import Revert
 
 from tests.gitops.memory_cluster import MemoryCluster, Written, documents
 
@@ -54,6 +55,17 @@ def test_an_application_is_asked_to_refresh_and_followed_to_its_health() -> None
     assert (result.outcome, result.timed_out) == (Outcome.HEALTHY, False)
     assert cluster.written == [Written("annotate", ABOUT, {})]
     assert cluster.written[0].body == {"argocd.argoproj.io/refresh": "normal"}
+
+
+def test_a_commit_that_was_reverted_in_what_is_synced_is_superseded() -> None:
+    cluster = MemoryCluster.of(state("synced-and-healthy"))
+    found = [Revert(OURS, frozenset({"argocd/shop"}))]
+    claims = (claim_of(ABOUT),)
+    result = follow(
+        cluster, claims, "b" * 40, settings=PATIENT, contains=lambda *pair: pair == ("b" * 40, OURS),
+        reverts=lambda *_: found, wait=False,
+    )  # fmt: skip
+    assert (result.outcome, result.message) == (Outcome.SUPERSEDED, f"it is reverted by {OURS}")
 
 
 def test_without_automated_sync_nobody_waits() -> None:

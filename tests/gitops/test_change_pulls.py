@@ -47,7 +47,7 @@ def run(host: GitHost, tmp_path: Path) -> Deliver:
     clones = iter(range(100))
 
     def deliver_(
-        replicas: int = 2, policy: Policy = Policy.AUTO, *, branch: str = BRANCH, title: str = ""
+        replicas: int = 2, policy: Policy = Policy.AUTO, *, branch: str = BRANCH, title: str = "", once: bool = False
     ) -> Landed | None:
         credentials = host.credentials(tmp_path / "credentials")
         git = git_for(GitopsSettings(), credentials)
@@ -57,7 +57,7 @@ def run(host: GitHost, tmp_path: Path) -> Deliver:
             there.write({"a.yaml": f"replicas: {replicas}\n".encode()})
             return there.commit(f"replicas: {replicas}\n\n{OURS}")
 
-        said = Proposal(branch=branch, title=title or f"replicas: {replicas}", body="Why: a test.")
+        said = Proposal(branch=branch, title=title or f"replicas: {replicas}", body="Why: a test.", once=once)
         return deliver(checkout, make, policy=policy, proposal=said, credentials=credentials)
 
     return deliver_
@@ -112,6 +112,27 @@ def test_a_pull_request_that_was_closed_is_not_taken_up_again(forge: PullsApi, r
     landed = run(policy=Policy.PULL_REQUEST)
     assert landed is not None
     assert landed.pull == 2
+
+
+def test_what_is_proposed_once_is_not_proposed_again_after_somebody_closed_it(
+    host: GitHost, forge: PullsApi, run: Deliver
+) -> None:
+    first = run(policy=Policy.PULL_REQUEST, once=True)
+    assert first is not None
+    forge.pulls[0]["state"] = "closed"
+    pushes = host.pushes
+    second = run(3, policy=Policy.PULL_REQUEST, once=True)
+    assert second is not None
+    assert (second.declined, second.pull, second.url) == (True, first.pull, first.url)
+    assert (len(forge.pulls), host.pushes) == (1, pushes)
+
+
+def test_a_pull_request_that_was_merged_is_no_refusal(forge: PullsApi, run: Deliver) -> None:
+    run(policy=Policy.PULL_REQUEST, once=True)
+    forge.pulls[0].update({"state": "closed", "merged": True, "merged_at": "2026-11-21T12:00:00Z"})
+    landed = run(3, policy=Policy.PULL_REQUEST, once=True)
+    assert landed is not None
+    assert (landed.declined, landed.pull) == (False, 2)
 
 
 def test_somebody_elses_commits_on_our_branch_are_not_overwritten(host: GitHost, forge: PullsApi, run: Deliver) -> None:

@@ -59,6 +59,7 @@ def test_a_secrets_value_in_clear_is_told_nowhere(
     said = everything_said(raibid, report)
     assert not {"hunter2", "0ld-one"} & {word for word in ("hunter2", "0ld-one") if word in said}
     assert "a Secret's values: not shown" in report["diff"]
+    assert any("is not encrypted" in note for note in report["notes"])
     assert "db_password: hunter2" in raibid.host.text(FLEET, f"{APP}/secret.yaml", report["done"]["branch"])
 
 
@@ -94,7 +95,9 @@ PLAIN = "kind: ConfigMap\ndata: {a: b}\n"
         ("a.yaml", f"{PLAIN}---\n{SECRET}", 8, True),
         ("a.yaml", f"{SECRET}---\n{PLAIN}", 8, False),
         ("a.yaml", "kind: List\nitems: [{kind: Secret, data: {a: b}}]\n", 2, True),
-        ("a.yaml", f"{SECRET}sops: {{mac: x}}\n", 5, False),
+        ("a.yaml", f"{SECRET}sops: {{}}\n", 5, True),
+        ("a.yaml", f"{SECRET}sops: {{mac: 'ENC[x]'}}\n", 5, True),
+        ("a.yaml", "kind: Secret\ndata: {a: 'ENC[b]'}\nsops: {mac: 'ENC[x]'}\n", 2, False),
         ("a.yaml", "kind: HelmRelease\nspec: {valuesFrom: [{kind: Secret}]}\n", 2, False),
         ("kustomization.yaml", "secretGenerator: [{name: a, literals: [a=b]}]\n", 1, True),
         ("kustomization.yaml", "secretGenerator: [{name: a, files: [a]}]\n", 1, False),

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from raibid.gitops.objects import Condition, Ref, ref_of
 from raibid.gitops.rollback.decide import PAUSE, Branch, Decision, Facts, Kind, Suspect, decide, worth_looking
-from raibid.gitops.rollback.facts import Source, again, duration, of_helm_release, of_kustomization, source_of
+from raibid.gitops.rollback.facts import Source, duration, of_helm_release, of_kustomization, source_of
 from raibid.gitops.rollback.reading import read
+from raibid.gitops.rollback.second_attempt import request
 from raibid.kube.errors import KubeError
 
 from tests.gitops.junk import JUNK
@@ -193,6 +194,6 @@ def test_a_second_attempt_that_was_asked_for_counts_once_flux_has_made_it() -> N
         spec = {"sourceRef": {"kind": "GitRepository"}}
         return of_kustomization(manifest("Kustomization", status=status, spec=spec), Source()).attempts
 
-    assert attempts(again(BAD, "2026-11-21T12:00:00Z")) == 2
-    assert attempts(again(GOOD, "2026-11-21T12:00:00Z")) == 0
+    assert attempts(request(BAD, "2026-11-21T12:00:00Z")) == 2
+    assert attempts(request(GOOD, "2026-11-21T12:00:00Z")) == 0
     assert attempts("2026-11-21T12:00:00Z") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,13 @@ def test_a_release_whose_file_is_gone_is_left_alone(host: GitHost, tmp_path: Pat
     decision = decide(looked(host, tmp_path)[0].facts, now=NOW)
     assert decision.kind is Kind.NEVER
     assert "describes HelmRelease/apps/redis" in decision.reason
+
+
+def test_a_release_whose_file_is_as_old_as_its_last_good_release_fails_by_something_else(
+    host: GitHost, tmp_path: Path
+) -> None:
+    host.commit(FLEET, {"apps/web/redis.yaml": RELEASE % "2.0.0"})
+    reading, _ = looked(host, tmp_path)
+    decision = decide(replace(reading.facts, worked=NOW), now=NOW)
+    assert decision.kind is Kind.NEVER
+    assert "has not changed since" in decision.reason

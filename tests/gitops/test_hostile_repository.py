@@ -1,9 +1,8 @@
-"""Who may push writes messages, names and files as they like: none of it becomes a command, a crash or a wrong commit."""
+"""Who may push writes messages, names and files as they like: none of it becomes a command, a crash, a wrong commit."""
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +33,7 @@ FORGERY = "innocent\n\n\x1e--output={0}\x1f1700000000\x1fx\x1ffoo\x1f\nFlux-Roll
 NAMES = ("kustomization.yaml", "a.yaml", "deep/Kustomization", "deep/b.yml", "-- ", ":(glob)*", "--output=x", "\u2028")
 FIELDS = ("resources", "bases", "components", "patches", "configMapGenerator", "openapi", "path", "files", "env")
 
-words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 messages = words | st.sampled_from(
     ["\x1e\x1f\x1e", "Reverts: ../../x", "a\n\nFlux-Rollback: a/b\nReverts: --output=x\n"]
 )
@@ -58,7 +57,8 @@ def test_a_message_cannot_pose_as_a_commit(tmp_path: Path) -> None:
     victim.write_text("precious")
     made_up = one(tmp_path, web("a: 1\n"), web("a: 2\n", FORGERY.format(victim)))
     checkout = made_up.checkout()
-    assert [commit.sha for commit in touching(checkout, *made_up.commits, [FILE])] == [made_up.commits[1]]
+    good, bad = made_up.commits
+    assert [commit.sha for commit in touching(checkout, good, bad, [FILE])] == [bad]
     look(checkout, ["apps/web"], *made_up.commits, about=WEB, now=NOW)
     assert revert(checkout, ["apps/web"], *made_up.commits, about=WEB)
     assert victim.read_text() == "precious"
@@ -124,7 +124,7 @@ def test_aliases_in_moderation_are_read() -> None:
 
 def test_more_files_than_a_command_line_takes_are_taken_back_with_the_changes_of_others_kept(tmp_path: Path) -> None:
     many: dict[str, Content] = {
-        f"apps/web/{'d' * 100}/{number:06d}{'x' * 60}.yaml": text("a: 1\n") for number in range(16_000)
+        f"apps/web/{'d' * 100}/{number:06d}{'x' * 60}.yaml": text("a: 1\n") for number in range(12_000)
     }
     made_up = one(tmp_path, web("a: 1\nb: 1\nc: 1\nd: 1\ne: 1\n"), Change(many), web("a: 1\nb: 1\nc: 1\nd: 1\ne: 2\n"))
     good, bad, last = made_up.commits
@@ -151,7 +151,7 @@ def test_a_name_that_is_no_text_stops_the_revert_and_not_the_program(tmp_path: P
 
 def test_only_whole_commit_ids_count_in_trailers(tmp_path: Path) -> None:
     whole = "a" * 40
-    values = ["../../../other/repo/forks", "x --> <img>", "--output=x", whole[:12], whole + "\u2028", whole]
+    values = ["../../../other/repo/forks", "x --> <img>", "--output=x", whole[:12], whole + "0", whole]
     lines = "".join(f"Reverts: {value}\nKnown-Good: {value}\n" for value in values)
     made_up = one(tmp_path, web("a: 1\n", f"Roll back\n\nFlux-Rollback: flux-system/web\n{lines}"))
     (found,) = rollbacks(made_up.checkout(), NOW)
@@ -175,4 +175,4 @@ def test_what_begins_like_an_option_is_no_option(tmp_path: Path) -> None:
     checkout = one(tmp_path, web("a: 1\n")).checkout()
     with pytest.raises(GitError):
         read(checkout, span=f"--output={tmp_path / 'x'}")
-    assert "x" not in os.listdir(tmp_path)
+    assert not (tmp_path / "x").exists()

@@ -126,7 +126,12 @@ def test_a_good_commit_that_is_not_in_the_history_is_told(tmp_path: Path) -> Non
 
 CLAIM = "kind: PersistentVolumeClaim\nmetadata:\n  name: data\n  namespace: ci\n"
 AGE = "age1" + "q" * 58
+FLUX = "apiVersion: {}.toolkit.fluxcd.io/v2\nkind: {}\nmetadata: {{name: data}}\n"
 PRECIOUS = {
+    "stage added": ("a: 1\n", FLUX.format("kustomize", "Kustomization")),
+    "release added": ("a: 1\n", FLUX.format("helm", "HelmRelease")),
+    "release in a file that broke": (FLUX.format("helm", "HelmRelease"), "a: [\n"),
+    "too large to be looked into": ("a: 1\n", "#" * 17_000_000),
     "claim deleted": (CLAIM, "a: 1\n"),
     "claim added": ("a: 1\n", CLAIM),
     "claim renamed": (CLAIM, CLAIM.replace("data", "other")),
@@ -140,6 +145,8 @@ HARMLESS = {
     "claim changed": (CLAIM, CLAIM + "spec: {}\n"),
     "claim whose file broke": (CLAIM, CLAIM + "spec: [\n"),
     "ciphertext changed": (f"a: 1\nsops: [{AGE}]\n", f"a: 2\nsops: [{AGE}]\n"),
+    "kustomize's own": ("a: 1\n", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"),
+    "release changed": (FLUX.format("helm", "HelmRelease"), FLUX.format("helm", "HelmRelease") + "spec: {}\n"),
     "other kinds": ("kind: Deployment\nmetadata: {name: a}\n", "kind: Secret\nmetadata: {name: Namespace}\n"),
     "junk": ("- kind: [Namespace]\n", "kind: {Namespace: 1}\nmetadata: 7\nitems: 3\n"),
 }

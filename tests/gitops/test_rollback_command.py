@@ -26,10 +26,10 @@ def raibid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         yield stage
 
 
-def failing(stage: Stage, reason: str, message: str) -> None:
+def failing(stage: Stage, reason: str, message: str, status: str = "False") -> None:
     """Flux on the newest commit, after the first one had passed."""
     head, *_, first = stage.host.log(FLEET)
-    said = {"type": "Ready", "status": "False", "reason": reason, "message": message}
+    said = {"type": "Ready", "status": status, "reason": reason, "message": message}
     found = kustomization("apps", "./apps/dgx-spark", "ci_web_apps_Deployment", "ci_web__ConfigMap")
     revisions = {"lastAppliedRevision": f"main@sha1:{first}", "lastAttemptedRevision": f"main@sha1:{head}"}
     stage.cluster.put({**found, "status": {**found["status"], **revisions, "conditions": [said]}})
@@ -56,6 +56,12 @@ def test_what_failed_goes_back_to_the_last_commit_that_passed(raibid: Stage) -> 
     assert trailers["Flux-Rollback"] == ("flux-system/apps",)
     assert trailers["Known-Good"] == (first,)
     assert trailers["Raibid-Reason"] == ("does not start",)
+
+
+def test_while_flux_tries_again_it_is_still_all_since_the_last_commit_that_passed(raibid: Stage) -> None:
+    failing(raibid, "Progressing", "Reconciliation in progress", "Unknown")
+    report(raibid, *APPS)
+    assert (raibid.file(), raibid.file(CONFIG_FILE)) == (WEB, CONFIG)
 
 
 def test_where_nothing_fails_the_last_change_goes(raibid: Stage) -> None:

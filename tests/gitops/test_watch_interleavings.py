@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from raibid.git.errors import GitError
 from raibid.gitops.objects import Manifest, Ref
 from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.follow import claim_of, follow
-from raibid.gitops.watch.outcome import Outcome, Progress
-from raibid.gitops.watch.revisions import Line
+from raibid.gitops.watch.outcome import Outcome, Progress, Result
+from raibid.gitops.watch.revisions import Contains, Line
 from raibid.gitops.watch.route import Look, route_of
 from raibid.gitops.watch.walk import Walk
 
@@ -68,6 +69,7 @@ class Scripted(Snapshot):
         assert count == self.count
         act = next(self.actions, None)
         if act is None:
+            assert seconds > 0, "it would ask again and again"
             self.now += seconds
         else:
             act()
@@ -78,9 +80,8 @@ class Scripted(Snapshot):
         return self.get(ref)
 
 
-@settings(max_examples=500)
-@given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
-def test_any_order_of_updates_ends_in_an_outcome_that_fits(names: list[str]) -> None:
+def walked(names: list[str], contains: Contains = contains) -> tuple[Result, Scripted]:
+    """A watch from its beginning to its end, while all of that happens."""
     flux = FakeFlux()
     view = Scripted(flux.cluster, iter([partial(ACTIONS[name], flux) for name in names]))
     walk = Walk(
@@ -90,14 +91,39 @@ def test_any_order_of_updates_ends_in_an_outcome_that_fits(names: list[str]) -> 
     walk.begin([claim_of(APPS, edit=WEB)], again=False, ask=True)
     while not walk.look() and walk.wait(None):
         pass
-    result = walk.result(waited=True)
-    happened = {*names[: view.count]}
+    return walk.result(waited=True), view
+
+
+def is_proved(result: Result, happened: list[str]) -> bool:
     proofs = PROOFS.get(result.outcome)
-    assert proofs is None or proofs & happened
+    return proofs is None or bool(proofs & {*happened})
+
+
+@settings(max_examples=300)
+@given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
+def test_any_order_of_updates_ends_in_an_outcome_that_fits(names: list[str]) -> None:
+    result, view = walked(names)
+    assert is_proved(result, names[: view.count])
     # It is what the last states say, whatever was before; and it took no longer than it had to.
-    last = look(flux.cluster)
-    assert [(end.outcome, end.message, end.object) for end in result.ends] == [(last.outcome, last.message, last.object)]
+    (end,), last = result.ends, look(view.cluster)
+    assert (end.outcome, end.message, end.object) == (last.outcome, last.message, last.object)
     assert result.timed_out or view.now < 1
+    assert view.now <= TIMEOUTS.fetch + TIMEOUTS.apply + TIMEOUTS.health + 1
+
+
+@settings(max_examples=300)
+@given(names=st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8), outages=st.lists(st.booleans(), max_size=6))
+@example(names=[f"fetch {NEW[0]}", "roll out", f"apply {NEW[0]}"], outages=[True])  # nothing is left to be asked
+def test_a_repository_that_does_not_always_answer_makes_no_outcome_a_lie(names: list[str], outages: list[bool]) -> None:
+    coming = iter(outages)
+
+    def sometimes(ancestor: str, descendant: str) -> bool:
+        if next(coming, False):
+            raise GitError("connection reset")
+        return contains(ancestor, descendant)
+
+    result, view = walked(names, sometimes)
+    assert is_proved(result, names[: view.count])
     assert view.now <= TIMEOUTS.fetch + TIMEOUTS.apply + TIMEOUTS.health + 1
 
 
@@ -126,5 +152,7 @@ def test_whatever_strangers_wrote_ends_in_an_outcome(source: Any, applier: Any, 
         metadata = {"name": ref.name, "namespace": ref.namespace, "generation": 1}
         cluster.put({"apiVersion": f"{ref.group}/v1", "kind": ref.kind, "metadata": metadata, **written})
     for edit in (None, Ref("helm.toolkit.fluxcd.io", "HelmRelease", "demo", "web")):
-        result = follow(cluster, [claim_of(APPS, edit=edit)], NEW, settings=GitopsSettings(), contains=contains, wait=False)
+        result = follow(
+            cluster, [claim_of(APPS, edit=edit)], NEW, settings=GitopsSettings(), contains=contains, wait=False
+        )
         assert result.outcome in Outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from raibid.git.errors import GitError
+from raibid.gitops.settings import GitopsSettings, Timeouts
 from raibid.gitops.watch.outcome import Outcome
 from raibid.gitops.watch.patient import Patient
 from raibid.gitops.watch.reverts import none_known
@@ -28,9 +29,9 @@ class Forge:
 def test_what_is_not_known_is_never_superseded() -> None:
     flux = FakeFlux()
     flux.fetch(NEW).begin("apps", NEW)
-    result = followed(
-        flux, contains=Forge(10**9).contains, tell=lambda _: flux.fetch(LATER).apply("apps", LATER), timeout=0.3
-    )
+    settings = GitopsSettings(timeouts=Timeouts(fetch=0.05))
+    goes_on = lambda _: flux.fetch(LATER).apply("apps", LATER)  # noqa: E731
+    result = followed(flux, contains=Forge(10**9).contains, tell=goes_on, settings=settings)
     assert (result.outcome, result.timed_out) == (Outcome.NOT_FETCHED, True)
     assert "whether that contains the commit is not known" in result.message
     assert any("connection reset" in note for note in result.notes)
@@ -52,9 +53,7 @@ def test_one_outage_is_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_in_between_it_is_not_asked() -> None:
     now, forge, notes = [0.0], Forge(2), list[str]()
-    patient = Patient(
-        asked=forge.contains, asked_reverts=none_known, clock=lambda: now[0], note=notes.append
-    )
+    patient = Patient(asked=forge.contains, asked_reverts=none_known, clock=lambda: now[0], note=notes.append)
     assert [patient.contains(OLD, NEW) for _ in range(5)] == [None] * 5
     assert forge.asked == 1
     now[0] = patient.again or 0.0

@@ -43,7 +43,12 @@ def stage() -> FakeFlux:
 
 def test_an_applier_that_was_quicker_than_the_variable_is_asked_once_more() -> None:
     flux = stage()
-    flux.on_request = lambda: (flux.cluster.put(config("2")), flux.apply("apps", NEW))
+
+    def apply() -> None:
+        flux.cluster.put(config("2"))
+        flux.apply("apps", NEW)
+
+    flux.on_request = apply
     result = followed_wish(flux)
     assert (result.outcome, flux.asked) == (Outcome.HEALTHY, [APPS])
 
@@ -57,7 +62,7 @@ def test_nothing_is_healthy_while_the_variables_applier_has_not_applied_it() -> 
 
 def test_a_value_that_somebody_else_sets_again_is_not_healthy_and_says_who() -> None:
     flux = stage()
-    fields = {"f:data": {"f:LEVEL": {}}}
+    fields: dict[str, Any] = {"f:data": {"f:LEVEL": {}}}
     flux.cluster.put(config("1", managedFields=[{"manager": "autoscaler", "fieldsV1": fields}]))
     flux.on_request = lambda: flux.apply("apps", NEW)
     result = followed_wish(flux)

@@ -1,4 +1,4 @@
-"""An API server over real HTTP that also takes what `raibid gitops` writes: server-side applies, replacements, annotations.
+"""An API server over real HTTP that also takes what `raibid gitops` writes: applies, replacements, annotations.
 
 Owns: PATCH and PUT, with the answers of admission.
 Leaves to others: reading (`api_server.py`), the objects (`memory_cluster.py`).

@@ -54,6 +54,14 @@ def commits(bare: Path) -> list[str]:
     return git("rev-list", "--reverse", "main", at=bare).splitlines()
 
 
+def test_a_message_cannot_pose_as_another_commit(bare: Path) -> None:
+    first, _, last = commits(bare)
+    said = "innocent\n\n\x1e" + "\x1f".join(["a" * 40, "2026-11-21T12:00:00+00:00", "x", "y", "z", ""])
+    forged = git(*WHO, "commit-tree", f"{last}^{{tree}}", "-p", last, "-m", said, at=bare).strip()
+    sent = payload(bare, "acme/anvil", RefUpdate(first, forged, "refs/heads/main"))["commits"]
+    assert [commit["id"] for commit in sent] == [forged, last, commits(bare)[1]]
+
+
 def test_a_push_lists_what_its_commits_changed(bare: Path) -> None:
     first, _, last = commits(bare)
     got = event(bare, RefUpdate(first, last, "refs/heads/main"))

@@ -44,7 +44,7 @@ class How:
     policy: Literal["push", "pr", "auto"] | None = None
     """push, pr or auto: pushed, unless the branch takes no push from us. Else as the settings say."""
     dry_run: Flag = False
-    """Show the diff, try it on the API server, and change nothing."""
+    """Show the diff and end before the question: nothing is changed."""
     yes: Flag = False
     """Do not ask."""
     watch: bool = True

@@ -89,7 +89,8 @@ class Change:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was set where, and why there."""
-        return tuple(dict.fromkeys(note for edit in self.made for note in edit.notes))
+        open_ones = [f"{path} is not encrypted: the value is in Git in clear" for path in sorted(self.clear)]
+        return tuple(dict.fromkeys([*(note for edit in self.made for note in edit.notes), *open_ones]))
 
     @property
     def clear(self) -> frozenset[str]:

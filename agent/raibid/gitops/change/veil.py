@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from raibid.gitops.files.documents import MANIFESTS, cut
+from raibid.gitops.files.sealed import is_encrypted
 from raibid.gitops.objects import mappings, text
 
 Read = Callable[[str], str]
@@ -76,7 +77,7 @@ def _lines(read: Read, path: str, clear: Collection[str]) -> list[range]:
 
 def _is_clear(value: Any) -> bool:
     """A Secret, a List with one, a kustomization that holds a Secret's values itself."""
-    if not isinstance(value, Mapping) or "sops" in value:
+    if not isinstance(value, Mapping) or is_encrypted(value):
         return False
     if value.get("kind") == "Secret" or any(_is_clear(item) for item in mappings(value.get("items"))):
         return True

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any, Final
 
 from raibid.gitops.errors import NoFileError, NotEditableError
 from raibid.gitops.files.documents import Draft
+from raibid.gitops.objects import mapping
 
-_HINT = "change the stack's setting and run `pulumi up`, or set it by a patch in a file of your own"
+_HINT: Final = "change the stack's setting and run `pulumi up`, or set it by a patch in a file of your own"
+
+
+def entries(text: str) -> dict[str, Any] | None:
+    """What such a file lists: path → digest. None: it is none of the program's."""
+    try:
+        found = mapping(json.loads(text)).get("files")
+    except (ValueError, RecursionError):
+        return None
+    return dict(found) if isinstance(found, dict) else None
 
 
 def emitted_by(draft: Draft, path: str) -> str:
@@ -36,8 +47,7 @@ def _records(draft: Draft) -> Iterator[tuple[str, frozenset[str]]]:
         path = f"clusters/{environment}/emitted.json"
         if not draft.is_file(path):
             continue
-        try:
-            files = json.loads(draft.text(path))["files"]
-            yield environment, frozenset(files)
-        except (ValueError, KeyError, TypeError) as error:
-            raise NoFileError(f"{path} is not the list of emitted files", f"git log -- {path}") from error
+        found = entries(draft.text(path))
+        if found is None:
+            raise NoFileError(f"{path} is not the list of emitted files", f"git log -- {path}")
+        yield environment, frozenset(found)

@@ -37,6 +37,24 @@ class Layer:
     file: str
     """Its kustomization file; empty for what only Flux' Kustomization object adds."""
     spec: Mapping[str, Any] = field(compare=False)
+    added: Layer | None = field(default=None, compare=False)
+    """What Flux' Kustomization object puts into the entry's file before it is built (kustomize_generator.go)."""
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        """The file's own, and behind it what is put in."""
+        return (self,) if self.added is None else (self, self.added)
+
+    def images(self) -> Iterator[tuple[Layer, int, Mapping[str, Any]]]:
+        """Entries of `images`, and where each is written: Flux' go into the file's entry of the same name."""
+        more = list(enumerate(self.added.mappings("images"))) if self.added is not None else []
+        for index, entry in enumerate(self.mappings("images")):
+            layer, number, whole = self, index, entry
+            for at, other in [item for item in more if item[1].get("name") == entry.get("name")]:
+                more.remove((at, other))
+                layer, number, whole = self.added or self, at, _overridden(whole, other)
+            yield layer, number, whole
+        yield from ((self.added or self, index, entry) for index, entry in more)
 
     def strings(self, *keys: str) -> list[str]:
         """Texts of lists."""
@@ -49,9 +67,9 @@ class Layer:
         return [mapping(item) for item in value] if isinstance(value, list) else []
 
     def word(self, key: str) -> str:
-        """A text; empty if there is none."""
-        value = self.spec.get(key)
-        return value if isinstance(value, str) else ""
+        """A text, which Flux may put in place of the file's; empty if there is none."""
+        found = [part.spec.get(key) for part in reversed(self.parts)]
+        return next((value for value in found if isinstance(value, str) and value), "")
 
 
 @dataclass(frozen=True)
@@ -154,6 +172,13 @@ def is_prefixed(kind: str) -> bool:
 def is_cluster_scoped(kind: str) -> bool:
     """Whether kustomize knows a kind to be in no namespace."""
     return kind in _CLUSTER_SCOPED
+
+
+def _overridden(entry: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry of `images` with what Flux sets of it: tag and digest go together."""
+    version = {key: other.get(key) for key in ("newTag", "digest")}
+    name = {"newName": other["newName"]} if other.get("newName") else {}
+    return {**entry, **name, **(version if any(version.values()) else {})}
 
 
 def _may_become(template: str, text: str) -> bool:

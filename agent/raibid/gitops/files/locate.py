@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from raibid.gitops.errors import NoFileError, NotDescribedError, NotEditableError
 from raibid.gitops.files.documents import Draft
 from raibid.gitops.files.layers import Generator, Origin
 from raibid.gitops.files.walk import Walk
 from raibid.gitops.objects import Ref
+
+_ADDED: Final = (
+    "targetNamespace", "namePrefix", "nameSuffix", "patches", "images", "replicas", "components", "commonMetadata",
+)  # fmt: skip
+"""What a Flux Kustomization and an Argo CD Application put into the file; `replicas` only the latter."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,7 @@ def added(flux_spec: Mapping[str, Any] | None) -> dict[str, Any]:
     spec = flux_spec or {}
     if not isinstance(spec, Mapping):
         raise NotEditableError("the Kustomization's spec is no mapping")
-    names = (
-        "targetNamespace",
-        "namePrefix",
-        "nameSuffix",
-        "patches",
-        "images",
-        "components",
-        "replicas",
-        "commonMetadata",
-    )
-    return {name: spec[name] for name in names if spec.get(name)}
+    return {name: spec[name] for name in _ADDED if spec.get(name)}
 
 
 def _place(origin: Origin) -> str:

@@ -16,6 +16,7 @@ from raibid.gitops.files.documents import Document, Draft, Edit, one_document
 from raibid.gitops.files.edit import Editing, finished
 from raibid.gitops.files.layers import directory_layer
 from raibid.gitops.files.patches import Place
+from raibid.gitops.files.sealed import is_encrypted
 from raibid.gitops.files.splices import with_item
 from raibid.gitops.files.writing import Manner, in_block
 from raibid.gitops.objects import Ref, mapping, metadata_of, ref_of
@@ -40,7 +41,7 @@ def add_manifests(root: Path, directory: str, manifests: Sequence[Mapping[str, A
 
 
 def _put(draft: Draft, directory: str, manifest: dict[str, Any], all_new: Sequence[Ref]) -> list[str]:
-    ref, encrypted = _ref(manifest), _is_encrypted(manifest)
+    ref, encrypted = _ref(manifest), is_encrypted(manifest)
     text = "---\n" + in_block(manifest, Manner(), -2).removeprefix("\n") + "\n"
     there = _there(draft, directory, ref)
     if there is not None:
@@ -69,13 +70,6 @@ def _there(draft: Draft, directory: str, ref: Ref) -> Editing | None:
         return Editing(draft, directory, ref) if draft.is_directory(directory) else None
     except NotDescribedError:
         return None
-
-
-def _is_encrypted(manifest: Mapping[str, Any]) -> bool:
-    """Whether sops has sealed a Secret: its checksum, and every value."""
-    mac = mapping(manifest.get("sops")).get("mac")
-    values = [mac, *(value for key in ("data", "stringData") for value in mapping(manifest.get(key)).values())]
-    return all(isinstance(value, str) and value.startswith("ENC[") for value in values)
 
 
 def _file_name(draft: Draft, directory: str, ref: Ref, all_new: Sequence[Ref], *, sealed: bool) -> str:

@@ -22,6 +22,7 @@ from raibid.gitops.errors import SealedError
 from raibid.gitops.files.nodes import Alias, Mapping, Node, Scalar, data, parse
 from raibid.gitops.files.nodes import Sequence as Items
 from raibid.gitops.files.writing import Manner
+from raibid.gitops.objects import mapping
 
 _SECONDS: Final = 60.0
 _SEALED: Final = re.compile(
@@ -49,6 +50,13 @@ _NO_KEY: Final = ("data key", "identit", "no key", "failed to load age")
 def is_sealed(text: str) -> bool:
     """Whether SOPS has encrypted a file: nothing of it is written but by sops."""
     return _SEALED.search(text) is not None
+
+
+def is_encrypted(manifest: Any) -> bool:
+    """Whether SOPS has sealed an object as a Secret has to be: a checksum, and every value."""
+    found = mapping(manifest)
+    sealed = [value for key in ("data", "stringData") for value in mapping(found.get(key)).values()]
+    return all(str(value).startswith("ENC[") for value in [mapping(found.get("sops")).get("mac"), *sealed])
 
 
 def with_value(text: str, steps: Sequence[str | int], value: Any, file: str) -> str:

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from raibid.gitops.errors import NotEditableError
 from raibid.gitops.files import nodes
-from raibid.gitops.files.scalars import block, double_quoted, reads_as_itself
+from raibid.gitops.files.scalars import block, double_quoted, reads_as_itself, written
 from raibid.gitops.objects import annotations_of, labels_of
 
 _TOKEN: Final = re.compile(
@@ -149,4 +149,8 @@ def _emitted(template: str) -> str:
     yaml.default_flow_style, yaml.width = False, 1 << 30
     stream = io.StringIO()
     yaml.dump({"value": template}, stream)
-    return stream.getvalue()
+    plain = stream.getvalue()
+    # ruamel.yaml prefers double quotes around an apostrophe; libyaml and Go's port of it do not.
+    quoted = plain.startswith(('value: "', "value: '"))
+    single = written(template, "'")
+    return f"value: {single}\n" if quoted else plain

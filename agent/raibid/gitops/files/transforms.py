@@ -53,7 +53,6 @@ class Patched:
     patch: Patch
     stage: Stage
     keyed: bool
-    layer: Layer
 
     def apply(self, manifest: Any) -> Any:
         """As the protocol says."""
@@ -192,18 +191,18 @@ def _steps(draft: Draft, origin: Origin, stage: Stage) -> Iterator[Transform]:
     if stage.generates:
         yield from (Regenerated(item, draft) for item in merging_generators(layer, origin.kind, stage.before))
         return
-    for patch in early_patches(draft, layer):
-        yield Patched(patch, stage, keyed, layer)
-    yield from names(layer)
-    yield from labels(layer)
-    for patch in late_patches(draft, layer):
-        yield Patched(patch, stage, keyed, layer)
-    for index, entry in enumerate(layer.mappings("replicas")):
-        if origin.kind in _SCALED and entry.get("name") in [name for _, name in stage.before]:
-            yield Counted(layer, index, entry.get("count"))
-    for index, entry in enumerate(layer.mappings("images")):
-        if origin.kind != "CustomResourceDefinition":
-            yield Imaged(layer, index, entry)
+    for part in layer.parts:
+        yield from (Patched(patch, stage, keyed) for patch in early_patches(draft, part))
+    for part in layer.parts:
+        yield from names(part)
+        yield from labels(part)
+    yield from (Patched(patch, stage, keyed) for patch in late_patches(draft, layer))
+    for part in layer.parts if origin.kind in _SCALED else ():
+        for index, entry in enumerate(part.mappings("replicas")):
+            if entry.get("name") in [name for _, name in stage.before]:
+                yield Counted(part, index, entry.get("count"))
+    if origin.kind != "CustomResourceDefinition":
+        yield from (Imaged(written, index, entry) for written, index, entry in layer.images())
     yield from replacements(draft, origin, stage)
 
 

@@ -240,9 +240,10 @@ def _owner(draft: Draft, sources: Sequence[_Source], name: str) -> _Source:
         return own[-1]
     if not having:
         raise NotEditableError(f"no ConfigMap of the Kustomization's substituteFrom has {name}", "its default counts")
+    kind = sources[last].about.ref.kind
     raise NotEditableError(
         f"{name} is in {sources[last].about.ref}, which `pulumi up` writes",
-        "change the stack's setting and run `pulumi up`; or add a ConfigMap of your own behind it in substituteFrom",
+        f"change the stack's setting and run `pulumi up`; or add a {kind} of your own behind it in substituteFrom",
     )
 
 

@@ -47,10 +47,11 @@ class Walk:
         if not self.draft.is_directory(directory):
             raise NoFileError(f"{entry or 'the root'} is no directory of the repository")
         layer = directory_layer(self.draft, directory)
-        found = self._layer(layer, [], ()) if layer is not None else self._loose(directory, (directory,))
-        if over:
-            found = self._through(Layer(directory, "", over), found, ())
-        return found
+        more = Layer(directory, "", over) if over else None
+        if layer is not None:
+            return self._layer(replace(layer, added=more), [], ())
+        found = self._loose(directory, (directory,))
+        return found if more is None else self._through(more, found, ())
 
     def _loose(self, directory: str, chain: tuple[str, ...]) -> list[Origin]:
         """A directory without a kustomization: all manifests below it, as Flux generates one."""
@@ -82,7 +83,7 @@ class Walk:
         return self._through(layer, found, chain)
 
     def _through(self, layer: Layer, found: list[Origin], chain: tuple[str, ...]) -> list[Origin]:
-        for path in layer.strings("components"):
+        for path in [path for part in layer.parts for path in part.strings("components")]:
             inner = self._inner(layer, path)
             if inner is not None:
                 found = self._layer(inner, found, chain)
@@ -158,7 +159,7 @@ def _passed(origin: Origin, layer: Layer) -> Origin:
     """An object after a kustomization: its name and namespace as that leaves them."""
     namespace, name = origin.ids[-1]
     kind = origin.kind
-    if (wanted := layer.word("namespace") or layer.word("targetNamespace")) and not is_cluster_scoped(kind):
+    if (wanted := layer.word("targetNamespace") or layer.word("namespace")) and not is_cluster_scoped(kind):
         namespace = wanted
     if is_prefixed(kind):
         name = layer.word("namePrefix") + name + layer.word("nameSuffix")

@@ -19,9 +19,10 @@ from raibid.gitops.files.locate import locate
 from raibid.gitops.objects import Ref
 from raibid.gitops.owner.ownership import Claim, Place
 from raibid.gitops.rollback.closure import closure
-from raibid.gitops.rollback.commits import Commit, before_change, changed_by, touching
+from raibid.gitops.rollback.commits import Commit, before_change, touching
 from raibid.gitops.rollback.decide import Facts, Kind, decide
 from raibid.gitops.rollback.exclusions import exclusions
+from raibid.gitops.rollback.inputs import changed_outside
 from raibid.gitops.rollback.reading import KUSTOMIZATION, read
 from raibid.gitops.rollback.revert import Reach, Why, parent_of, reach, revert, revert_commits
 from raibid.gitops.rollback.tree import Tree
@@ -45,6 +46,8 @@ class Subject:
     """Of an applier, what it reads; empty for an object, whose file alone is meant."""
     facts: Facts | None = None
     """Of a Kustomization: what it says of itself."""
+    inputs: tuple[Ref, ...] = ()
+    """Of a Kustomization: what else it is built by."""
 
     @property
     def applier(self) -> Ref:
@@ -91,7 +94,9 @@ def subject_of(cluster: Cluster, ref: Ref) -> Subject:
         raise RevertError(f"{ref}: nothing can be reverted: {why}")
     if (ref.group, ref.kind) == KUSTOMIZATION:
         reading = read(cluster, ref)
-        return Subject(about=ref, claim=claim, place=claim.place, paths=reading.paths, facts=reading.facts)
+        return Subject(
+            about=ref, claim=claim, place=claim.place, paths=reading.paths, facts=reading.facts, inputs=reading.inputs
+        )
     whole = (claim.place.path,) if claim.chain[-1].ref == ref else ()
     return Subject(about=ref, claim=claim, place=claim.place, paths=whole)
 
@@ -122,7 +127,7 @@ def plan(checkout: Checkout, subject: Subject, *, to: str, commits: Sequence[str
         bad=head,
         chosen=chosen,
         commits=taken,
-        exclusions=tuple(reason for found in reaches for reason in _exclusions(checkout, found)),
+        exclusions=tuple(reason for found in reaches for reason in _exclusions(checkout, subject, found)),
     )
 
 
@@ -164,6 +169,9 @@ def _commit(checkout: Checkout, typed: str) -> str:
     return found.out.strip()
 
 
-def _exclusions(checkout: Checkout, found: Reach) -> tuple[str, ...]:
-    touched = {path for commit in found.commits for path in changed_by(checkout, commit.sha)}
-    return exclusions(found.good, found.bad, found.paths, touched)
+def _exclusions(checkout: Checkout, subject: Subject, found: Reach) -> tuple[str, ...]:
+    touched = {path for commit in found.commits for path in commit.files}
+    lost = exclusions(found.good, found.bad, found.paths, touched)
+    if not subject.paths:
+        return lost
+    return (*lost, *changed_outside(checkout, found.good, found.bad, subject.paths, subject.inputs, found.paths))

@@ -12,10 +12,10 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from raibid.gitops.files.layers import NAMES
 from raibid.gitops.objects import mapping
 from raibid.gitops.rollback.tree import Tree, documents
 
-_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _MANIFESTS: Final = (".yaml", ".yml")
 _FIELDS: Final = (
     *("resources", "bases", "components", "patches", "patchesStrategicMerge", "patchesJson6902", "replacements"),
@@ -55,7 +55,7 @@ def clean(path: str) -> str:
 
 
 def _kustomization(tree: Tree, directory: str) -> str:
-    return next((path for name in _NAMES if (path := posixpath.join(directory, name)) in tree.files), "")
+    return next((path for name in NAMES if (path := posixpath.join(directory, name)) in tree.files), "")
 
 
 def _nearest(tree: Tree, path: str, top: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from raibid.gitops.objects import mapping
+from raibid.gitops.files.emitted import entries
 from raibid.gitops.rollback.tree import Tree
 
 _RECORD: Final = re.compile(r"clusters/[^/]+/emitted\.json")
@@ -28,28 +28,20 @@ def records(tree: Tree) -> list[str]:
 
 def emitted(tree: Tree) -> frozenset[str]:
     """Every path that `pulumi up` writes."""
-    return frozenset(path for record in records(tree) for path in _entries(tree.text(record)) or ())
+    return frozenset(path for record in records(tree) for path in entries(tree.text(record)) or ())
 
 
 def kept_true(now: Tree, good: Tree, restored: Iterable[str]) -> dict[str, bytes]:
     """The records as they must be once these paths are again as they were at the good commit; only what changes."""
     paths, changed = frozenset(restored), {}
     for record in records(now):
-        entries, before = _entries(now.text(record)), _entries(good.text(record))
-        if entries is None or before is None:
+        listed, before = entries(now.text(record)), entries(good.text(record))
+        if listed is None or before is None:
             continue  # no record of the program's: nobody relies on it
-        kept = {path: digest for path, digest in entries.items() if path not in paths}
+        kept = {path: digest for path, digest in listed.items() if path not in paths}
         returned = {path: digest for path, digest in before.items() if path in paths}
-        if {**kept, **returned} != entries:
+        if {**kept, **returned} != listed:
             # Byte for byte as `plan.py` writes it: else the next `up` would commit the difference.
             text = json.dumps({"files": {**kept, **returned}}, indent=1, sort_keys=True) + "\n"
             changed[record] = text.encode()
     return changed
-
-
-def _entries(text: str) -> dict[str, Any] | None:
-    try:
-        found = mapping(json.loads(text)).get("files")
-    except (ValueError, RecursionError):
-        return None
-    return dict(found) if isinstance(found, dict) else None

@@ -4,8 +4,7 @@ Owns: reading conditions and history as kustomize-controller 1.9 and helm-contro
 Leaves to others: getting the objects (`reading.py`), the branch (`look.py`), the decision (`decide.py`).
 
 How often an attempt failed is in `status.history`, but a build that fails leaves no entry there, and Ready's own time
-is that of the last attempt. So an attempt that was asked for by `again` counts, too: it is in `status`, and survives
-our restart.
+is that of the last attempt. So an attempt that we asked for (`second_attempt.py`) counts, too.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from raibid.gitops.objects import (
 )
 from raibid.gitops.revisions import sha_of
 from raibid.gitops.rollback.decide import ATTEMPTS, Facts
+from raibid.gitops.rollback.second_attempt import has_ended
 
 SUCCEEDED: Final = "ReconciliationSucceeded"
 _WORKED: Final = frozenset({"deployed", "superseded"})
@@ -51,11 +51,6 @@ class Source:
     """Since when."""
     trouble: str = ""
     """Why it may not be able to fetch what we would push."""
-
-
-def again(sha: str, at: str) -> str:
-    """The value of `reconcile.fluxcd.io/requestedAt` that asks for a second attempt of a failed commit."""
-    return f"{at} {sha}"
 
 
 def source_of(manifest: Manifest | None) -> Source:
@@ -95,7 +90,7 @@ def of_kustomization(manifest: Manifest, source: Source, *, unready: Sequence[st
         fetched=source.fetched,
         attempted=attempted,
         applied=applied,
-        attempts=max(_attempts(failures, since), ATTEMPTS if _asked_again(status, attempted) else 0),
+        attempts=max(_attempts(failures, since), ATTEMPTS if has_ended(manifest, attempted) else 0),
         began=_began(failures, since, waits=bool(spec.get("dependsOn"))),
         timeout=_timeout(spec),
         failed_at_good=_failed_at_good(entries, passed, applied),
@@ -193,11 +188,6 @@ def _began(failures: Sequence[_Entry], since: datetime | None, *, waits: bool) -
         return max(min(known), since) if since else min(known)
     # No entry: it did not build. Fetched is not yet attempted where it has others to wait for.
     return None if waits else since
-
-
-def _asked_again(status: Mapping[str, Any], attempted: str) -> bool:
-    """Whether an attempt has ended that was asked for after this very commit had failed."""
-    return bool(attempted) and text(status.get("lastHandledReconcileAt")).endswith(f" {attempted}")
 
 
 def _failed_at_good(entries: Sequence[_Entry], passed: Sequence[_Entry], applied: str) -> bool:

@@ -47,11 +47,13 @@ def changed_outside(
     """What else changed between two commits; `reached`: the files that a revert of the path brings back."""
     path = clean(paths[0]) if paths else ""
     if path not in before.files and not before.is_directory(path):
-        return (f"{path} is not there at the good commit: spec.path was another one",)
+        return (f"{path} is not there at the good commit: another path was read",)
     if not inputs:
         return ()
     different = before.differs(after, before.files.keys() | after.files.keys()) - frozenset(reached)
-    files = sorted(file for file in different if file.endswith(_MANIFESTS))
+    names = {ref.name for ref in inputs}
+    naming = before.holding(names) | after.holding(names)
+    files = sorted(file for file in different & naming if file.endswith(_MANIFESTS))
     old, new = _described(before, files, inputs), _described(after, files, inputs)
     told = []
     for ref in inputs:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from raibid.git.cli import Ended, failure
 from raibid.gitops.files.nodes import SyntaxFault, data, parse
 
 _LARGEST: Final = 16 * 1024 * 1024
@@ -25,6 +26,9 @@ class Repository(Protocol):
 
     def git(self, *arguments: str, lines: str = "") -> str:
         """What git prints. Raises GitError."""
+
+    def attempt(self, *arguments: str, lines: str = "") -> Ended:
+        """How git ended. Raises GitError."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,15 @@ class Tree:
         if path not in self.files or self.files[path][0] == _SUBMODULE or self.is_large(path):
             return ""
         return self.repository.git("cat-file", "blob", self.files[path][1])
+
+    def holding(self, words: Iterable[str]) -> frozenset[str]:
+        """The files that hold one of these words: a process for all of them, where `text` takes one for each."""
+        patterns = [part for word in words for part in ("-e", word)]
+        how = ("-z", "--name-only", "--text", "--fixed-strings", "--no-textconv", "--no-color", "--full-name")
+        ended = self.repository.attempt("grep", *how, *patterns, self.commit, "--") if patterns else Ended(1, "", "")
+        if ended.code > 1:
+            raise failure("grep", ended)
+        return frozenset(found.removeprefix(f"{self.commit}:") for found in ended.out.split("\0") if found)
 
     def is_large(self, path: str) -> bool:
         """Whether a file is too large to be looked into."""

@@ -6,20 +6,18 @@ Leaves to others: what they say (`facts.py`), where their files are (`reading.py
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from raibid.gitops.cluster import Cluster, Happening
 from raibid.gitops.errors import GitopsError
-from raibid.gitops.objects import Manifest, Ref, annotations_of, conditions_of, metadata_of, ref_of, text
+from raibid.gitops.objects import Manifest, Ref, conditions_of, metadata_of, ref_of, text
+from raibid.gitops.rollback import second_attempt
 from raibid.gitops.rollback.decide import Facts
-from raibid.gitops.rollback.facts import again
 from raibid.gitops.rollback.reading import HELM_RELEASE, KUSTOMIZATION, Reading, read
 from raibid.gitops.rollback.records import Affair, Stage
 from raibid.gitops.rollback.standing import Rollback
-from raibid.gitops.watch.asking import FLUX, moment
 from raibid.kube.errors import KubeError, KubeNotFoundError
 
 _LONGEST: Final = 500
@@ -62,10 +60,7 @@ class Watched:
 
     def ask_again(self, cluster: Cluster) -> bool:
         """Have Flux try the failed commit once more now; whether it was asked, for it is asked once."""
-        if text(annotations_of(self.manifest).get(FLUX)).endswith(f" {self.facts.attempted}"):
-            return False
-        cluster.annotate(self.ref, **{FLUX: again(self.facts.attempted, moment(time.time_ns()))})
-        return True
+        return second_attempt.ask(cluster, self.ref, self.manifest, self.facts.attempted)
 
     def affair(
         self, stage: Stage, *, bad: str = "", good: str = "", word: str = "", pull: str = "",

@@ -64,6 +64,7 @@ class Walk:
     _fetched: set[Ref] = field(default_factory=set)
     _may_ask: bool = False
     _seen: int = 0
+    _looked_at: float = 0.0
     _probe_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class Walk:
 
     def look(self) -> bool:
         """Look at everything that is not final; whether all of it is over: final, or its time used up."""
-        self._seen = self.view.count
+        self._seen, self._looked_at = self.view.count, self.clock()
         for track in self._tracks:
             if track.route:
                 self._stand(track, self._at(track.route, track.progress))
@@ -115,7 +116,9 @@ class Walk:
         left = [self._left(track) for track in self._all if not self._over(track)]
         if timeout is not None:
             left.append(timeout - self.seconds)
-        left += [max(0.0, at - self.clock()) for at in (self._probe_at, self._repository.again) if at is not None]
+        # What was due at the last look, and was not asked again by it, is nobody's question any more.
+        again = (at for at in (self._probe_at, self._repository.again) if at is not None and at > self._looked_at)
+        left += [max(0.0, at - self.clock()) for at in again]
         self.view.wait(self._seen, min(left, default=0.0))
         return timeout is None or self.seconds < timeout
 
