@@ -106,6 +106,18 @@ def test_where_nothing_is_put_in_a_dollar_is_a_dollar(
     assert edit.files == {"a/s.yaml": files["a/s.yaml"].replace("HOME", "USER").encode()}
 
 
+def test_a_source_that_cannot_be_read_may_have_any_variable(tmp_path: Path) -> None:
+    write(tmp_path, {"a/s.yaml": config("${h}")})
+    with pytest.raises(NotEditableError, match="no ConfigMap of the Kustomization's substituteFrom has h"):
+        edited(tmp_path, "x", variables=[VariableSource(VARS)])
+
+
+def test_a_function_of_a_variable_is_not_guessed(tmp_path: Path) -> None:
+    write(tmp_path, {"a/s.yaml": config("${h/a/b}"), "v/vars.yaml": variables(h="1")})
+    with pytest.raises(NotEditableError, match="function of variables"):
+        edited(tmp_path, "x")
+
+
 def test_an_inline_value_stays_while_another_variable_is_set(tmp_path: Path) -> None:
     write(tmp_path, {"a/s.yaml": config("${reg}/web:${tag}"), "v/vars.yaml": variables(tag="1", reg="other")})
     flux = {"postBuild": {"substitute": {"reg": "r.example"}}}

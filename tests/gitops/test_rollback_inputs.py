@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from raibid.gitops.objects import Condition, Ref
+from raibid.gitops.owner.ownership import Claim, Place
+from raibid.gitops.rollback.by_hand import Subject, plan
 from raibid.gitops.rollback.decide import Decision, Facts, Kind, decide
 from raibid.gitops.rollback.inputs import inputs_of
 from raibid.gitops.rollback.look import look
@@ -142,3 +144,15 @@ def test_another_appliers_rollback_is_no_suspect_and_none_of_ones_own(tmp_path: 
     assert revert(checkout, ["k2"], made_up.commits[0], back, about=k2)
     assert checkout.git("show", "HEAD:k2/own.yaml") == "b: 1\n"
     assert checkout.git("log", "-1", "--format=%B").count("Reverts: ") == 1
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_by_hand_it_is_said_before_anybody_confirms(tmp_path: Path, moved: bool) -> None:
+    path = "apps/new" if moved else "apps/web"
+    bad: dict[str, Content] = {f"{path}/b.yaml": text("b: 1\n"), "clusters/dev/web.yaml": stage(path)}
+    made_up = made(tmp_path / "fleet", [Change(FIRST), Change({**bad, "clusters/dev/vars.yaml": variables("two")})])
+    place = Place(repository="https://gitea.dgx.local/raibid/fleet.git", branch="main", path=path)
+    claim = Claim(chain=(), edit=WEB, place=place)
+    subject = Subject(about=WEB, claim=claim, place=place, paths=(path,), inputs=INPUTS)
+    planned = plan(made_up.checkout(), subject, to=made_up.commits[0], commits=(), now=NOW)
+    assert any(("another path" if moved else "cluster-vars") in reason for reason in planned.exclusions)

@@ -78,7 +78,7 @@ def names_in(text: str) -> list[str]:
     """
     found = [match for match in _TOKEN.finditer(text) if match[0] != "$$"]
     if any(match["function"] is not None for match in found):
-        raise NotEditableError(f"{shown(text)} uses a function of variables", "set the variable itself")
+        raise NotEditableError("the file has a function of variables there", "set the variable itself")
     return list(dict.fromkeys(match["name"] for match in found))
 
 

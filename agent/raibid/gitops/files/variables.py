@@ -66,7 +66,9 @@ class Variables:
 
     def reach(self, manifest: Mapping[str, Any]) -> bool:
         """Whether something is put into an object: Flux leaves it alone if it has no variable at all."""
-        return bool(self._inline or any(source.names for source in self._sources)) and not is_excepted(manifest)
+        # One that nobody here can read may have any.
+        some = any(source.names or source.built is None for source in self._sources)
+        return (bool(self._inline) or some) and not is_excepted(manifest)
 
     @property
     def values(self) -> Values:

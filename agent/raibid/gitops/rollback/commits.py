@@ -109,11 +109,6 @@ def before_change(checkout: Checkout, commit: str, paths: Collection[str]) -> st
         skip += _PAGE
 
 
-def changed_by(checkout: Checkout, sha: str) -> list[str]:
-    """Every path that a commit changed; of a merge, what it changed in the branch."""
-    return [path for commit in read(checkout, "--max-count=1", span=sha, names=True) for path in commit.files]
-
-
 def parents_said(checkout: Checkout, sha: str) -> list[str]:
     """A commit's parents as it says itself: at the edge of a shallow clone git knows of none."""
     raw = checkout.git("cat-file", "commit", sha).split("\n\n", 1)[0]
