@@ -88,6 +88,6 @@ def test_a_release_whose_file_is_as_old_as_its_last_good_release_fails_by_someth
 ) -> None:
     host.commit(FLEET, {"apps/web/redis.yaml": RELEASE % "2.0.0"})
     reading, _ = looked(host, tmp_path)
-    decision = decide(replace(reading.facts, worked=NOW), now=NOW)
+    decision = decide(replace(reading.facts, worked=NOW + timedelta(hours=1)), now=NOW)
     assert decision.kind is Kind.NEVER
     assert "has not changed since" in decision.reason

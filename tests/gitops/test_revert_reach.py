@@ -200,7 +200,17 @@ def test_the_programs_record_goes_back_with_the_file_and_only_with_it(tmp_path: 
     assert "pulumi up" in checkout.git("log", "-1", "--format=%B")
 
 
-@pytest.mark.parametrize("junk", ["", "[]", '{"files": []}', "{" * 10000, '{"files": {"apps/web.yaml": null}}'])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "",
+        "[]",
+        '{"files": []}',
+        '{"files": {"x": ' + "[" * 900 + "]" * 900 + "}}",
+        "{" * 10000,
+        '{"files": {"apps/web.yaml": null}}',
+    ],
+)
 def test_a_record_of_somebody_elses_making_is_left_as_it_is(tmp_path: Path, junk: str) -> None:
     before = Change({"apps/web.yaml": text("a: 1\n"), "clusters/dev/emitted.json": text(junk)})
     history = made(tmp_path / "fleet", [before, Change({"apps/web.yaml": text("a: 2\n")})])
