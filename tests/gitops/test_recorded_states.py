@@ -14,6 +14,7 @@ import pytest
 from raibid.gitops.objects import Manifest, ref_of
 from raibid.gitops.rollback.decide import Branch, Facts, Kind, Suspect, decide
 from raibid.gitops.rollback.facts import of_kustomization, source_of
+from raibid.gitops.rollback.second_attempt import request
 from raibid.gitops.watch import flux
 from raibid.gitops.watch.outcome import Outcome
 from raibid.gitops.watch.revisions import Line
@@ -40,10 +41,17 @@ class Recorded:
     def fetched_at(self) -> datetime:
         return datetime.fromisoformat(self.source["status"]["artifact"]["lastUpdateTime"])
 
-    def facts(self, *, seen: int = 0) -> Facts:
+    def facts(self) -> Facts:
         """For the decision, on a branch that has nothing newer."""
         branch = Branch(head=self.commit, good_is_ancestor=True, suspects=(Suspect(self.commit),))
-        return replace(of_kustomization(self.stage, source_of(self.source), seen=seen), branch=branch)
+        return replace(of_kustomization(self.stage, source_of(self.source)), branch=branch)
+
+    def tried_again(self) -> Recorded:
+        """After the second attempt that was asked for, which ended no better."""
+        handled = request(self.commit, self.fetched_at.isoformat())
+        return replace(
+            self, stage={**self.stage, "status": {**self.stage["status"], "lastHandledReconcileAt": handled}}
+        )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,7 @@ def test_a_build_that_failed_is_asked_for_again_before_it_is_taken_back() -> Non
     seen = Recorded.load("no-yaml")
     now = seen.fetched_at + timedelta(minutes=1)
     assert decide(seen.facts(), now=now).ask_again
-    assert decide(seen.facts(seen=2), now=now).kind is Kind.ROLL_BACK
+    assert decide(seen.tried_again().facts(), now=now).kind is Kind.ROLL_BACK
 
 
 def test_every_recorded_state_is_looked_at() -> None:

@@ -47,8 +47,8 @@ POLL_SECONDS: Final = 2.0
 
 
 TEXT_TWIN: Final = "_text"
-"""Flux puts a variable's value in without quotes: `NAME_text` is the same number with quotes of its own, for places that
-take only text. Whoever changes the one changes the other."""
+"""Flux puts a variable's value in without quotes: `NAME_text` is the same number with quotes of its own, for places
+that take only text. Whoever changes the one changes the other."""
 
 
 class Env:
