@@ -208,9 +208,7 @@ class _Setup:
 
     def protection(self) -> None:
         """Only the administrator pushes, and who takes bad commits back; all others come with a pull request, which an
-        owner of the organisation merges: whoever writes code could otherwise merge their own (`REPORTERS` could).
-        Nobody force-pushes, ever.
-        """
+        owner of the organisation merges: who writes code could merge their own. Nobody force-pushes, ever."""
         wanted = {
             "enable_push": True,
             "enable_push_whitelist": True,
@@ -224,7 +222,7 @@ class _Setup:
         there = self.api.call("GET", f"{rules}/{quote(self.order.branch, safe='')}", none=True)
         if there is None:
             self.api.call("POST", rules, {"rule_name": self.order.branch, **wanted})
-        elif any(there.get(key) != value for key, value in wanted.items()):
+        elif any(_unordered(there.get(key)) != _unordered(value) for key, value in wanted.items()):
             self.api.call("PATCH", f"{rules}/{quote(self.order.branch, safe='')}", wanted)
         else:
             return
@@ -267,6 +265,11 @@ class _Setup:
             if old not in right[:1]:
                 self.api.call("DELETE", f"{home}/hooks/{old['id']}")
                 self.changed += [f"superfluous {called} removed"] if right else []
+
+
+def _unordered(value: Any) -> Any:
+    """Gitea answers a list of names in an order of its own."""
+    return sorted(value) if isinstance(value, list) else value
 
 
 def _organisation(name: str) -> str:

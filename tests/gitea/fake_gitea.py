@@ -101,7 +101,11 @@ class FakeGitea(HttpServer):
         return 204, None
 
     def protection(self, _: dict[str, Any], repository: str, branch: str) -> Answer:
-        return (200, self.protections[branch]) if branch in self.protections else (404, {"message": "not found"})
+        if branch not in self.protections:
+            return 404, {"message": "not found"}
+        # Names come back in an order of Gitea's own (seen with 1.26).
+        rule = self.protections[branch].items()
+        return 200, {key: sorted(value) if isinstance(value, list) else value for key, value in rule}
 
     def add_protection(self, body: dict[str, Any], repository: str) -> Answer:
         self.protections[body["rule_name"]] = body
