@@ -11,7 +11,7 @@ RUN := $(UV) run --frozen
 ARGS ?=
 N ?= 300
 S ?= local
-WORKERS ?= 2
+WORKERS ?= 3
 # One more than cores: half of a cluster test's time is waiting.
 CLUSTER_WORKERS ?= 3
 
