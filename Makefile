@@ -11,8 +11,8 @@ RUN := $(UV) run --frozen
 ARGS ?=
 N ?= 300
 S ?= local
+# One more than cores: half of a test's time is waiting.
 WORKERS ?= 3
-# One more than cores: half of a cluster test's time is waiting.
 CLUSTER_WORKERS ?= 3
 
 help: ## this list
