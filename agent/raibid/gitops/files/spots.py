@@ -48,10 +48,21 @@ class Spot(Protocol):
 
 
 @dataclass(frozen=True)
-class ValueSpot:
-    """A value of a document."""
+class _Placed:
+    """Stands at a place of a document."""
 
     place: Place
+
+    @property
+    def file(self) -> str:
+        """As the protocol says."""
+        return self.place.file
+
+
+@dataclass(frozen=True)
+class ValueSpot(_Placed):
+    """A value of a document."""
+
     steps: Steps
     old: Any = None
     why: str = ""
@@ -59,11 +70,6 @@ class ValueSpot:
     """A list's item that is made for it, with what tells it from the others."""
     rest: tuple[str, ...] = ()
     """Keys of the value in that item."""
-
-    @property
-    def file(self) -> str:
-        """As the protocol says."""
-        return self.place.file
 
     def write(self, draft: Draft, value: Any) -> None:
         """As the protocol says."""
@@ -79,21 +85,15 @@ class ValueSpot:
 
 
 @dataclass(frozen=True)
-class ImageSpot:
+class ImageSpot(_Placed):
     """An entry of a kustomization's `images`."""
 
-    place: Place
     index: int
     entry: Mapping[str, Any] = field(compare=False)
     before: str
     """The reference as it comes to the entry."""
     old: str
     why: str
-
-    @property
-    def file(self) -> str:
-        """As the protocol says."""
-        return self.place.file
 
     def write(self, draft: Draft, value: Any) -> None:
         """As the protocol says."""
@@ -106,19 +106,13 @@ class ImageSpot:
 
 
 @dataclass(frozen=True)
-class LiteralSpot:
+class LiteralSpot(_Placed):
     """`KEY=value` of a generator."""
 
-    place: Place
     steps: Steps
     key: str
     old: str
     why: str
-
-    @property
-    def file(self) -> str:
-        """As the protocol says."""
-        return self.place.file
 
     def write(self, draft: Draft, value: Any) -> None:
         """As the protocol says."""
